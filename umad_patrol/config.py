@@ -1,0 +1,229 @@
+"""Every setting once: default, range, unit and meaning.
+
+YAML files, `--set NAME=VALUE`, and the parameters of the nodes are all made from the dataclasses below, so a
+setting is added in one place. Names are dotted, `section.name`, in all three.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import typing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from umad_patrol.errors import ConfigError
+
+
+def setting(default: Any, text: str, *, unit: str = "", low: float | None = None, high: float | None = None,
+            choices: tuple[str, ...] | None = None) -> Any:
+    """A dataclass field that knows its meaning, unit and range (both ends included)."""
+    metadata = {"text": text, "unit": unit, "low": low, "high": high, "choices": choices}
+    if isinstance(default, list):
+        return field(default_factory=lambda: tuple(default), metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True)
+class InputSettings:
+    image_topic: str = setting("/camera/color/image_raw/compressed", "image topic in a recording (Image or CompressedImage)")
+    camera_info_topic: str = setting("/camera/color/camera_info", "CameraInfo topic in a recording")
+    localization_topic: str = setting("/localization", "pose topic in a recording (Odometry, PoseStamped, PoseWithCovarianceStamped)")
+    cloud_topic: str = setting("/livox/lidar", "PointCloud2 topic in a recording; empty for none")
+    camera_file: str = setting("", "YAML camera calibration used where there is no CameraInfo (width, height, K, distortion)")
+    body_t_camera: tuple[float, ...] = setting([], "x y z qx qy qz qw of the camera's optical frame in the body; empty: from /tf_static")
+    body_t_lidar: tuple[float, ...] = setting([], "x y z qx qy qz qw of the LiDAR in the body; empty: from /tf_static")
+    max_pose_gap_s: float = setting(0.5, "widest gap between two poses that is interpolated over", unit="s", low=0.01, high=10.0)
+    max_extrapolation_s: float = setting(0.05, "how far past the last pose an image may be", unit="s", low=0.0, high=1.0)
+    max_wait_s: float = setting(0.3, "how long an image waits for the pose that brackets it", unit="s", low=0.0, high=10.0)
+    max_image_mpx: float = setting(40.0, "largest picture that is decoded", unit="megapixel", low=0.01, high=400.0)
+
+
+@dataclass(frozen=True)
+class TeachSettings:
+    distance_m: float = setting(0.25, "a keyframe at least every so many metres", unit="m", low=0.01, high=10.0)
+    turn_deg: float = setting(5.0, "and every so many degrees", unit="deg", low=0.5, high=90.0)
+    run: str = setting("", "name of this teach run in the map; empty: made from its first stamp")
+    jpeg_quality: int = setting(92, "JPEG quality of the keyframes", low=50, high=100)
+    voxel_m: float = setting(0.1, "grain of the stored cloud", unit="m", low=0.01, high=2.0)
+    camera_height_m: float = setting(0.7, "height of the camera above ground where no cloud tells", unit="m", low=0.05, high=5.0)
+
+
+@dataclass(frozen=True)
+class RetrieveSettings:
+    max_distance_m: float = setting(1.0, "farthest keyframe that is compared", unit="m", low=0.01, high=20.0)
+    max_angle_deg: float = setting(15.0, "largest turn between query and keyframe", unit="deg", low=0.5, high=90.0)
+    references: int = setting(2, "keyframes compared with each frame; what differs from only some of them is parallax", low=1, high=4)
+
+
+@dataclass(frozen=True)
+class AlignSettings:
+    method: str = setting("adaptive", "how a reference is laid on a query", choices=("adaptive", "rotation", "identity"))
+    theta_m: float = setting(0.03, "the rotation warp comes first when the cameras are nearer than this", unit="m", low=0.0, high=1.0)
+    features: int = setting(1200, "key points a picture, spread over its cells", low=50, high=20000)
+    levels: int = setting(4, "pyramid levels L of the uniformization score", low=1, high=6)
+    hypotheses: int = setting(400, "homographies tried by the consensus", low=10, high=20000)
+    inlier_px: float = setting(3.0, "largest transfer error of an inlier", unit="px", low=0.1, high=50.0)
+    min_inliers: int = setting(20, "fewer inliers are not comparable", low=4, high=10000)
+    min_overlap: float = setting(0.4, "smaller overlap is not comparable", low=0.0, high=1.0)
+
+
+@dataclass(frozen=True)
+class DetectSettings:
+    detector: str = setting("gradient", "which detector compares the pictures", choices=("gradient",))
+    threshold: float = setting(0.5, "score from which a pixel counts as changed", low=0.0, high=1.0)
+    min_area_px: int = setting(40, "smaller regions are dropped", unit="px", low=1, high=1000000)
+
+
+@dataclass(frozen=True)
+class AlertSettings:
+    sightings: int = setting(4, "K: sightings that make an alert", low=1, high=100)
+    window: int = setting(10, "N: comparable frames within which the K sightings lie", low=1, high=1000)
+    clear_frames: int = setting(5, "clean views of its place that clear an alert", low=1, high=1000)
+    max_range_m: float = setting(10.0, "farthest place on the ground at which a region counts", unit="m", low=0.5, high=100.0)
+    gate_m: float = setting(0.6, "largest distance between sightings of one thing", unit="m", low=0.05, high=10.0)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All sections. `Settings()` is the default of everything."""
+
+    device: str = setting("auto", "where tensors live", choices=("auto", "cpu", "cuda"))
+    input: InputSettings = field(default_factory=InputSettings)
+    teach: TeachSettings = field(default_factory=TeachSettings)
+    retrieve: RetrieveSettings = field(default_factory=RetrieveSettings)
+    align: AlignSettings = field(default_factory=AlignSettings)
+    detect: DetectSettings = field(default_factory=DetectSettings)
+    alerts: AlertSettings = field(default_factory=AlertSettings)
+
+
+@dataclass(frozen=True)
+class SettingInfo:
+    """One setting as the command line, the README and the nodes show it. `kind` is bool, int, float, str or tuple."""
+
+    name: str
+    kind: type
+    default: Any
+    text: str
+    unit: str
+    low: float | None
+    high: float | None
+    choices: tuple[str, ...] | None
+
+
+def describe(section: type = Settings, prefix: str = "") -> list[SettingInfo]:
+    """Every setting below `section`, in the order of the source."""
+    hints = typing.get_type_hints(section)
+    default, found = section(), []
+    for item in dataclasses.fields(section):
+        value = getattr(default, item.name)
+        if dataclasses.is_dataclass(value):
+            found += describe(hints[item.name], f"{prefix}{item.name}.")
+        else:
+            found.append(SettingInfo(prefix + item.name, type(value), value, **item.metadata))
+    return found
+
+
+def values(settings: Settings) -> dict[str, Any]:
+    """The settings as `{dotted name: value}`."""
+    found: dict[str, Any] = {}
+    for info in describe(type(settings)):
+        value: Any = settings
+        for part in info.name.split("."):
+            value = getattr(value, part)
+        found[info.name] = value
+    return found
+
+
+def with_values(settings: Settings, changes: dict[str, Any]) -> Settings:
+    """A copy with `{dotted name: value}` changed; strings are read as the setting's type. Raises ConfigError."""
+    known = {info.name: info for info in describe(type(settings))}
+    for name, value in changes.items():
+        if name not in known:
+            near = [k for k in known if k.split(".")[-1] == name.split(".")[-1]]
+            raise ConfigError(f"unknown setting {name!r}" + (f"; did you mean {near[0]!r}?" if near else
+                              "; `umad-patrol settings` lists them all"))
+        settings = _replace(settings, name.split("."), _checked(known[name], value))
+    return settings
+
+
+def load(path: str | Path, base: Settings | None = None) -> Settings:
+    """Settings from a YAML file: sections as maps, or a ROS 2 parameter file (`ros__parameters`). Raises ConfigError."""
+    try:
+        tree = yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigError(f"cannot read settings {str(path)!r}: {' '.join(str(error).split())}") from error
+    if not isinstance(tree, dict):
+        raise ConfigError(f"settings {str(path)!r} hold a {type(tree).__name__}, not sections; see config/patrol.yaml")
+    flat: dict[str, Any] = {}
+    _flatten(_ros_parameters(tree), "", flat)
+    known = {info.name for info in describe()}
+    if tree is not _ros_parameters(tree):  # a parameter file also holds what only the node knows
+        flat = {k: v for k, v in flat.items() if k in known}
+    return with_values(base or Settings(), flat)
+
+
+def parse_changes(pairs: list[str]) -> dict[str, str]:
+    """`["align.theta_m=0.05"]` as a dict. Raises ConfigError."""
+    changes = {}
+    for pair in pairs:
+        name, sign, value = pair.partition("=")
+        if not sign:
+            raise ConfigError(f"--set {pair!r} lacks a value; write --set NAME=VALUE")
+        changes[name.strip()] = value.strip()
+    return changes
+
+
+def _ros_parameters(tree: dict) -> dict:
+    for value in tree.values():
+        if isinstance(value, dict) and isinstance(value.get("ros__parameters"), dict):
+            return value["ros__parameters"]
+    return tree
+
+
+def _flatten(tree: dict, prefix: str, flat: dict[str, Any]) -> None:
+    for key, value in tree.items():
+        if isinstance(value, dict):
+            _flatten(value, f"{prefix}{key}.", flat)
+        else:
+            flat[f"{prefix}{key}"] = value
+
+
+def _replace(node: Any, parts: list[str], value: Any) -> Any:
+    if len(parts) > 1:
+        value = _replace(getattr(node, parts[0]), parts[1:], value)
+    return dataclasses.replace(node, **{parts[0]: value})
+
+
+def _checked(info: SettingInfo, value: Any) -> Any:
+    value = _converted(info, value)
+    numbers = value if isinstance(value, tuple) else (value,) if info.kind in (int, float) else ()
+    for number in numbers:
+        if not math.isfinite(number):
+            raise ConfigError(f"{info.name} = {value} is not finite")
+        if (info.low is not None and number < info.low) or (info.high is not None and number > info.high):
+            unit = f" {info.unit}" if info.unit else ""
+            raise ConfigError(f"{info.name} = {value} is outside {info.low} to {info.high}{unit}")
+    if info.choices and value not in info.choices:
+        raise ConfigError(f"{info.name} = {value!r} is none of {', '.join(info.choices)}")
+    return value
+
+
+def _converted(info: SettingInfo, value: Any) -> Any:
+    try:
+        if info.kind is tuple:
+            return tuple(float(v) for v in (value.replace(",", " ").split() if isinstance(value, str) else value))
+        if info.kind is str:
+            return "" if value is None else str(value)
+        if info.kind is bool and not isinstance(value, bool):
+            return {"true": True, "false": False}[str(value).lower()]
+        if isinstance(value, bool) and info.kind is not bool:
+            raise ValueError
+        if info.kind is int and float(value) != int(float(value)):
+            raise ValueError
+        return info.kind(float(value)) if info.kind in (int, float) else value
+    except (TypeError, ValueError, KeyError, OverflowError) as error:
+        raise ConfigError(f"{info.name} = {value!r} is not {'a list of numbers' if info.kind is tuple else info.kind.__name__}") from error

@@ -1,0 +1,198 @@
+"""What passes between the stages. Every record is frozen; nothing is changed in place.
+
+Conventions, everywhere in the package:
+
+- pictures are `(H, W, 3)` uint8 in OpenCV's BGR order; tensors are `(1, 3, H, W)` float32 RGB in [0, 1];
+- pixel centres are at integer coordinates, `(x, y)` = (column, row);
+- `map_T_camera` takes camera coordinates (optical frame: x right, y down, z forward) to `map` (metres, z up);
+- `query_H_reference` takes reference pixels to query pixels;
+- stamps are integer nanoseconds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+ANOMALY = "anomaly"
+DYNAMIC = "dynamic"
+CHANGED = "changed"
+
+COMPARED = "compared"
+NO_REFERENCE = "no reference"
+NOT_COMPARABLE = "not comparable"
+
+
+@dataclass(frozen=True, eq=False)
+class Camera:
+    """A pinhole camera with lens distortion.
+
+    `K` is `(3, 3)` float64 in pixels. `distortion_model` is "none", "plumb_bob", "rational_polynomial" or
+    "equidistant" (the names of sensor_msgs/CameraInfo), `distortion` its coefficients in that order.
+    """
+
+    width: int
+    height: int
+    K: np.ndarray
+    distortion_model: str = "none"
+    distortion: tuple[float, ...] = ()
+    frame_id: str = "camera"
+
+
+@dataclass(frozen=True, eq=False)
+class Pose:
+    """Where a body is at one instant: `parent_T_child` `(4, 4)` float64, metres."""
+
+    stamp_ns: int
+    parent_T_child: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Features:
+    """Key points `(N, 2)` float32 in pixels and their descriptors, row for row; `size` is the picture's (w, h)."""
+
+    points: np.ndarray
+    descriptors: np.ndarray
+    size: tuple[int, int]
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """One picture of an undistorted pinhole camera and where it was taken."""
+
+    stamp_ns: int
+    image: np.ndarray
+    camera: Camera
+    map_T_camera: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Reference:
+    """A keyframe of the map. `ground` is the plane `(nx, ny, nz, d)`, n.x + d = 0 in `map`, or None."""
+
+    index: int
+    run: str
+    stamp_ns: int
+    image: np.ndarray
+    camera: Camera
+    map_T_camera: np.ndarray
+    features: Features | None = None
+    ground: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Match:
+    """A keyframe that retrieval offers for a pose: which, how far, how much turned, how much in common."""
+
+    index: int
+    distance_m: float
+    angle_deg: float
+    overlap: float
+
+
+@dataclass(frozen=True, eq=False)
+class Alignment:
+    """How a reference lies on a query, and whether that can be trusted.
+
+    `warped` is the reference in the query's pixels, `(1, 3, H, W)` float32 RGB in [0, 1]; `valid` `(1, 1, H, W)`
+    bool is where it shows anything. Both live on the device of the pictures and are None if not comparable.
+    `spread` is the uniformization score S of the inliers, `residual_px` their mean transfer error,
+    `overlap` the share of valid pixels.
+    """
+
+    query_H_reference: np.ndarray
+    method: str
+    inliers: int
+    matches: int
+    spread: float
+    residual_px: float
+    overlap: float
+    comparable: bool
+    reason: str
+    warped: Any = None
+    valid: Any = None
+
+
+@dataclass(frozen=True, eq=False)
+class ScoreMap:
+    """What a detector says of each pixel: `scores` `(1, C, H, W)` float32 in [0, 1], a plane a class; `valid` `(1, 1, H, W)` bool."""
+
+    classes: tuple[str, ...]
+    scores: Any
+    valid: Any
+
+
+@dataclass(frozen=True)
+class Region:
+    """A connected patch of changed pixels.
+
+    `box` is (x, y, width, height), `foot` the (x, y) of the lowest pixels' middle, where the thing meets the ground.
+    """
+
+    class_name: str
+    score: float
+    area_px: int
+    box: tuple[int, int, int, int]
+    foot: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """A region placed in the map: `position` (x, y, z) in metres, how far from the camera, how large."""
+
+    region: Region
+    position: tuple[float, float, float]
+    range_m: float
+    width_m: float
+    height_m: float
+
+
+@dataclass(frozen=True)
+class Alert:
+    """Something new that was seen often enough. `state` is "active", "cleared" or "dismissed"."""
+
+    id: str
+    state: str
+    class_name: str
+    score: float
+    position: tuple[float, float, float]
+    size_m: tuple[float, float]
+    first_seen_ns: int
+    last_seen_ns: int
+    sightings: int
+    evidence: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """What the pipeline says of one frame.
+
+    `status` is COMPARED, NO_REFERENCE or NOT_COMPARABLE, `reason` says why in words. `mask` is `(H, W)` uint8,
+    255 where something is new (all zero if not compared). `alerts` are all that are active now, `changed_alerts`
+    those that opened, moved or cleared with this frame. `seconds` holds the time of each stage.
+    """
+
+    frame: Frame
+    status: str
+    reason: str
+    mask: np.ndarray
+    match: Match | None = None
+    reference: Reference | None = None
+    alignment: Alignment | None = None
+    score_map: ScoreMap | None = None
+    regions: tuple[Region, ...] = ()
+    sightings: tuple[Sighting, ...] = ()
+    alerts: tuple[Alert, ...] = ()
+    changed_alerts: tuple[Alert, ...] = ()
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Where the pictures and facts behind an alert lie on disk."""
+
+    folder: Path
+    files: tuple[str, ...]
