@@ -1,0 +1,109 @@
+"""Pictures from and to files, bytes and tensors: BGR uint8 arrays on one side, RGB float tensors on the other."""
+
+from __future__ import annotations
+
+import os
+import struct
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from umad_patrol.errors import ImageError
+
+if TYPE_CHECKING:
+    import torch
+
+MAX_MPX = 40.0
+_PNG = b"\x89PNG\r\n\x1a\n"
+_JPEG = b"\xff\xd8"
+_START_OF_SCAN, _END_OF_IMAGE = b"\xff\xda", b"\xff\xd9"
+
+
+def read_image(path: str | Path, max_mpx: float = MAX_MPX) -> np.ndarray:
+    """Read a picture as `(H, W, 3)` uint8 BGR. Raises ImageError, naming the file, if it is missing, corrupt or too large."""
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise ImageError(f"cannot read picture {path}: {error.strerror or error}") from error
+    try:
+        return decode(data, max_mpx)
+    except ImageError as error:
+        raise ImageError(f"{path}: {error}") from error
+
+
+def decode(data: bytes, max_mpx: float = MAX_MPX) -> np.ndarray:
+    """Decode a JPEG, PNG or other format of OpenCV to `(H, W, 3)` uint8 BGR.
+
+    The size is read from the header first, so that a small file cannot ask for gigabytes. Raises ImageError.
+    """
+    data = bytes(data)
+    size = _header_size(data)
+    if size:
+        _check_size(*size, max_mpx)
+    if data.startswith(_JPEG) and data.rfind(_END_OF_IMAGE) < data.rfind(_START_OF_SCAN):
+        raise ImageError(f"JPEG of {len(data)} bytes is cut off before its end")
+    try:
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
+    except cv2.error:
+        image = None
+    if image is None:
+        raise ImageError(f"{len(data)} bytes starting {data[:8].hex() or 'with nothing'} are no picture that can be decoded (JPEG or PNG expected)")
+    _check_size(image.shape[1], image.shape[0], max_mpx)
+    return image
+
+
+def write_image(path: str | Path, image: np.ndarray, quality: int = 92) -> None:
+    """Write `(H, W)` or `(H, W, 3)` uint8 as the suffix says, beside first and then renamed. `quality` is JPEG's."""
+    target = Path(path)
+    options = [cv2.IMWRITE_JPEG_QUALITY, quality] if target.suffix.lower() in (".jpg", ".jpeg") else []
+    try:
+        done, data = cv2.imencode(target.suffix or ".png", image, options)
+    except cv2.error as error:
+        raise ImageError(f"cannot write {target}: {image.dtype} {image.shape} as {target.suffix or 'a file without suffix'}") from error
+    if not done:
+        raise ImageError(f"cannot write {target}: OpenCV cannot encode {image.dtype} {image.shape}")
+    beside = target.with_name(f".{target.name}.{os.getpid()}")
+    beside.write_bytes(data.tobytes())
+    beside.replace(target)
+
+
+def to_tensor(image: np.ndarray, device: str | torch.device = "cpu") -> torch.Tensor:
+    """`(H, W, 3)` uint8 BGR to `(1, 3, H, W)` float32 RGB in [0, 1] on `device`; the bytes travel, the floats do not."""
+    import torch
+
+    planes = np.ascontiguousarray(image[:, :, ::-1].transpose(2, 0, 1))
+    return torch.from_numpy(planes).to(device)[None].float().div_(255.0)
+
+
+def to_image(tensor: torch.Tensor) -> np.ndarray:
+    """`(1, 3, H, W)` or `(3, H, W)` float RGB in [0, 1] to `(H, W, 3)` uint8 BGR, rounded; NaN is black."""
+    planes = tensor.detach().reshape(tensor.shape[-3:]).nan_to_num(0.0).clamp(0.0, 1.0)
+    planes = (planes * 255.0).round().byte().cpu().numpy()
+    return np.ascontiguousarray(planes[::-1].transpose(1, 2, 0))
+
+
+def _check_size(width: int, height: int, max_mpx: float) -> None:
+    if width < 1 or height < 1:
+        raise ImageError(f"picture is {width}x{height}: it has no pixels")
+    if width * height > max_mpx * 1e6:
+        raise ImageError(f"picture is {width}x{height} = {width * height / 1e6:.1f} megapixel, more than the {max_mpx:g} allowed "
+                         "(setting input.max_image_mpx)")
+
+
+def _header_size(data: bytes) -> tuple[int, int] | None:
+    """(width, height) as a PNG's IHDR or a JPEG's frame header has it; None for other formats or where it is not found."""
+    if data.startswith(_PNG) and len(data) >= 24:
+        return struct.unpack(">II", data[16:24])
+    position = 2
+    while data.startswith(_JPEG) and position + 9 <= len(data) and data[position] == 0xFF:
+        marker, length = data[position + 1], int.from_bytes(data[position + 2:position + 4], "big")
+        if marker == 0xFF:  # fill byte
+            position += 1
+        elif 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
+            height, width = struct.unpack(">HH", data[position + 5:position + 9])
+            return width, height
+        else:
+            position += 2 + length
+    return None
