@@ -13,7 +13,7 @@ from typing import Any
 
 from umad_patrol import __version__
 from umad_patrol.config import Settings, load, parse_changes, with_values
-from umad_patrol.errors import PatrolError
+from umad_patrol.errors import ConfigError, PatrolError
 
 VERBS = {
     "demo": "simulate, teach, patrol through real ROS 2 nodes, report",
@@ -34,6 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
     args = _parser(words).parse_args(words)
     logging.basicConfig(level=logging.INFO if args.verbose else logging.WARNING, format="%(levelname)s: %(message)s")
     try:
+        _check_target(args.json)
         result = args.run(args)
         if args.json:
             write_json(args.json, result if result is not None else {})
@@ -64,6 +65,12 @@ def write_json(path: str, result: Any) -> None:
     beside = target.with_name(f".{target.name}.{os.getpid()}")
     beside.write_text(text, encoding="utf-8")
     beside.replace(target)
+
+
+def _check_target(path: str | None) -> None:
+    """Refuse a JSON target that cannot be written before the work begins, not after it."""
+    if path and path != "-" and not Path(path).parent.is_dir():
+        raise ConfigError(f"--json {path!r}: there is no folder {str(Path(path).parent)!r}; make it first")
 
 
 def settings_of(args: argparse.Namespace) -> Settings:

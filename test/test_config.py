@@ -1,0 +1,81 @@
+"""Settings: one source, strict values, the same names everywhere."""
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from umad_patrol import config
+from umad_patrol.errors import ConfigError
+
+
+def test_every_setting_says_what_it_is():
+    for info in config.describe():
+        assert info.text and info.kind in (bool, int, float, str, tuple), info.name
+        if info.kind in (int, float):
+            assert info.low is not None and info.high is not None and info.low <= info.default <= info.high, info.name
+        if info.choices:
+            assert info.default in info.choices, info.name
+
+
+def test_values_round_trip_through_changes():
+    settings = config.Settings()
+    assert config.with_values(settings, config.values(settings)) == settings
+
+
+@given(st.floats(0.0, 1.0))
+def test_a_change_is_taken_and_leaves_the_rest(theta):
+    changed = config.with_values(config.Settings(), {"align.theta_m": theta})
+    assert changed.align.theta_m == theta
+    assert config.values(changed) | {"align.theta_m": 0.03} == config.values(config.Settings())
+
+
+def test_text_becomes_the_type_of_the_setting():
+    changed = config.with_values(config.Settings(), {"align.features": "800", "input.body_t_camera": "1, 2 3 0 0 0 1"})
+    assert changed.align.features == 800
+    assert changed.input.body_t_camera == (1.0, 2.0, 3.0, 0.0, 0.0, 0.0, 1.0)
+
+
+@pytest.mark.parametrize(("name", "value", "says"), [
+    ("align.tetha_m", 1, "unknown setting"),
+    ("retrieve.theta_m", 1, "align.theta_m"),
+    ("align.theta_m", 9.0, "outside 0.0 to 1.0 m"),
+    ("align.theta_m", math.nan, "not finite"),
+    ("align.theta_m", "near", "not float"),
+    ("align.theta_m", True, "not float"),
+    ("align.features", 10.5, "not int"),
+    ("align.features", math.inf, "not int"),
+    ("device", "tpu", "none of auto, cpu, cuda"),
+    ("input.body_t_camera", "a b", "list of numbers"),
+    ("input.body_t_camera", [1.0, math.nan], "not finite"),
+])
+def test_nonsense_is_refused_with_its_value(name, value, says):
+    with pytest.raises(ConfigError, match=says) as caught:
+        config.with_values(config.Settings(), {name: value})
+    assert "\n" not in str(caught.value)
+
+
+def test_files_hold_sections_or_ros_parameters(tmp_path):
+    plain, ros = tmp_path / "plain.yaml", tmp_path / "ros.yaml"
+    plain.write_text("align:\n  theta_m: 0.1\n")
+    ros.write_text("/**:\n  ros__parameters:\n    map: somewhere\n    align:\n      theta_m: 0.1\n")
+    assert config.load(plain) == config.load(ros) == config.with_values(config.Settings(), {"align.theta_m": 0.1})
+
+
+@pytest.mark.parametrize("text", ["- 1\n- 2\n", "align: [", "align:\n  unknown: 1\n", "\x00"])
+def test_bad_files_are_refused(tmp_path, text):
+    (tmp_path / "bad.yaml").write_text(text)
+    with pytest.raises(ConfigError):
+        config.load(tmp_path / "bad.yaml")
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(ConfigError, match="gone.yaml"):
+        config.load(tmp_path / "gone.yaml")
+
+
+def test_set_needs_a_value():
+    assert config.parse_changes(["a.b=c=d"]) == {"a.b": "c=d"}
+    with pytest.raises(ConfigError, match="NAME=VALUE"):
+        config.parse_changes(["align.theta_m"])

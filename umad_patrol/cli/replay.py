@@ -1,0 +1,101 @@
+"""Patrol over a recording, offline: the same frames give the same masks and alerts as the live node.
+
+OUT receives masks/STAMP.png, the alert store with its evidence, results/ (a rosbag2 with masks, alerts and
+markers), frames.csv and report.html.
+
+example: umad-patrol replay patrol_bag --map map --out patrol_out
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import time
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from umad_patrol.alerts.report import write_report
+from umad_patrol.alerts.store import AlertStore
+from umad_patrol.cli.main import settings_of
+from umad_patrol.errors import StoreError
+from umad_patrol.frames import Recording
+from umad_patrol.io.images import write_image
+from umad_patrol.pipeline import Pipeline
+from umad_patrol.records import COMPARED, Frame, Result
+from umad_patrol.reference.map import ReferenceMap
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """BAG --map MAP --out OUT."""
+    parser.add_argument("bag", metavar="BAG", help="recording of the patrol (rosbag2 folder or .mcap)")
+    parser.add_argument("--map", required=True, metavar="MAP", help="reference map that `teach` made")
+    parser.add_argument("--out", required=True, metavar="OUT", help="folder for the results; may hold an earlier patrol's alerts")
+    parser.add_argument("--no-masks", action="store_true", help="write no mask pictures")
+
+
+def run(args: argparse.Namespace) -> dict:
+    """Process every frame of the recording. Returns the summary that is printed."""
+    settings = settings_of(args)
+    reference_map = ReferenceMap.load(args.map)
+    recording = Recording(args.bag, settings)
+    out = Path(args.out)
+    if out.exists() and not out.is_dir():
+        raise StoreError(f"--out {args.out!r} is a file; name a folder")
+    store = AlertStore(out)
+    pipeline = Pipeline(reference_map, settings, store)
+    rows, statuses, seconds = [], Counter(), []
+    started = time.perf_counter()
+    frames = (event for event in recording.events() if isinstance(event, Frame))
+    for frame in tqdm(frames, total=recording.expected_frames, unit="frame", desc="patrol", disable=None):
+        result = pipeline.process(frame)
+        statuses[result.status] += 1
+        seconds.append(sum(result.seconds.values()))
+        rows.append(_row(result))
+        if not args.no_masks and result.status == COMPARED:
+            write_image(out / "masks" / f"{frame.stamp_ns}.png", result.mask)
+    alerts = store.alerts()
+    write_report(store, reference_map, out / "report.html")
+    pipeline.close()
+    _write_rows(out / "frames.csv", rows)
+    summary = {
+        "frames": len(rows), "statuses": dict(statuses), "refused": dict(recording.skipped),
+        "hz": round(len(rows) / (time.perf_counter() - started), 2),
+        "median_ms": round(1e3 * float(np.median(seconds)), 1) if seconds else None,
+        "alerts": [vars(alert) for alert in alerts], "report": str(out / "report.html"),
+    }
+    _print(summary)
+    return summary
+
+
+def _row(result: Result) -> dict:
+    alignment = result.alignment
+    return {
+        "stamp_ns": result.frame.stamp_ns, "status": result.status, "reason": result.reason,
+        "reference": result.match.index if result.match else "", "inliers": alignment.inliers if alignment else "",
+        "residual_px": f"{alignment.residual_px:.2f}" if alignment else "", "regions": len(result.regions),
+        "mask_px": int(np.count_nonzero(result.mask)), "ms": round(1e3 * sum(result.seconds.values()), 1),
+    }
+
+
+def _write_rows(path: Path, rows: list[dict]) -> None:
+    beside = path.with_name(f".{path.name}")
+    with beside.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, fieldnames=list(rows[0]) if rows else ["stamp_ns"])
+        writer.writeheader()
+        writer.writerows(rows)
+    beside.replace(path)
+
+
+def _print(summary: dict) -> None:
+    counts = ", ".join(f"{count} {status}" for status, count in summary["statuses"].items())
+    print(f"{summary['frames']} frames ({counts}), {summary['hz']} Hz, median {summary['median_ms']} ms a frame")
+    for reason, count in summary["refused"].items():
+        print(f"  left out: {count} x {reason}")
+    for alert in summary["alerts"]:
+        x, y, z = alert["position"]
+        print(f"  {alert['id']}  {alert['state']:8} {alert['class_name']:8} score {alert['score']:.2f} at ({x:.2f}, {y:.2f}, {z:.2f}), "
+              f"{alert['sightings']} sightings")
+    print(f"report: {summary['report']}")

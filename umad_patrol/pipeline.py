@@ -1,0 +1,176 @@
+"""Frame and pose in, result out: the one composition that the node, the replay and a single pair all use."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from umad_patrol.align.adaptive import Aligner
+from umad_patrol.alerts.store import AlertStore
+from umad_patrol.alerts.watch import Watch
+from umad_patrol.config import Settings
+from umad_patrol.detect import make_detector
+from umad_patrol.detect.overlay import overlay
+from umad_patrol.detect.regions import find_regions
+from umad_patrol.errors import ConfigError, ImageError
+from umad_patrol.io.images import to_tensor
+from umad_patrol.records import (COMPARED, NO_REFERENCE, NOT_COMPARABLE, Alert, Alignment, Features, Frame, Match, Reference,
+                                 Region, Result, ScoreMap)
+from umad_patrol.reference.map import ReferenceMap
+from umad_patrol.reference.retrieve import Retriever
+
+
+def choose_device(name: str) -> torch.device:
+    """The torch device for the `device` setting. Raises ConfigError where CUDA is asked for and absent."""
+    if name == "cuda" and not torch.cuda.is_available():
+        raise ConfigError("device = 'cuda', but torch finds no CUDA device here; use auto or cpu")
+    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+class Stopwatch:
+    """Adds up the seconds of named stages."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """What comparing a query with its references gives; `score_map` is None if none of them was comparable."""
+
+    alignment: Alignment
+    reference: Reference
+    score_map: ScoreMap | None
+    mask: np.ndarray
+    regions: tuple[Region, ...]
+
+
+class Comparer:
+    """Align, detect, regions: pictures to mask, without places or time.
+
+    With several references a pixel's score is the least of those that see it: what is new differs from all of
+    them, what parallax or an occlusion edge feigns differs from some.
+    """
+
+    def __init__(self, settings: Settings, device: torch.device | None = None):
+        self.device = device or choose_device(settings.device)
+        self.aligner = Aligner(settings.align, self.device)
+        self.detector = make_detector(settings.detect, self.device)
+        self._settings = settings
+
+    def compare(self, frame: Frame, references: list[Reference], watch: Stopwatch | None = None) -> Comparison:
+        """Compare a frame with one or more references. Raises ImageError if the picture is none."""
+        watch = watch or Stopwatch()
+        height, width = _size(frame.image)
+        with watch.stage("features"):
+            features = self.aligner.extract(frame.image)
+        pairs = []
+        for reference in references:
+            with watch.stage("align"):
+                pairs.append((reference, self._aligned(frame, reference, features)))
+        usable = [(reference, alignment) for reference, alignment in pairs if alignment.comparable]
+        if not usable:
+            return Comparison(pairs[0][1], pairs[0][0], None, np.zeros((height, width), np.uint8), ())
+        with watch.stage("detect"):
+            score_map = self._scores(to_tensor(frame.image, self.device), [alignment for _, alignment in usable])
+        with watch.stage("regions"):
+            mask, regions = find_regions(score_map, self._settings.detect)
+        return Comparison(usable[0][1], usable[0][0], score_map, mask, regions)
+
+    def _aligned(self, frame: Frame, reference: Reference, features: Features) -> Alignment:
+        return self.aligner.align(frame.image, reference, query_features=features, query_camera=frame.camera,
+                                  map_T_camera=frame.map_T_camera)
+
+    def _scores(self, query: Any, alignments: list[Alignment]) -> ScoreMap:
+        scores, valid = None, None
+        for alignment in alignments:
+            new = self.detector.score(query, alignment.warped, alignment.valid)
+            if scores is None:
+                scores, valid = new, alignment.valid
+                continue
+            both = valid & alignment.valid
+            scores = torch.where(both, torch.minimum(scores, new), torch.where(valid, scores, new))
+            valid = valid | alignment.valid
+        return ScoreMap(self.detector.classes, scores, valid)
+
+
+class Pipeline:
+    """A patrol over one reference map: `process` every frame in the order of time, `close` at the end."""
+
+    def __init__(self, reference_map: ReferenceMap, settings: Settings, store: AlertStore | None = None):
+        self.map = reference_map
+        self.settings = settings
+        self.comparer = Comparer(settings)
+        self._retriever = Retriever(reference_map, settings.retrieve)
+        self._store = store
+        self._watch = Watch(settings, store, reference_map.checksum, self.comparer.detector.checksum)
+
+    @classmethod
+    def open(cls, map_path: str | Path, settings: Settings, output: str | Path = "") -> Pipeline:
+        """A pipeline over the map at `map_path`, keeping alerts in the folder `output` ("" keeps none).
+
+        Raises MapError or StoreError.
+        """
+        reference_map = ReferenceMap.load(map_path)
+        return cls(reference_map, settings, AlertStore(output) if output else None)
+
+    @property
+    def alerts(self) -> tuple[Alert, ...]:
+        """The alerts that are active now."""
+        return self._watch.alerts
+
+    def process(self, frame: Frame) -> Result:
+        """Say what is new in a frame. Raises ImageError or CameraError if there is nothing to look at."""
+        watch = Stopwatch()
+        with watch.stage("retrieve"):
+            matches = self._retriever.find(frame.map_T_camera, count=self.settings.retrieve.references)
+        result = self._compared(frame, matches, watch) if matches else self._without_reference(frame)
+        with watch.stage("alerts"):
+            result = self._watch.observe(result, overlay)
+        result.seconds.update(watch.seconds)
+        return result
+
+    def reset_time(self) -> None:
+        """Forget what depends on the order of frames: the clock jumped or the recording began anew."""
+        self._watch.reset_time()
+
+    def close(self) -> None:
+        """Write what is pending and close the store."""
+        if self._store is not None:
+            self._store.close()
+
+    def _without_reference(self, frame: Frame) -> Result:
+        near, limits = self._retriever.nearest(frame.map_T_camera), self.settings.retrieve
+        reason = (f"no reference within {limits.max_distance_m:g} m and {limits.max_angle_deg:g} deg: the nearest keyframe is "
+                  f"{near.distance_m:.2f} m and {near.angle_deg:.1f} deg away")
+        return Result(frame, NO_REFERENCE, reason, np.zeros(_size(frame.image), np.uint8))
+
+    def _compared(self, frame: Frame, matches: list[Match], watch: Stopwatch) -> Result:
+        with watch.stage("reference"):
+            references = [self.map.reference(match.index) for match in matches]
+        found = self.comparer.compare(frame, references, watch)
+        status = COMPARED if found.score_map is not None else NOT_COMPARABLE
+        match = next(m for m in matches if m.index == found.reference.index)
+        return Result(frame, status, found.alignment.reason, found.mask, match, found.reference, found.alignment,
+                      found.score_map, found.regions)
+
+
+def _size(image: np.ndarray) -> tuple[int, int]:
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or min(image.shape[:2]) < 1:
+        raise ImageError(f"a picture of shape {image.shape} and type {image.dtype} is no (H, W, 3) uint8 picture")
+    return image.shape[0], image.shape[1]
