@@ -1,0 +1,1 @@
+"""Rigid motions, trajectories, camera models, homographies and planes: numpy and OpenCV only."""

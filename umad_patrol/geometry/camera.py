@@ -1,0 +1,169 @@
+"""Camera models: checks, projection, undistortion, and their YAML."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import yaml
+
+from umad_patrol.errors import CameraError
+from umad_patrol.records import Camera
+
+# coefficient counts that OpenCV takes for each model of sensor_msgs/CameraInfo
+COUNTS = {"none": (0,), "plumb_bob": (0, 4, 5), "rational_polynomial": (0, 8, 12, 14), "equidistant": (4,)}
+MAX_ZOOM = 5.0  # a lens that would have to be magnified more to leave no black border is wrongly calibrated
+
+
+def check_camera(camera: Camera, image_shape: tuple[int, ...] | None = None) -> None:
+    """Raise CameraError unless the camera is usable and, where given, fits a picture of shape (H, W, ...)."""
+    K = np.asarray(camera.K, dtype=np.float64)
+    if camera.width <= 0 or camera.height <= 0:
+        raise CameraError(f"camera size {camera.width}x{camera.height} is empty; is the camera calibrated?")
+    if K.shape != (3, 3) or not np.isfinite(K).all():
+        raise CameraError(f"camera matrix {K.tolist()} is not 3x3 and finite; is the camera calibrated?")
+    if K[0, 0] <= 0 or K[1, 1] <= 0 or K[1, 0] != 0 or not np.allclose(K[2], [0, 0, 1]):
+        raise CameraError(f"camera matrix {K.tolist()} is no pinhole matrix [fx s cx; 0 fy cy; 0 0 1]; is the camera calibrated?")
+    if abs(K[0, 2] - camera.width / 2) > camera.width or abs(K[1, 2] - camera.height / 2) > camera.height:
+        raise CameraError(f"principal point ({K[0, 2]:.1f}, {K[1, 2]:.1f}) lies far outside the {camera.width}x{camera.height} picture; "
+                          "is the calibration that of this picture size?")
+    _check_distortion(camera)
+    if image_shape is not None and tuple(image_shape[:2]) != (camera.height, camera.width):
+        raise CameraError(f"image is {image_shape[1]}x{image_shape[0]}, its camera {camera.width}x{camera.height}; "
+                          "give the calibration of this picture size")
+
+
+def is_pinhole(camera: Camera) -> bool:
+    """Whether the camera has no distortion. An equidistant lens with zero coefficients has: r = theta, not tan(theta)."""
+    return camera.distortion_model != "equidistant" and not any(camera.distortion)
+
+
+def project(camera_points: np.ndarray, camera: Camera) -> np.ndarray:
+    """Pixels `(N, 2)` of points `(N, 3)` in camera coordinates; NaN behind the camera. Raises CameraError if it distorts."""
+    _require_pinhole(camera)
+    points = np.asarray(camera_points, dtype=np.float64).reshape(-1, 3)
+    depth = np.where(points[:, 2] > 1e-9, points[:, 2], np.nan)
+    return (points[:, :2] / depth[:, None]) @ camera.K[:2, :2].T + camera.K[:2, 2]
+
+
+def rays(camera: Camera, pixels: np.ndarray) -> np.ndarray:
+    """Directions `(N, 3)` with z = 1, in camera coordinates, of pixels `(N, 2)`. Raises CameraError if it distorts."""
+    _require_pinhole(camera)
+    pixels = np.asarray(pixels, dtype=np.float64).reshape(-1, 2)
+    return np.column_stack([pixels, np.ones(len(pixels))]) @ np.linalg.inv(camera.K).T
+
+
+def scale_camera(camera: Camera, width: int, height: int) -> Camera:
+    """The camera of the picture resized to `width` x `height` (pixel centres at integers, as cv2.resize maps them)."""
+    if width <= 0 or height <= 0:
+        raise CameraError(f"cannot scale a camera to {width}x{height}; both must be positive")
+    sx, sy = width / camera.width, height / camera.height
+    K = np.array([[sx, 0, (sx - 1) / 2], [0, sy, (sy - 1) / 2], [0, 0, 1]]) @ camera.K
+    return Camera(width, height, K, camera.distortion_model, camera.distortion, camera.frame_id)
+
+
+class Undistorter:
+    """Turns pictures of a distorted camera into those of a pinhole camera without black borders.
+
+    `camera` is that pinhole camera, of the same size. The maps are made once; a camera without distortion costs nothing.
+    Raises CameraError for an unusable camera.
+    """
+
+    def __init__(self, camera: Camera) -> None:
+        check_camera(camera)
+        self.source = camera
+        self._maps: tuple[np.ndarray, np.ndarray] | None = None
+        if is_pinhole(camera):
+            self.camera = _pinhole(camera, camera.K)
+            return
+        size, D = (camera.width, camera.height), np.array(camera.distortion, dtype=np.float64)
+        if camera.distortion_model == "equidistant":
+            K = cv2.fisheye.estimateNewCameraMatrixForUndistortRectify(camera.K, D, size, np.eye(3), balance=0.0)
+            self._maps = cv2.fisheye.initUndistortRectifyMap(camera.K, D, np.eye(3), K, size, cv2.CV_16SC2)
+        else:
+            K, _ = cv2.getOptimalNewCameraMatrix(camera.K, D, size, 0.0)
+            self._maps = cv2.initUndistortRectifyMap(camera.K, D, None, K, size, cv2.CV_16SC2)
+        self.camera = _pinhole(camera, K)
+        if not self._is_sound():
+            raise CameraError(f"distortion {camera.distortion} of model {camera.distortion_model!r} folds the picture; "
+                              "calibrate the camera again")
+
+    def __call__(self, image: np.ndarray) -> tuple[np.ndarray, Camera]:
+        """The undistorted picture and its camera; the picture itself, not a copy, where there is no distortion."""
+        if image.shape[:2] != (self.source.height, self.source.width):
+            check_camera(self.source, image.shape)
+        if self._maps is None:
+            return image, self.camera
+        return cv2.remap(image, *self._maps, cv2.INTER_LINEAR), self.camera
+
+    def _is_sound(self) -> bool:
+        """Whether the pinhole camera sees about as wide, and only what the lens has seen."""
+        K = self.camera.K
+        if not np.isfinite(K).all() or not all(1 / MAX_ZOOM < K[i, i] / self.source.K[i, i] < MAX_ZOOM for i in (0, 1)):
+            return False
+        x, y = self._maps[0][..., 0], self._maps[0][..., 1]
+        inside = (x >= -1) & (x <= self.source.width) & (y >= -1) & (y <= self.source.height)
+        return bool(inside.mean() > 0.99)
+
+
+def camera_from_dict(data: Any, source: str = "camera") -> Camera:
+    """A camera from the tree that `camera_to_dict` makes or that ROS' camera_calibration writes. Raises CameraError."""
+    try:
+        width, height = (int(data.get(name, data.get(f"image_{name}"))) for name in ("width", "height"))
+        K = data["K"] if "K" in data else data["camera_matrix"]["data"]
+        D = data["distortion"] if "distortion" in data else data.get("distortion_coefficients", {"data": ()})["data"]
+        D = tuple(float(d) for d in D or ())
+        model = str(data.get("distortion_model") or ("plumb_bob" if D else "none"))
+        K = np.array(K, dtype=np.float64).reshape(3, 3)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise CameraError(f"{source} lacks or misstates width, height, K, distortion_model, distortion "
+                          f"({type(error).__name__}: {error}); see README") from error
+    camera = Camera(width, height, K, model, D, str(data.get("frame_id", "camera")))
+    check_camera(camera)
+    return camera
+
+
+def camera_to_dict(camera: Camera) -> dict:
+    """The camera as plain numbers and strings, for YAML or JSON."""
+    return {"width": int(camera.width), "height": int(camera.height), "K": [float(k) for k in np.asarray(camera.K).ravel()],
+            "distortion_model": camera.distortion_model, "distortion": [float(d) for d in camera.distortion],
+            "frame_id": camera.frame_id}
+
+
+def load_camera(path: str | Path) -> Camera:
+    """A camera from a YAML file. Raises CameraError naming the file."""
+    try:
+        data = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise CameraError(f"cannot read camera {str(path)!r}: {' '.join(str(error).split())}") from error
+    return camera_from_dict(data, f"camera {str(path)!r}")
+
+
+def dump_camera(camera: Camera, path: str | Path) -> None:
+    """Write the camera as YAML; beside first, then renamed."""
+    target = Path(path)
+    beside = target.with_name(f".{target.name}.{os.getpid()}")
+    beside.write_text(yaml.safe_dump(camera_to_dict(camera), sort_keys=False, default_flow_style=None), encoding="utf-8")
+    beside.replace(target)
+
+
+def _pinhole(camera: Camera, K: np.ndarray) -> Camera:
+    return Camera(camera.width, camera.height, np.asarray(K, dtype=np.float64), "none", (), camera.frame_id)
+
+
+def _require_pinhole(camera: Camera) -> None:
+    if not is_pinhole(camera):
+        raise CameraError(f"camera distorts ({camera.distortion_model} {camera.distortion}); undistort its pictures first")
+
+
+def _check_distortion(camera: Camera) -> None:
+    counts = COUNTS.get(camera.distortion_model)
+    if counts is None:
+        raise CameraError(f"unknown distortion model {camera.distortion_model!r}; known are {', '.join(COUNTS)}")
+    if len(camera.distortion) not in counts:
+        raise CameraError(f"{camera.distortion_model} takes {' or '.join(map(str, counts))} coefficients, not {len(camera.distortion)}")
+    if not np.isfinite(camera.distortion).all():
+        raise CameraError(f"distortion {camera.distortion} is not finite; is the camera calibrated?")
