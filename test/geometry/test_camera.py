@@ -1,0 +1,160 @@
+import dataclasses
+
+import cv2
+import numpy as np
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from umad_patrol.errors import CameraError
+from umad_patrol.geometry import camera as cam
+from umad_patrol.records import Camera
+
+K = np.array([[300, 0, 159.5], [0, 301, 119.0], [0, 0, 1]])
+PINHOLE = Camera(320, 240, K)
+LENSES = [("plumb_bob", (-0.3, 0.1, 0.001, -0.001, 0.01)), ("plumb_bob", (0.2, 0.05, 0, 0, 0)), ("plumb_bob", (-0.1, 0, 0, 0)),
+          ("rational_polynomial", (0.1, 0.01, 0, 0, 0.001, 0.2, 0.01, 0)), ("equidistant", (0.02, -0.01, 0.001, 0)),
+          ("equidistant", (0, 0, 0, 0))]
+
+
+def lens(model, distortion):
+    return dataclasses.replace(PINHOLE, distortion_model=model, distortion=distortion)
+
+
+def distorted(camera, points):
+    """Pixels of camera points through the lens, by OpenCV's own forward model."""
+    D = np.array(camera.distortion, float)
+    model = cv2.fisheye.projectPoints if camera.distortion_model == "equidistant" else cv2.projectPoints
+    args = (points.reshape(-1, 1, 3), np.zeros(3), np.zeros(3), camera.K, D)
+    return model(*args)[0].reshape(-1, 2)
+
+
+@given(st.lists(st.tuples(st.floats(-3, 3), st.floats(-3, 3), st.floats(0.1, 50)), min_size=1, max_size=9))
+def test_rays_undo_projection(points):
+    points = np.array(points)
+    assert np.allclose(cam.rays(PINHOLE, cam.project(points, PINHOLE)), points / points[:, 2:], atol=1e-9)
+
+
+def test_the_axis_meets_the_principal_point_and_behind_is_nan():
+    pixels = cam.project(np.array([[0, 0, 2], [0, 0, -2], [1, 0, 0], [0.1, 0.2, 1.0]]), PINHOLE)
+    assert pixels[0].tolist() == [159.5, 119] and np.isnan(pixels[1:3]).all() and np.allclose(pixels[3], [189.5, 179.2])
+
+
+@pytest.mark.parametrize("model, distortion", LENSES)
+def test_undistorted_pictures_match_the_pinhole_camera(model, distortion):
+    camera = lens(model, distortion)
+    undistort = cam.Undistorter(camera)
+    points = np.array([[0, 0, 1], [0.2, 0.1, 1], [-0.25, 0.2, 1], [0.1, -0.25, 1.0]])
+    for point, spot in zip(points, distorted(camera, points)):
+        image = np.zeros((240, 320), np.float32)
+        x, y = np.meshgrid(np.arange(320), np.arange(240))
+        image += 255 * np.exp(-((x - spot[0]) ** 2 + (y - spot[1]) ** 2) / 18).astype(np.float32)
+        flat, pinhole = undistort(image)
+        weight = flat / flat.sum()
+        expected = cam.project(point[None], pinhole)[0]
+        assert np.allclose([(weight * x).sum(), (weight * y).sum()], expected, atol=0.35)
+    assert cam.is_pinhole(undistort.camera) and not cam.is_pinhole(camera)
+
+
+@pytest.mark.parametrize("model, distortion", LENSES)
+def test_undistorted_pictures_have_no_black_border(model, distortion):
+    flat, _ = cam.Undistorter(lens(model, distortion))(np.full((240, 320, 3), 200, np.uint8))
+    assert flat.shape == (240, 320, 3) and (flat > 150).mean() > 0.995
+
+
+@pytest.mark.parametrize("model, distortion", [("none", ()), ("plumb_bob", ()), ("plumb_bob", (0.0,) * 5), ("rational_polynomial", (0,) * 8)])
+def test_no_distortion_no_copy(model, distortion):
+    image = np.zeros((240, 320, 3), np.uint8)
+    flat, camera = cam.Undistorter(lens(model, distortion))(image)
+    assert flat is image and np.array_equal(camera.K, K) and camera.distortion_model == "none" and camera.distortion == ()
+
+
+@pytest.mark.parametrize("changes, said", [
+    ({"K": np.zeros((3, 3))}, "calibrated"),
+    ({"K": np.full((3, 3), np.nan)}, "finite"),
+    ({"K": np.eye(4)}, "3x3"),
+    ({"K": K * [[1], [-1], [1]]}, "pinhole"),
+    ({"K": K.T}, "pinhole"),
+    ({"K": np.array([[300, 0, 1500], [0, 300, 119], [0, 0, 1.0]])}, "principal point"),
+    ({"width": 0}, "empty"),
+    ({"height": -3}, "empty"),
+    ({"distortion_model": "fov"}, "unknown distortion model 'fov'"),
+    ({"distortion_model": ""}, "unknown distortion model ''"),
+    ({"distortion_model": "equidistant", "distortion": (0.0,) * 5}, "takes 4 coefficients, not 5"),
+    ({"distortion_model": "plumb_bob", "distortion": (0.0,) * 8}, "not 8"),
+    ({"distortion_model": "plumb_bob", "distortion": (np.nan,) * 5}, "not finite"),
+    ({"distortion": (0.1,)}, "not 1"),
+])
+def test_unusable_cameras_are_refused(changes, said):
+    with pytest.raises(CameraError, match=said):
+        cam.check_camera(dataclasses.replace(PINHOLE, **changes))
+
+
+@pytest.mark.parametrize("model, distortion", [("plumb_bob", (50, -300, 0, 0, 500)), ("plumb_bob", (-5, 0, 0, 0, 0)), ("equidistant", (-3, 0, 0, 0))])
+def test_lenses_that_fold_are_refused(model, distortion):
+    with pytest.raises(CameraError, match="calibrate"):
+        cam.Undistorter(lens(model, distortion))
+
+
+def test_the_picture_must_fit():
+    cam.check_camera(PINHOLE, (240, 320, 3))
+    with pytest.raises(CameraError, match="image is 240x320, its camera 320x240"):
+        cam.check_camera(PINHOLE, (320, 240))
+    with pytest.raises(CameraError, match="image is 1x1"):
+        cam.Undistorter(PINHOLE)(np.zeros((1, 1, 3), np.uint8))
+
+
+def test_distorted_cameras_are_not_projected_with():
+    camera = lens(*LENSES[0])
+    with pytest.raises(CameraError, match="undistort"):
+        cam.project(np.ones((1, 3)), camera)
+    with pytest.raises(CameraError, match="undistort"):
+        cam.rays(camera, np.ones((1, 2)))
+
+
+def test_a_scaled_camera_fits_the_resized_picture():
+    x, y = np.meshgrid(np.arange(320.0), np.arange(240.0))
+    half = cv2.resize(x.astype(np.float32), (160, 120), interpolation=cv2.INTER_AREA)
+    small = cam.scale_camera(PINHOLE, 160, 120)
+    assert np.allclose(cam.rays(small, np.array([[30.0, 40.0]])), cam.rays(PINHOLE, np.array([[half[40, 30], 2 * 40 + 0.5]])))
+    back = cam.scale_camera(small, 320, 240)
+    assert np.allclose(back.K, K) and (back.width, back.height) == (320, 240)
+    with pytest.raises(CameraError):
+        cam.scale_camera(PINHOLE, 0, 10)
+
+
+@pytest.mark.parametrize("model, distortion", [("none", ())] + LENSES)
+def test_yaml_keeps_everything(tmp_path, model, distortion):
+    camera = lens(model, distortion)
+    cam.dump_camera(camera, tmp_path / "camera.yaml")
+    again = cam.load_camera(tmp_path / "camera.yaml")
+    assert np.array_equal(again.K, camera.K)
+    assert (again.width, again.height, again.distortion_model, again.distortion) == (320, 240, model, tuple(distortion))
+    assert [f.name for f in tmp_path.iterdir()] == ["camera.yaml"]
+
+
+def test_yaml_of_ros_camera_calibration(tmp_path):
+    file = tmp_path / "ost.yaml"
+    file.write_text(yaml.safe_dump({
+        "image_width": 320, "image_height": 240, "camera_name": "narrow", "distortion_model": "plumb_bob",
+        "camera_matrix": {"rows": 3, "cols": 3, "data": K.ravel().tolist()},
+        "distortion_coefficients": {"rows": 1, "cols": 5, "data": [-0.1, 0.01, 0, 0, 0]},
+        "projection_matrix": {"rows": 3, "cols": 4, "data": [0.0] * 12}}))
+    camera = cam.load_camera(file)
+    assert np.array_equal(camera.K, K) and camera.distortion == (-0.1, 0.01, 0, 0, 0) and camera.distortion_model == "plumb_bob"
+
+
+@pytest.mark.parametrize("text", ["", "[1, 2]", "width: 320", "width: 320\nheight: 240\nK: [1, 2]", "width: a\nheight: 2\nK: [1]",
+                                  "width: 3\nheight: 2\nK: {a: 1}", "a: [", "width: 320\nheight: 240\nK: [0,0,0,0,0,0,0,0,0]", "\x00"])
+def test_bad_yaml_is_refused_by_name(tmp_path, text):
+    file = tmp_path / "camera.yaml"
+    file.write_text(text)
+    with pytest.raises(CameraError) as error:
+        cam.load_camera(file)
+    assert "\n" not in str(error.value)
+
+
+def test_missing_yaml_is_refused_by_name(tmp_path):
+    with pytest.raises(CameraError, match="nowhere.yaml"):
+        cam.load_camera(tmp_path / "nowhere.yaml")
