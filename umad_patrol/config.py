@@ -73,10 +73,24 @@ class AlignSettings:
 
 
 @dataclass(frozen=True)
+class GradientSettings:
+    """Scales of the detector without weights; fitted on simulated patrols only."""
+
+    search_px: int = setting(10, "how far the reference is searched for what the query shows", unit="px", low=0, high=64)
+    noise: float = setting(0.01, "sensor noise of a pixel in [0, 1], twofold", low=0.0, high=0.5)
+    edge: float = setting(0.10, "new gradient, in log intensity a pixel, that alone scores 0.5", low=0.001, high=10.0)
+    colour: float = setting(0.10, "new chromaticity, in log ratio, that alone scores 0.5", low=0.001, high=10.0)
+    light: float = setting(0.5, "change of log intensity beyond which no cast shadow explains it", low=0.0, high=10.0)
+
+
+@dataclass(frozen=True)
 class DetectSettings:
     detector: str = setting("gradient", "which detector compares the pictures", choices=("gradient",))
-    threshold: float = setting(0.5, "score from which a pixel counts as changed", low=0.0, high=1.0)
+    threshold: float = setting(0.5, "score that a changed region reaches somewhere", low=0.0, high=1.0)
+    low_threshold: float = setting(0.3, "score down to which a changed region spreads", low=0.0, high=1.0)
+    close_px: int = setting(6, "gaps in a region up to this wide are bridged", unit="px", low=0, high=100)
     min_area_px: int = setting(40, "smaller regions are dropped", unit="px", low=1, high=1000000)
+    gradient: GradientSettings = field(default_factory=GradientSettings)
 
 
 @dataclass(frozen=True)
