@@ -1,0 +1,110 @@
+import numpy as np
+import pytest
+from hypothesis import given, strategies as st
+
+from umad_patrol.errors import CameraError, ImageError, LocalizationError
+from umad_patrol.io.messages import camera_from_info, cloud_from, image_from, pose_from, stamp_ns, transforms_from
+
+HALF = np.sqrt(0.5)
+
+
+def test_stamp_is_exact(messages):
+    assert stamp_ns(messages.header(1_700_000.25, "map")) == 1_700_000_250_000_000
+
+
+def test_camera_as_it_is(messages):
+    camera = camera_from_info(messages.camera_info(0, 640, 480, 500.0, (-0.3, 0.1, 0.001, 0.002, 0.0), frame="/optical"))
+    assert (camera.width, camera.height, camera.frame_id, camera.distortion_model) == (640, 480, "optical", "plumb_bob")
+    np.testing.assert_allclose(camera.K, [[500, 0, 319.5], [0, 500, 239.5], [0, 0, 1]])
+    assert camera.distortion == (-0.3, 0.1, 0.001, 0.002, 0.0)
+
+
+@pytest.mark.parametrize("model, count, named", [("", 0, "none"), ("plumb_bob", 0, "plumb_bob"), ("rational_polynomial", 8, "rational_polynomial"),
+                                                 ("equidistant", 4, "equidistant"), ("fisheye", 4, "equidistant")])
+def test_camera_models(messages, model, count, named):
+    assert camera_from_info(messages.camera_info(0, d=[0.01] * count, model=model)).distortion_model == named
+
+
+def test_region_of_interest_then_binning(messages):
+    camera = camera_from_info(messages.camera_info(0, 640, 480, 500.0, bins=2, roi=(100, 40, 400, 300)))
+    assert (camera.width, camera.height) == (200, 150)
+    # the pixel on the axis, 319.5 of the full picture, is 219.5 of the crop; half-size pixels: (219.5 + .5) / 2 - .5
+    np.testing.assert_allclose(camera.K, [[250, 0, 109.5], [0, 250, (239.5 - 40 + 0.5) / 2 - 0.5], [0, 0, 1]])
+
+
+@pytest.mark.parametrize("changes, says", [
+    ({"focal": 0}, "zeros"), ({"focal": float("nan")}, "finite"), ({"focal": -1.0}, "pinhole"), ({"width": 0}, "0x48"),
+    ({"d": [0.1, 0.2]}, "coefficients"), ({"d": [0.1, float("nan"), 0, 0]}, "finite"), ({"d": [0.1] * 4, "model": "thin_prism"}, "thin_prism"),
+    ({"d": [0.1] * 4, "model": ""}, "names no distortion model"), ({"roi": (10, 10, 64, 48)}, "region of interest")])
+def test_bad_cameras(messages, changes, says):
+    with pytest.raises(CameraError, match=says) as caught:
+        camera_from_info(messages.camera_info(0, **changes))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", ["odometry", "pose_stamped", "pose_with_covariance"])
+def test_pose_of_every_kind(messages, kind):
+    pose = pose_from(getattr(messages, kind)(2.5, (1, 2, 3), (0, 0, HALF, HALF)))
+    assert pose.stamp_ns == 2_500_000_000
+    np.testing.assert_allclose(pose.parent_T_child, [[0, -1, 0, 1], [1, 0, 0, 2], [0, 0, 1, 3], [0, 0, 0, 1]], atol=1e-12)
+
+
+@pytest.mark.parametrize("xyz, quat", [((float("nan"), 0, 0), (0, 0, 0, 1)), ((0, float("inf"), 0), (0, 0, 0, 1)),
+                                       ((0, 0, 0), (0, 0, 0, 0)), ((0, 0, 0), (0, 0, 1, 1)), ((0, 0, 0), (0, 0, 0, float("nan")))])
+def test_bad_poses(messages, xyz, quat):
+    with pytest.raises(LocalizationError):
+        pose_from(messages.odometry(0, xyz, quat))
+
+
+def test_transforms(messages):
+    found = transforms_from(messages.transforms(("body", "/camera", (0.1, 0, 0.5), (0, 0, 0, 1)), ("body", "lidar", (0, 0, 1), (0, 0, 0, 1))))
+    assert set(found) == {"camera", "lidar"} and found["camera"][0] == "body"
+    np.testing.assert_allclose(found["camera"][1][:3, 3], [0.1, 0, 0.5])
+
+
+@given(count=st.integers(0, 40), padding=st.integers(0, 20), kind=st.sampled_from([7, 8]))
+def test_clouds_of_any_layout(messages, count, padding, kind):
+    points = np.random.default_rng(count).normal(size=(count, 3)).astype(np.float32)
+    np.testing.assert_array_equal(cloud_from(messages.cloud(0, points, padding=padding, kind=kind)), points)
+
+
+def test_cloud_drops_what_is_not_finite(messages):
+    points = np.array([[1, 2, 3], [np.nan, 0, 0], [0, np.inf, 0], [4, 5, 6]], np.float32)
+    np.testing.assert_array_equal(cloud_from(messages.cloud(0, points)), points[[0, 3]])
+
+
+def test_cloud_with_padded_rows_and_big_endian(messages):
+    msg = messages.cloud(0, np.zeros((6, 3), np.float32))
+    points = np.arange(18, dtype=">f4").reshape(2, 3, 3)
+    rows = np.zeros((2, 60), np.uint8)
+    rows[:, :48].reshape(2, 3, 16)[:, :, :12] = points.view(np.uint8).reshape(2, 3, 12)
+    msg.height, msg.width, msg.row_step, msg.is_bigendian, msg.data = 2, 3, 60, True, rows.reshape(-1)
+    np.testing.assert_array_equal(cloud_from(msg), points.astype(np.float32).reshape(6, 3))
+
+
+@pytest.mark.parametrize("changes", [{"width": 1_000_000_000}, {"point_step": 8}, {"row_step": 4}, {"fields": []}])
+def test_bad_clouds(messages, changes):
+    msg = messages.cloud(0, np.zeros((5, 3)))
+    for name, value in changes.items():
+        setattr(msg, name, value)
+    with pytest.raises(ImageError):
+        cloud_from(msg)
+
+
+def test_compressed_picture(messages, rng):
+    picture = np.full((48, 64, 3), (200, 100, 50), np.uint8)
+    np.testing.assert_allclose(image_from(messages.jpeg(0, picture), 1.0), picture, atol=3)
+
+
+def test_compressed_faults(messages, rng):
+    picture = rng.integers(0, 255, (48, 64, 3), np.uint8)
+    data = messages.jpeg(0, picture).data.tobytes()
+    for bad in (b"", data[:len(data) // 2], b"\0" * 500, b"GIF89a" + data):
+        with pytest.raises(ImageError):
+            image_from(messages.jpeg(0, picture, data=bad), 1.0)
+    with pytest.raises(ImageError, match="megapixel"):
+        image_from(messages.jpeg(0, picture), 0.001)
+    depth = messages.jpeg(0, picture)
+    depth.format = "16UC1; compressedDepth"
+    with pytest.raises(ImageError, match="depth"):
+        image_from(depth, 1.0)

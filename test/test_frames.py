@@ -1,0 +1,304 @@
+import numpy as np
+import pytest
+
+from umad_patrol.config import Settings, with_values
+from umad_patrol.errors import BagError, CameraError, ConfigError
+from umad_patrol.frames import Cloud, FrameAssembler, Recording
+from umad_patrol.records import Frame
+
+PICTURE = np.full((48, 64, 3), (30, 60, 90), np.uint8)
+FORWARD = (0.0, 0.0, 0.5, -0.5, 0.5, -0.5, 0.5)  # camera 0.5 m up, its z along the body's x
+
+
+@pytest.fixture
+def settings():
+    return with_values(Settings(), {"input.body_t_camera": FORWARD, "input.image_topic": "/image", "input.camera_info_topic": "/info",
+                                    "input.localization_topic": "/odom", "input.cloud_topic": "/cloud"})
+
+
+@pytest.fixture
+def clock():
+    class Clock:
+        now = 0.0
+
+        def __call__(self):
+            return self.now
+
+    return Clock()
+
+
+@pytest.fixture
+def assembler(settings, messages, clock):
+    made = FrameAssembler(settings, max_wait_s=0.3, newest_only=True, clock=clock)
+    made.on_camera_info(messages.camera_info(0.5))
+    return made
+
+
+def test_pose_is_interpolated_at_the_images_stamp(assembler, messages):
+    assembler.on_pose(messages.odometry(10.0, (1.0, 0, 0)))
+    assembler.on_image(messages.image(10.05, PICTURE))
+    assert assembler.take() is None  # the pose after it has not come
+    assembler.on_pose(messages.odometry(10.1, (2.0, 0, 0)))
+    frame = assembler.take()
+    assert isinstance(frame, Frame) and frame.stamp_ns == 10_050_000_000
+    np.testing.assert_allclose(frame.map_T_camera[:3, 3], [1.5, 0, 0.5], atol=1e-9)
+    np.testing.assert_allclose(frame.map_T_camera[:3, 2], [1, 0, 0], atol=1e-9)  # looks ahead
+    np.testing.assert_allclose(frame.map_T_camera[:3, 1], [0, 0, -1], atol=1e-9)  # y down
+    np.testing.assert_array_equal(frame.image, PICTURE)
+    assert not assembler.refused
+
+
+def test_newest_only_decodes_no_picture_that_is_replaced(assembler, messages):
+    class Bomb:
+        format = "jpeg"
+        header = messages.header(10.01, "camera")
+
+        @property
+        def data(self):
+            raise AssertionError("decoded")
+
+    assembler.on_pose(messages.odometry(10.0))
+    assembler.on_image(Bomb())
+    for t in (10.02, 10.03, 10.08):
+        assembler.on_image(messages.image(t, PICTURE))
+    assembler.on_pose(messages.odometry(10.05))
+    assert assembler.take().stamp_ns == 10_030_000_000
+    assert assembler.take() is None and assembler.dropped == 2
+    assembler.on_pose(messages.odometry(10.1))
+    assert assembler.take().stamp_ns == 10_080_000_000
+
+
+def test_every_picture_in_order_otherwise(settings, messages):
+    assembler = FrameAssembler(settings)
+    assembler.on_camera_info(messages.camera_info(0))
+    assembler.on_pose(messages.odometry(1.0))
+    for t in (1.01, 1.02, 1.03):
+        assembler.on_image(messages.image(t, PICTURE))
+    assembler.on_pose(messages.odometry(1.1))
+    assert [assembler.take().stamp_ns // 10**6 for _ in range(3)] == [1010, 1020, 1030]
+
+
+def test_waits_no_longer_than_allowed(assembler, messages, clock):
+    assembler.on_pose(messages.odometry(10.0, (1, 0, 0)))
+    assembler.on_pose(messages.odometry(10.1, (2, 0, 0)))
+    assembler.on_image(messages.image(10.13, PICTURE))
+    clock.now = 0.29
+    assert assembler.take() is None
+    clock.now = 0.31
+    np.testing.assert_allclose(assembler.take().map_T_camera[0, 3], 2.3)  # 0.03 s past the last pose: within max_extrapolation_s
+    assembler.on_image(messages.image(10.3, PICTURE))
+    clock.now = 1.0
+    assert assembler.take() is None
+    assert assembler.refused == {"not localized": 1} and "localization topic" in assembler.last_refusal
+
+
+def test_before_the_first_pose(assembler, messages, clock):
+    assembler.on_image(messages.image(9.0, PICTURE))
+    assembler.on_pose(messages.odometry(10.0))
+    assert assembler.take() is None
+    assert assembler.refused == {"not localized": 1} and "before the first pose" in assembler.last_refusal
+
+
+def test_without_camera_info(settings, messages, clock):
+    assembler = FrameAssembler(settings, max_wait_s=0.3, clock=clock)
+    assembler.on_pose(messages.odometry(1.0))
+    assembler.on_image(messages.image(1.0, PICTURE))
+    assert assembler.take() is None and not assembler.refused  # it may yet come
+    clock.now = 0.4
+    assert assembler.take() is None
+    assert assembler.refused == {"bad camera": 1} and "camera_info" in assembler.last_refusal
+
+
+def test_a_bad_message_is_counted_and_the_next_is_served(assembler, messages, clock):
+    nan = float("nan")
+    for t in (10.0, 10.1, 10.2, 10.3, 10.4):
+        assembler.on_pose(messages.odometry(t))
+    jpeg = messages.jpeg(0, PICTURE).data.tobytes()
+    faults = [
+        ("bad pose", lambda: assembler.on_pose(messages.odometry(10.5, (nan, 0, 0)))),
+        ("bad pose", lambda: assembler.on_pose(messages.odometry(10.5, quat_xyzw=(0, 0, 0, 0)))),
+        ("bad pose", lambda: assembler.on_pose(messages.odometry(10.35))),
+        ("bad camera", lambda: assembler.on_camera_info(messages.camera_info(0, focal=0))),
+        ("bad image", lambda: assembler.on_image(messages.jpeg(10.05, PICTURE, data=jpeg[:200]))),
+        ("bad image", lambda: assembler.on_image(messages.jpeg(10.1, PICTURE, data=b""))),
+        ("bad image", lambda: assembler.on_image(messages.image(10.15, PICTURE, encoding="32FC1"))),
+        ("bad image", lambda: assembler.on_image(messages.image(0, PICTURE))),
+        ("bad camera", lambda: assembler.on_image(messages.image(10.2, PICTURE[:24]))),
+        ("bad camera", lambda: assembler.on_image(messages.image(10.22, PICTURE[:1, :1]))),
+        ("out of order", lambda: assembler.on_image(messages.image(10.21, PICTURE))),
+        ("bad transform", lambda: assembler.on_transforms(messages.transforms(("a", "b", (nan, 0, 0), (0, 0, 0, 1))))),
+        ("bad cloud", lambda: (assembler.on_cloud(messages.cloud(10.3, np.zeros((3, 3)))), setattr(assembler._waiting[-1].msg, "width", 99))),
+    ]
+    for reason, fault in faults:
+        before = assembler.refused[reason]
+        fault()
+        while assembler.take() is not None:
+            pass
+        assert assembler.refused[reason] == before + 1, reason
+        assert assembler.last_refusal and "\n" not in assembler.last_refusal
+    assembler.on_image(messages.image(10.4, PICTURE))
+    assert assembler.take().stamp_ns == 10_400_000_000
+    assert sum(assembler.refused.values()) == len(faults)
+
+
+def test_time_running_backwards_starts_anew(assembler, messages):
+    assembler.on_pose(messages.odometry(100.0, (5, 0, 0)))
+    assembler.on_image(messages.image(100.0, PICTURE))
+    assert assembler.take() is not None
+    assembler.on_pose(messages.odometry(10.0, (1, 0, 0)))
+    assert assembler.resets == 1 and assembler.refused["time ran backwards"] == 1
+    assembler.on_image(messages.image(10.0, PICTURE))
+    np.testing.assert_allclose(assembler.take().map_T_camera[0, 3], 1.0)
+    assert assembler.resets == 1  # image and pose belong to one jump
+
+
+def test_image_first_to_run_backwards(assembler, messages):
+    assembler.on_pose(messages.odometry(100.0))
+    assembler.on_image(messages.image(100.0, PICTURE))
+    assembler.on_image(messages.image(10.0, PICTURE))
+    assert assembler.resets == 1
+    assembler.on_pose(messages.odometry(10.0, (1, 0, 0)))
+    np.testing.assert_allclose(assembler.take().map_T_camera[0, 3], 1.0)
+
+
+def test_waiting_pictures_are_bounded(settings, messages):
+    assembler = FrameAssembler(settings)
+    assembler.on_camera_info(messages.camera_info(0))
+    for i in range(200):
+        assembler.on_image(messages.image(1.0 + i / 30, PICTURE))
+    assert assembler.refused["not localized"] == 200 - 64
+
+
+def test_undistorted(settings, messages):
+    assembler = FrameAssembler(settings)
+    assembler.on_camera_info(messages.camera_info(0, d=(-0.2, 0.05, 0, 0, 0)))
+    assembler.on_pose(messages.odometry(1.0))
+    assembler.on_image(messages.image(1.0, PICTURE))
+    frame = assembler.take()
+    assert frame.camera.distortion_model == "none" and frame.image.shape == PICTURE.shape
+
+
+def test_a_new_calibration_is_taken(assembler, messages):
+    assembler.on_pose(messages.odometry(1.0))
+    assembler.on_pose(messages.odometry(1.4))
+    assembler.on_image(messages.image(1.0, PICTURE))
+    assert assembler.take().camera.K[0, 0] == 50
+    assembler.on_camera_info(messages.camera_info(1.1, focal=70.0))
+    assembler.on_image(messages.image(1.2, PICTURE))
+    assert assembler.take().camera.K[0, 0] == 70
+
+
+def test_extrinsics_from_the_transform_tree(settings, messages):
+    assembler = FrameAssembler(with_values(settings, {"input.body_t_camera": ""}))
+    assembler.on_camera_info(messages.camera_info(0))
+    assembler.on_pose(messages.odometry(1.0))
+    assembler.on_image(messages.image(1.0, PICTURE))
+    assert assembler.take() is None
+    assert "no transform from 'camera' to 'body'" in assembler.last_refusal and "input.body_t_camera" in assembler.last_refusal
+    assembler.on_transforms(messages.transforms(("base", "body", (0, 0, 1), (0, 0, 0, 1)), ("base", "mast", (0, 0, 3), (0, 0, 0, 1)),
+                                                ("mast", "camera", (0.2, 0, 0), (0, 0, 0, 1))))
+    assembler.on_pose(messages.odometry(2.0, (7, 0, 0)))
+    assembler.on_image(messages.image(2.0, PICTURE))
+    np.testing.assert_allclose(assembler.take().map_T_camera[:3, 3], [7.2, 0, 2])
+
+
+def test_cloud_in_the_map(settings, messages):
+    assembler = FrameAssembler(with_values(settings, {"input.body_t_lidar": (0, 0, 1, 0, 0, 0, 1)}))
+    turn = np.sqrt(0.5)
+    assembler.on_pose(messages.odometry(1.0, (10, 0, 0), (0, 0, turn, turn)))
+    assembler.on_cloud(messages.cloud(1.0, [[2.0, 0, 0]]))
+    cloud = assembler.take()
+    assert isinstance(cloud, Cloud)
+    np.testing.assert_allclose(cloud.points, [[10, 2, 1]], atol=1e-6)
+
+
+@pytest.mark.parametrize("numbers, says", [((1, 2, 3), "3 numbers"), ((0, 0, 0, 0, 0, 0, 0), "quaternion")])
+def test_bad_extrinsics_are_refused_at_once(settings, numbers, says):
+    with pytest.raises(ConfigError, match=says):
+        FrameAssembler(with_values(settings, {"input.body_t_camera": numbers}))
+
+
+def test_take_waits_for_another_thread(settings, messages):
+    import threading
+
+    assembler = FrameAssembler(settings)
+    assembler.on_camera_info(messages.camera_info(0))
+    assembler.on_pose(messages.odometry(1.0))
+    threading.Timer(0.05, lambda: assembler.on_image(messages.image(1.0, PICTURE))).start()
+    assert assembler.take(wait_s=5.0) is not None
+
+
+def drive(messages, start=10.0, seconds=1.0, jpeg=True):
+    """A robot that goes 1 m/s along x: pictures at 30 Hz, poses at 10 Hz with a delay of 0.15 s, one calibration."""
+    make = messages.jpeg if jpeg else messages.image
+    items = [("/info", start, messages.camera_info(start))]
+    items += [("/image", t, make(t, PICTURE)) for t in start + 0.01 + np.arange(0, seconds, 1 / 30)]
+    items += [("/odom", t + 0.15, messages.odometry(t, (t - start, 0, 0))) for t in start + np.arange(0, seconds + 0.11, 0.1)]
+    return sorted(items, key=lambda item: item[1])
+
+
+def test_recording(tmp_path, write_bag, messages, settings):
+    items = drive(messages) + [("/cloud", 11.4, messages.cloud(10.5, [[1.0, 2, 3]], frame="body")), ("/other", 11.5, messages.odometry(0))]
+    recording = Recording(write_bag(tmp_path / "bag", items), settings)
+    assert recording.expected_frames == 30
+    events = list(recording.events())
+    frames = [e for e in events if isinstance(e, Frame)]
+    assert len(frames) == 30 and recording.skipped == {}
+    for frame in frames:
+        np.testing.assert_allclose(frame.map_T_camera[0, 3], frame.stamp_ns / 1e9 - 10.0, atol=1e-6)
+    cloud, = [e for e in events if isinstance(e, Cloud)]
+    np.testing.assert_allclose(cloud.points, [[1.5, 2, 3]], atol=1e-6)
+
+
+def test_recording_counts_what_it_skips(tmp_path, write_bag, messages, settings):
+    items = drive(messages)
+    pictures = [message for topic, _, message in items if topic == "/image"]
+    pictures[3].data = pictures[3].data[:100]
+    items.append(("/image", 11.4, messages.jpeg(11.35, PICTURE)))
+    recording = Recording(write_bag(tmp_path / "bag", items), settings)
+    frames = [e for e in recording.events()]
+    assert recording.expected_frames == len(frames) + sum(recording.skipped.values())
+    assert recording.skipped == {"bad image": 1, "not localized": 1} and recording.last_reason
+
+
+def test_recording_of_two_topics(tmp_path, write_bag, messages, settings):
+    """UMAD's own robot records pictures and poses, nothing else."""
+    (tmp_path / "camera.yaml").write_text("{width: 64, height: 48, K: [50, 0, 32, 0, 50, 24, 0, 0, 1]}")
+    items = [item for item in drive(messages) if item[0] != "/info"]
+    path = write_bag(tmp_path / "bag", items)
+    with pytest.raises(BagError, match="input.camera_file"):
+        Recording(path, settings)
+    assert len(list(Recording(path, with_values(settings, {"input.camera_file": str(tmp_path / "camera.yaml")})).events())) == 30
+
+
+@pytest.mark.parametrize("lacks, says", [("/image", "input.image_topic"), ("/odom", "input.localization_topic"), ("/info", "input.camera_info_topic")])
+def test_recording_without_a_topic(tmp_path, write_bag, messages, settings, lacks, says):
+    items = [item for item in drive(messages) if item[0] != lacks]
+    with pytest.raises(BagError, match=says) as caught:
+        Recording(write_bag(tmp_path / "bag", items), settings)
+    assert "\n" not in str(caught.value)
+
+
+def test_recording_that_cannot_place_its_camera(tmp_path, write_bag, messages, settings):
+    path = write_bag(tmp_path / "bag", drive(messages))
+    with pytest.raises(BagError, match="no transform from 'camera' to 'body'"):
+        Recording(path, with_values(settings, {"input.body_t_camera": ""}))
+    static = ("/tf_static", 10.0, messages.transforms(("body", "camera", (0, 0, 2), (0, 0, 0, 1))))
+    path = write_bag(tmp_path / "with", [static, *drive(messages)])
+    frame = next(Recording(path, with_values(settings, {"input.body_t_camera": ""})).events())
+    np.testing.assert_allclose(frame.map_T_camera[2, 3], 2)
+
+
+def test_recording_of_an_uncalibrated_camera(tmp_path, write_bag, messages, settings):
+    items = [("/info", s, messages.camera_info(s, focal=0)) if t == "/info" else (t, s, m) for t, s, m in drive(messages)]
+    with pytest.raises(CameraError, match="zeros"):
+        Recording(write_bag(tmp_path / "bag", items), settings)
+
+
+def test_recording_that_starts_again(tmp_path, write_bag, messages, settings):
+    """Two drives with the same stamps, one after the other: both come out, the jump is counted."""
+    again = [(topic, s + 5, m) for topic, s, m in drive(messages, start=10.0)]
+    recording = Recording(write_bag(tmp_path / "bag", drive(messages, start=12.0) + again), settings)
+    frames = list(recording.events())
+    assert recording.resets == 1 and recording.skipped["time ran backwards"] == 1
+    assert len(frames) == 60

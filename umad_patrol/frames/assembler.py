@@ -1,0 +1,262 @@
+"""Images, calibration, poses and transforms joined to frames: one way for live nodes and recordings."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from umad_patrol.config import Settings
+from umad_patrol.errors import CameraError, ConfigError, ImageError, LocalizationError, PatrolError
+from umad_patrol.geometry import se3
+from umad_patrol.geometry.camera import Undistorter, load_camera
+from umad_patrol.geometry.trajectory import JUMP_S, BackwardJump, PoseBuffer
+from umad_patrol.geometry.tree import TransformTree
+from umad_patrol.io.messages import camera_from_info, cloud_from, frame_name, image_from, pose_from, stamp_ns, transforms_from
+from umad_patrol.records import Camera, Frame
+
+log = logging.getLogger(__name__)
+
+WAITING = 64  # pictures that may wait for a pose at once: two seconds of a 30 Hz camera
+BAD_POSE, BAD_CLOUD, BAD_TRANSFORM, OUT_OF_ORDER = "bad pose", "bad cloud", "bad transform", "out of order"
+
+
+@dataclass(frozen=True, eq=False)
+class Cloud:
+    """The points of one sweep, `(N, 3)` float32 in `map`."""
+
+    stamp_ns: int
+    points: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class _Waiting:
+    stamp_ns: int
+    msg: Any
+    arrived_s: float
+    is_cloud: bool
+
+
+class FrameAssembler:
+    """Takes messages in as they come and gives frames out once the poses around their stamps are known.
+
+    A single bad message is never raised: it is counted in `refused` under its reason, with the last one in words in
+    `last_refusal`. Pictures stay encoded until they are taken, so one that is dropped is never decoded.
+
+    `max_wait_s` is how long a picture waits for its pose (None: until there is one, or `take(final=True)`);
+    `newest_only` drops whatever a newer picture replaces; `poses` may be anything with PoseBuffer's `append`, `at`,
+    `newest_ns` and `clear`. `on_*` and `take` may run in different threads. Raises CameraError or ConfigError for
+    unusable settings.
+    """
+
+    def __init__(self, settings: Settings, *, max_wait_s: float | None = None, newest_only: bool = False,
+                 poses: Any = None, clock: Callable[[], float] = time.monotonic):
+        self._input = settings.input
+        self._max_wait_s, self._newest_only, self._clock = max_wait_s, newest_only, clock
+        self._poses = PoseBuffer() if poses is None else poses
+        self._camera: Camera | None = load_camera(self._input.camera_file) if self._input.camera_file else None
+        self._camera_message: tuple | None = None
+        self._undistorter: Undistorter | None = None
+        self._body_T_camera = _given_transform("input.body_t_camera", self._input.body_t_camera)
+        self._body_T_lidar = _given_transform("input.body_t_lidar", self._input.body_t_lidar)
+        self._tree = TransformTree()
+        self._body_frame = self._input.body_frame
+        self._waiting: deque[_Waiting] = deque()
+        self._newest_image_ns: int | None = None
+        self._changed = threading.Condition()
+        self.images, self.dropped, self.resets = 0, 0, 0
+        self.refused: Counter[str] = Counter()
+        self.last_refusal = ""
+
+    def on_camera_info(self, msg: Any) -> None:
+        """A sensor_msgs/CameraInfo. A bad one is refused, the last good one stays."""
+        key = _key(msg)
+        with self._changed:
+            if key == self._camera_message:
+                return
+            try:
+                self._camera = camera_from_info(msg)
+                self._camera_message = key
+            except (PatrolError, ValueError) as error:
+                self._refuse(CameraError.reason, str(error))
+            self._changed.notify_all()
+
+    def on_pose(self, msg: Any) -> None:
+        """An Odometry, PoseStamped or PoseWithCovarianceStamped."""
+        with self._changed:
+            try:
+                pose = pose_from(msg)
+                self._body_frame = frame_name(getattr(msg, "child_frame_id", "")) or self._input.body_frame
+                try:
+                    self._poses.append(pose)
+                except BackwardJump as jump:
+                    self._reset(str(jump))
+                    self._poses.append(pose)
+            except LocalizationError as error:
+                self._refuse(BAD_POSE, str(error))
+            self._changed.notify_all()
+
+    def on_image(self, msg: Any) -> None:
+        """A sensor_msgs/Image or CompressedImage; it is kept as it is."""
+        with self._changed:
+            self.images += 1
+            stamp = stamp_ns(msg.header)
+            if stamp <= 0:
+                self._refuse(ImageError.reason, "image has no stamp: its header says 0 s; the camera driver must set header.stamp")
+                return
+            newest = self._newest_image_ns
+            if newest is not None and stamp < newest - JUMP_S * 1e9:
+                self._reset(f"time ran backwards by {(newest - stamp) / 1e9:.3f} s to {stamp / 1e9:.3f} s; the poses before are forgotten")
+            elif newest is not None and stamp <= newest:
+                self._refuse(OUT_OF_ORDER, f"image at {stamp / 1e9:.3f} s came after the one at {newest / 1e9:.3f} s")
+                return
+            self._newest_image_ns = stamp
+            self._wait(_Waiting(stamp, msg, self._clock(), is_cloud=False))
+
+    def on_cloud(self, msg: Any) -> None:
+        """A sensor_msgs/PointCloud2."""
+        with self._changed:
+            self._wait(_Waiting(stamp_ns(msg.header), msg, self._clock(), is_cloud=True))
+
+    def on_transforms(self, msg: Any) -> None:
+        """The tf2_msgs/TFMessage of /tf_static."""
+        with self._changed:
+            try:
+                for child, (parent, parent_T_child) in transforms_from(msg).items():
+                    self._tree.add(child, parent, parent_T_child)
+            except LocalizationError as error:
+                self._refuse(BAD_TRANSFORM, str(error))
+            self._changed.notify_all()
+
+    @property
+    def camera(self) -> Camera | None:
+        """The last usable calibration, as it came: with its distortion."""
+        return self._camera
+
+    def refuse(self, reason: str, message: str) -> None:
+        """Count a message that could not even be read."""
+        with self._changed:
+            self._refuse(reason, message)
+
+    def body_T_camera(self, camera_frame: str = "", body_frame: str = "") -> np.ndarray:
+        """`(4, 4)` from the settings, else from the transforms; empty names are those of the last messages. Raises LocalizationError."""
+        if not camera_frame and self._camera is not None:
+            camera_frame = self._camera.frame_id
+        return self._extrinsics(self._body_T_camera, camera_frame, "input.body_t_camera", body_frame)
+
+    def take(self, wait_s: float = 0.0, final: bool = False) -> Frame | Cloud | None:
+        """The next frame or cloud that is ready, after at most `wait_s`; None if there is none.
+
+        `final` says that no more poses will come: whatever waits is given out or refused.
+        """
+        end = time.monotonic() + wait_s
+        while True:
+            with self._changed:
+                item = self._next_ready(final)
+                while item is None:
+                    left = end - time.monotonic()
+                    if left <= 0:
+                        return None
+                    self._changed.wait(min(left, 0.02 if self._waiting else left))
+                    item = self._next_ready(final)
+            record = self._assembled(item)
+            if record is not None:
+                return record
+
+    def _wait(self, item: _Waiting) -> None:
+        if len(self._waiting) >= WAITING:
+            oldest = self._waiting.popleft()
+            self._refuse(LocalizationError.reason, f"image at {oldest.stamp_ns / 1e9:.3f} s gave up its place to newer ones: no pose "
+                         "reaches so far; is the localization topic running?")
+        self._waiting.append(item)
+        self._changed.notify_all()
+
+    def _next_ready(self, final: bool) -> _Waiting | None:
+        ready = [i for i, item in enumerate(self._waiting) if final or self._is_ready(item)]
+        if not ready:
+            return None
+        if self._newest_only:
+            for _ in range(ready[-1]):
+                self._waiting.popleft()
+                self.dropped += 1
+            return self._waiting.popleft()
+        item = self._waiting[ready[0]]
+        del self._waiting[ready[0]]
+        return item
+
+    def _is_ready(self, item: _Waiting) -> bool:
+        newest = self._poses.newest_ns
+        if newest is not None and newest >= item.stamp_ns and (item.is_cloud or self._camera is not None):
+            return True
+        return self._max_wait_s is not None and self._clock() - item.arrived_s >= self._max_wait_s
+
+    def _assembled(self, item: _Waiting) -> Frame | Cloud | None:
+        try:
+            map_T_body = self._poses.at(item.stamp_ns, self._input.max_pose_gap_s, self._input.max_extrapolation_s)
+            return self._cloud(item, map_T_body) if item.is_cloud else self._frame(item, map_T_body)
+        except PatrolError as error:
+            reason = BAD_CLOUD if item.is_cloud else error.reason
+            with self._changed:
+                self._refuse(reason, str(error))
+            return None
+
+    def _frame(self, item: _Waiting, map_T_body: np.ndarray) -> Frame:
+        camera = self._camera
+        if camera is None:
+            raise CameraError(f"image at {item.stamp_ns / 1e9:.3f} s has no camera: no usable CameraInfo has come; is the camera_info "
+                              "topic running? or set input.camera_file")
+        map_T_camera = map_T_body @ self.body_T_camera(frame_name(item.msg.header.frame_id))
+        image = image_from(item.msg, self._input.max_image_mpx)
+        if self._undistorter is None or self._undistorter.source is not camera:
+            self._undistorter = Undistorter(camera)
+        image, pinhole = self._undistorter(image)
+        return Frame(item.stamp_ns, image, pinhole, map_T_camera)
+
+    def _cloud(self, item: _Waiting, map_T_body: np.ndarray) -> Cloud:
+        map_T_lidar = map_T_body @ self._extrinsics(self._body_T_lidar, frame_name(item.msg.header.frame_id), "input.body_t_lidar")
+        points = cloud_from(item.msg).astype(np.float64) @ map_T_lidar[:3, :3].T + map_T_lidar[:3, 3]
+        return Cloud(item.stamp_ns, points.astype(np.float32))
+
+    def _extrinsics(self, given: np.ndarray | None, frame: str, setting: str, body_frame: str = "") -> np.ndarray:
+        if given is not None:
+            return given
+        try:
+            return self._tree.lookup(body_frame or self._body_frame, frame)
+        except LocalizationError as error:
+            raise LocalizationError(f"{error}; publish it on /tf_static or set {setting}") from error
+
+    def _reset(self, message: str) -> None:
+        self.resets += 1
+        self._poses.clear()
+        self.dropped += len(self._waiting)
+        self._waiting.clear()
+        self._newest_image_ns = None
+        self._refuse(BackwardJump.reason, message)
+
+    def _refuse(self, reason: str, message: str) -> None:
+        self.refused[reason] += 1
+        self.last_refusal = message
+        log.debug("%s: %s", reason, message)
+
+
+def _given_transform(name: str, numbers: tuple[float, ...]) -> np.ndarray | None:
+    if not numbers:
+        return None
+    if len(numbers) != 7:
+        raise ConfigError(f"{name} has {len(numbers)} numbers, not the 7 of x y z qx qy qz qw")
+    try:
+        return se3.matrix(numbers[:3], numbers[3:])
+    except LocalizationError as error:
+        raise ConfigError(f"{name}: {error}") from error
+
+
+def _key(msg: Any) -> tuple:
+    roi = msg.roi
+    return (msg.header.frame_id, msg.width, msg.height, msg.distortion_model, tuple(msg.d), tuple(msg.k), msg.binning_x, msg.binning_y,
+            roi.x_offset, roi.y_offset, roi.width, roi.height)
