@@ -19,8 +19,7 @@ def overlay(image: np.ndarray, mask: np.ndarray, regions: tuple[Region, ...] = (
     x, y, width, height = cv2.boundingRect(mask)
     if width:
         part, inside = drawn[y:y + height, x:x + width], mask[y:y + height, x:x + width]
-        tinted = cv2.addWeighted(part, 1 - TINT, np.full_like(part, COLOUR), TINT, 0)
-        cv2.copyTo(tinted, inside, part)
+        cv2.copyTo(cv2.add(cv2.convertScaleAbs(part, alpha=1 - TINT), tuple(TINT * c for c in COLOUR) + (0,)), inside, part)
         outlines, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
         cv2.drawContours(drawn, outlines, -1, COLOUR, 1)
     for region in regions:

@@ -29,7 +29,8 @@ def find_regions(score_map: ScoreMap, settings: DetectSettings) -> tuple[np.ndar
         labels, kept = _patches(np.nan_to_num(plane), valid, settings)
         regions += [_region(name, plane, labels, index, box) for index, box in kept]
         if name != DYNAMIC and kept:
-            mask[np.isin(labels, [index for index, _ in kept])] = 255
+            for index, (x, y, width, height) in kept:
+                mask[y:y + height, x:x + width][labels[y:y + height, x:x + width] == index] = 255
     return mask, tuple(sorted(regions, key=lambda region: (-region.score, region.box)))
 
 

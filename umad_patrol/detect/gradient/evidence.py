@@ -22,7 +22,7 @@ NOISE_SIGMAS = 3.0
 
 def score(query: GradientFeatures, reference: GradientFeatures, valid: torch.Tensor, settings: GradientSettings) -> torch.Tensor:
     """Scores `(1, 1, H/2, W/2)` in [0, 1]: 0.5 where the cues together reach one unit of their scales."""
-    halved = F.max_pool2d((~valid).float(), STRIDE, ceil_mode=True) < 0.5
+    halved = _halved_mask(valid)
     reach = settings.search_px // (STRIDE * CELL)
     total = (_new_edges(query, reference, reach) / settings.edge).square_()
     total += (_new_colour(query, reference, halved, reach) / settings.colour).square_()
@@ -30,9 +30,18 @@ def score(query: GradientFeatures, reference: GradientFeatures, valid: torch.Ten
     return total / (1 + total) * halved
 
 
+def _halved_mask(valid: torch.Tensor) -> torch.Tensor:
+    """Where all pixels of a half-size pixel are valid."""
+    height, width = valid.shape[2:]
+    padded = F.pad(valid, (0, width % STRIDE, 0, height % STRIDE), value=True)
+    rows = padded[:, :, ::STRIDE] & padded[:, :, 1::STRIDE]
+    return rows[..., ::STRIDE] & rows[..., 1::STRIDE]
+
+
 def _new_edges(query: GradientFeatures, reference: GradientFeatures, reach: int) -> torch.Tensor:
     known = _highest(reference.edges, reach)
-    return (query.edges - known - NOISE_SIGMAS * 0.4 * query.noise).clamp_min_(0).norm(dim=1, keepdim=True)
+    new = (query.edges - known - NOISE_SIGMAS * 0.4 * query.noise).clamp_min_(0)
+    return new.square_().sum(1, keepdim=True).sqrt_()
 
 
 def _new_colour(query: GradientFeatures, reference: GradientFeatures, valid: torch.Tensor, reach: int) -> torch.Tensor:
@@ -62,9 +71,23 @@ def _outside(values: torch.Tensor, known: torch.Tensor, reach: int) -> torch.Ten
 
 
 def _highest(planes: torch.Tensor, reach: int) -> torch.Tensor:
-    """Highest value within `reach` cells, a cell being CELL x CELL."""
-    cells = F.max_pool2d(planes, CELL, ceil_mode=True)
+    """Highest value within `reach` cells, a cell being CELL x CELL. Slices, as pooling is many times slower on a CPU."""
+    height, width = planes.shape[2:]
+    padded = F.pad(planes, (0, width % CELL, 0, height % CELL), mode="replicate") if width % CELL or height % CELL else planes
+    rows = torch.maximum(padded[:, :, ::CELL], padded[:, :, 1::CELL])
+    cells = torch.maximum(rows[..., ::CELL], rows[..., 1::CELL])
     if reach:
-        cells = F.max_pool2d(cells, (1, 2 * reach + 1), 1, (0, reach))
-        cells = F.max_pool2d(cells, (2 * reach + 1, 1), 1, (reach, 0))
-    return F.interpolate(cells, scale_factor=CELL, mode="nearest")[..., :planes.shape[2], :planes.shape[3]]
+        cells = F.pad(cells, (reach,) * 4, value=-torch.inf)
+        cells = _running_max(_running_max(cells, 2 * reach + 1, 2), 2 * reach + 1, 3)
+    return F.interpolate(cells, scale_factor=CELL, mode="nearest")[..., :height, :width]
+
+
+def _running_max(values: torch.Tensor, window: int, dim: int) -> torch.Tensor:
+    """Maximum of each `window` neighbours along `dim`, by doubling."""
+    size, reached = values.shape[dim] - window + 1, 1
+    while reached < window:
+        step = min(reached, window - reached)
+        length = values.shape[dim] - step
+        values = torch.maximum(values.narrow(dim, 0, length), values.narrow(dim, step, length))
+        reached += step
+    return values.narrow(dim, 0, size)

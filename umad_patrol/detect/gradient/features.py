@@ -9,7 +9,6 @@ import torch.nn.functional as F
 
 STRIDE = 2
 DARK = 0.03  # keeps the logarithm of black finite; about the offset below which sensors and JPEG tell nothing
-BINOMIAL = ((1.0, 2.0, 1.0), (2.0, 4.0, 2.0), (1.0, 2.0, 1.0))
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,16 +27,29 @@ class GradientFeatures:
 
 
 def measure(picture: torch.Tensor, noise: float) -> GradientFeatures:
-    """Features of `(1, 3, H, W)` RGB in [0, 1]. Odd rows and columns at the end are averaged by themselves."""
-    halved = F.avg_pool2d(picture.float(), STRIDE, ceil_mode=True, count_include_pad=False)
-    kernel = picture.new_tensor(BINOMIAL, dtype=torch.float32)[None, None] / 16
-    smooth = F.conv2d(F.pad((halved.clamp_min(0) + DARK).log_().transpose(0, 1), (1, 1, 1, 1), mode="replicate"), kernel).transpose(0, 1)
+    """Features of `(1, 3, H, W)` RGB in [0, 1]. An odd last row or column counts twice."""
+    smooth = _smoothed(_halved(picture.float()).clamp_min_(0).add_(DARK).log_())
     grey = smooth.mean(1, keepdim=True)
     chroma = torch.cat([smooth[:, :1] - smooth[:, 1:2], smooth[:, 2:] - smooth[:, 1:2]], 1)
     return GradientFeatures(grey, chroma, _edges(grey), noise / grey.exp(), tuple(picture.shape[2:]))
 
 
+def _halved(planes: torch.Tensor) -> torch.Tensor:
+    height, width = planes.shape[2:]
+    if height % STRIDE or width % STRIDE:
+        planes = F.pad(planes, (0, width % STRIDE, 0, height % STRIDE), mode="replicate")
+    return F.avg_pool2d(planes, STRIDE)
+
+
+def _smoothed(planes: torch.Tensor) -> torch.Tensor:
+    """Binomial smoothing over 3 x 3."""
+    padded = F.pad(planes, (1, 1, 1, 1), mode="replicate")
+    rows = padded[:, :, :-2] + padded[:, :, 2:] + 2 * padded[:, :, 1:-1]
+    return (rows[..., :-2] + rows[..., 2:] + 2 * rows[..., 1:-1]) / 16
+
+
 def _edges(grey: torch.Tensor) -> torch.Tensor:
+    """Absolute derivative a pixel of this scale in four orientations."""
     padded = F.pad(grey, (1, 1, 1, 1), mode="replicate")
     across = (padded[..., 1:-1, 2:] - padded[..., 1:-1, :-2]) / 2
     down = (padded[..., 2:, 1:-1] - padded[..., :-2, 1:-1]) / 2
