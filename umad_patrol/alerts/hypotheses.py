@@ -1,0 +1,92 @@
+"""What sightings of one thing say about it: where it stands, whether it moves, whether it is flat."""
+
+from __future__ import annotations
+
+import numpy as np
+
+GATE = 9.2            # 99 % of a two-dimensional normal error lie within this squared distance
+ROUNDS = 8
+INDEPENDENT = 12.0    # more sightings than these share their errors and so say nothing new
+SHAPE_SIGMA = 0.12    # how far apparent heights stray, in log, as a thing shows other sides of itself
+HUBER = 1.5
+
+
+def sighting_covariance(range_m: float, away: np.ndarray, width_m: float, focal_px: float, eye_height_m: float,
+                        foot_sigma_px: float, pose_sigma_m: float) -> np.ndarray:
+    """Covariance `(2, 2)` of a place on the ground, in m^2.
+
+    A pixel of error at the foot is range^2 / (focal * height) metres along the ray, range / focal across. `away` `(2,)`
+    is the unit direction from the camera; a wide thing has its foot in other places from other sides.
+    """
+    along = foot_sigma_px * range_m ** 2 / (focal_px * max(eye_height_m, 1e-3)) + 0.1 * width_m
+    across = foot_sigma_px * range_m / focal_px + 0.1 * width_m
+    side = np.array([-away[1], away[0]])
+    return pose_sigma_m ** 2 * np.eye(2) + along ** 2 * np.outer(away, away) + across ** 2 * np.outer(side, side)
+
+
+def fuse(places: np.ndarray, covariances: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The one place that most of `places` `(N, 2)` agree on, its covariance, and each one's squared distance in sigma.
+
+    Starts at the sighting that the others lie nearest to; then information-weighted means with Tukey's biweight, so
+    that strays count nothing.
+    """
+    information = np.linalg.inv(covariances)
+    between = places[:, None] - places[None]
+    apart = np.einsum("ijk,ijkl,ijl->ij", between, np.linalg.inv(covariances[:, None] + covariances[None]), between)
+    centre = places[int(np.argmin(np.minimum(apart, GATE).sum(axis=1)))]
+    for _ in range(ROUNDS):
+        squared = _squared(places - centre, information)
+        weights = np.clip(1 - squared / (2 * GATE), 0, 1) ** 2 + 1e-9
+        total = np.einsum("i,ijk->jk", weights, information)
+        centre = np.linalg.solve(total, np.einsum("i,ijk,ik->j", weights, information, places))
+    return centre, np.linalg.inv(total), _squared(places - centre, information)
+
+
+def velocity(seconds: np.ndarray, places: np.ndarray, covariances: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Velocity `(2,)` in m/s of a thing on a straight line and its covariance, by weighted least squares.
+
+    The covariance grows with the scatter about the line where that is larger than the sightings' own.
+    """
+    information = np.linalg.inv(covariances)
+    time = seconds - seconds.mean()
+    design = np.zeros((len(time), 2, 4))
+    design[:, 0, 0] = design[:, 1, 1] = 1.0
+    design[:, 0, 2] = design[:, 1, 3] = time
+    normal = np.einsum("nij,nik,nkl->jl", design, information, design) + 1e-9 * np.eye(4)
+    state = np.linalg.solve(normal, np.einsum("nij,nik,nk->j", design, information, places))
+    squared = _squared(places - np.einsum("nij,j->ni", design, state), information)
+    scatter = max(1.0, float(squared.sum()) / max(2 * len(time) - 4, 1))
+    return state[2:], np.linalg.inv(normal)[2:, 2:] * scatter
+
+
+def flat_over_standing(range_m: np.ndarray, height_m: np.ndarray, eye_height_m: np.ndarray, height_px: np.ndarray,
+                       sigma_px: float) -> float:
+    """Log likelihood that what is seen is a flat mark rather than a standing thing; positive: flat.
+
+    Arrays `(N,)`. A standing thing keeps its height h as the camera nears; a mark on the ground keeps its length
+    L = D h / (H - h) along the ray instead, with D its range and H the height of the camera: seen from twice as near
+    it seems almost twice as high.
+    """
+    height = np.maximum(height_m, 1e-3)
+    below_eye = np.clip(eye_height_m - height, 0.05 * eye_height_m, None)
+    length = range_m * height / below_eye
+    sigma = np.hypot(SHAPE_SIGMA, np.sqrt(2) * sigma_px / np.maximum(height_px, 1.0))
+    standing = _misfit(np.log(height), sigma)
+    flat = _misfit(np.log(length), sigma * eye_height_m / below_eye)
+    return (standing - flat) * min(1.0, INDEPENDENT / len(height))
+
+
+def _misfit(values: np.ndarray, sigma: np.ndarray) -> float:
+    """Negative log likelihood of `values` about their best common value, with Huber's loss."""
+    centre = float(np.median(values))
+    for _ in range(ROUNDS):
+        off = np.abs(values - centre) / sigma
+        weights = np.minimum(1.0, HUBER / np.maximum(off, 1e-9)) / sigma ** 2
+        centre = float((weights * values).sum() / weights.sum())
+    off = np.abs(values - centre) / sigma
+    loss = np.where(off <= HUBER, off ** 2 / 2, HUBER * (off - HUBER / 2))
+    return float((loss + np.log(sigma)).sum())
+
+
+def _squared(differences: np.ndarray, information: np.ndarray) -> np.ndarray:
+    return np.einsum("ni,nij,nj->n", differences, information, differences)

@@ -1,0 +1,184 @@
+"""One thing that is followed over frames: its sightings, and what speaks against an alert."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from umad_patrol.alerts.hypotheses import GATE, flat_over_standing, fuse, sighting_covariance, velocity
+from umad_patrol.config import AlertSettings
+from umad_patrol.records import ANOMALY, Alert, Camera, Sighting
+
+KEPT = 60     # sightings a thing keeps at most
+RECENT = 20   # of which the last are never thinned out
+FLOOR_M = 0.03
+
+
+@dataclass(frozen=True, eq=False)
+class Spot:
+    """A sighting with when it was and how well it is known where."""
+
+    stamp_ns: int
+    frame: int
+    sighting: Sighting
+    place: np.ndarray
+    covariance: np.ndarray
+    eye_height_m: float
+
+    @classmethod
+    def of(cls, sighting: Sighting, stamp_ns: int, frame: int, camera: Camera, map_T_camera: np.ndarray,
+           settings: AlertSettings) -> Spot:
+        """The spot of a sighting that a camera at `map_T_camera` had in comparable frame number `frame`."""
+        place, eye = np.array(sighting.position), map_T_camera[:3, 3]
+        away = (place - eye)[:2] / max(float(np.linalg.norm((place - eye)[:2])), 1e-9)
+        eye_height = float(eye[2] - place[2])
+        covariance = sighting_covariance(sighting.range_m, away, min(sighting.width_m, settings.max_size_m), float(camera.K[1, 1]),
+                                         eye_height, settings.foot_sigma_px, settings.pose_sigma_m)
+        return cls(stamp_ns, frame, sighting, place[:2], covariance, eye_height)
+
+
+@dataclass(eq=False)
+class Thing:
+    """The sightings that are taken for one thing, and the alert that it has become, if any."""
+
+    settings: AlertSettings
+    spots: list[Spot] = field(default_factory=list)
+    alert: Alert | None = None
+    earlier: int = 0            # sightings that are no longer kept, of this run or before a restart
+    clean: int = 0              # views of its place without it, since it is followed
+    clean_in_a_row: int = 0
+    remembered_range_m: float = 0.0
+    told: tuple[float, float, float] | None = None  # the place that was last reported
+    prior: tuple[np.ndarray, np.ndarray] | None = None  # place and covariance as known before the sightings kept
+    centre: np.ndarray = field(default_factory=lambda: np.zeros(2))
+    covariance: np.ndarray = field(default_factory=lambda: np.eye(2))
+    velocity: np.ndarray = field(default_factory=lambda: np.zeros(2))
+    velocity_covariance: np.ndarray = field(default_factory=lambda: np.eye(2) * 100.0)
+    squared: np.ndarray = field(default_factory=lambda: np.zeros(0))
+
+    def add(self, spot: Spot) -> None:
+        """Take another sighting in and estimate anew."""
+        self.spots.append(spot)
+        self.clean_in_a_row = 0
+        self.remembered_range_m = max(self.remembered_range_m, spot.sighting.range_m)
+        if len(self.spots) > KEPT:
+            old = self.spots[:-RECENT]
+            self.earlier += len(old) - len(old[::2])
+            self.spots = old[::2] + self.spots[-RECENT:]
+        self._estimate()
+
+    def remember(self, alert: Alert, sigma_m: float, range_m: float) -> None:
+        """Become the thing behind an alert of before; its place is known to `sigma_m`."""
+        self.alert, self.told, self.earlier = alert, alert.position, alert.sightings
+        self.remembered_range_m = range_m
+        self.centre, self.covariance = np.array(alert.position[:2]), sigma_m ** 2 * np.eye(2)
+        self.prior = self.centre, self.covariance
+
+    def forget_sightings(self) -> None:
+        """Start afresh after the thing was taken away: only new sightings can bring the alert back."""
+        self.earlier += len(self.spots)
+        self.prior = self.centre, self.covariance
+        self.spots, self.clean, self.clean_in_a_row = [], 0, 0
+        self.squared = np.zeros(0)
+
+    @property
+    def last(self) -> Spot:
+        return self.spots[-1]
+
+    @property
+    def ground_z(self) -> float:
+        return float(np.median([s.sighting.position[2] for s in self.spots])) if self.spots else self.alert.position[2]
+
+    @property
+    def size_m(self) -> tuple[float, float]:
+        """Width and height as the nearest third of the sightings show them."""
+        if not self.spots:
+            return self.alert.size_m
+        near = sorted(self.spots, key=lambda s: s.sighting.range_m)[:max(1, len(self.spots) // 3)]
+        return (float(np.median([s.sighting.width_m for s in near])), float(np.median([s.sighting.height_m for s in near])))
+
+    @property
+    def class_name(self) -> str:
+        """The class that most of the score was given to."""
+        votes: dict[str, float] = {}
+        for spot in self.spots:
+            region = spot.sighting.region
+            votes[region.class_name] = votes.get(region.class_name, 0.0) + region.score
+        return max(votes, key=votes.get) if votes else self.alert.class_name
+
+    @property
+    def score(self) -> float:
+        """Mean score of the sightings that agree."""
+        scores = [s.sighting.region.score for s, d in zip(self.spots, self.squared) if d < GATE]
+        return float(np.mean(scores)) if scores else max(s.sighting.region.score for s in self.spots)
+
+    def moves(self) -> bool:
+        """Whether it is known to move."""
+        speed = float(np.linalg.norm(self.velocity))
+        if len(self.spots) < 3 or speed < self.settings.max_speed_mps / 2:
+            return False
+        heading = self.velocity / speed
+        return speed > 3 * float(np.sqrt(heading @ self.velocity_covariance @ heading))
+
+    def doubt(self, frame: int) -> str:
+        """What still speaks against an alert, in a few words; empty if nothing does. `frame` is the present one."""
+        settings = self.settings
+        agreeing = [s for s, d in zip(self.spots, self.squared) if d < GATE]
+        recent = [s for s in self.spots if s.frame > frame - settings.window]
+        hits = sum(s.frame > frame - settings.window for s in agreeing)
+        if self.class_name != ANOMALY:
+            return f"is {self.class_name}"
+        if hits < settings.sightings:
+            return f"seen {hits} of {settings.sightings} times"
+        if hits < 0.6 * len(recent) or len(agreeing) < 0.5 * len(self.spots):
+            return "sightings disagree"
+        if len(self.spots) / (len(self.spots) + self.clean) < settings.min_rate:
+            return "seen too seldom"
+        return self._size_doubt() or self._motion_doubt() or self._shape_doubt(agreeing)
+
+    def _size_doubt(self) -> str:
+        width, height = self.size_m
+        if max(width, height) > self.settings.max_size_m:
+            return f"too large: {width:.1f} x {height:.1f} m"
+        if height < self.settings.min_height_m:
+            return f"too low: {height:.2f} m"
+        return ""
+
+    def _motion_doubt(self) -> str:
+        fastest = float(np.linalg.norm(self.velocity)) + 1.5 * float(np.sqrt(np.linalg.eigvalsh(self.velocity_covariance)[-1]))
+        if fastest > self.settings.max_speed_mps:
+            return f"may move at {fastest:.2f} m/s"
+        spread = float(np.sqrt(np.median(self.squared[-RECENT:]) / np.log(4)))  # log 4: median of chi-squared with 2 d.o.f.
+        if spread > self.settings.max_spread:
+            return f"place wanders by {spread:.1f} sigma"
+        lasted = (self.last.stamp_ns - self.spots[0].stamp_ns) * 1e-9
+        if self.size_m[1] > self.settings.tall_m and lasted < self.settings.tall_s:
+            return f"tall and standing for {lasted:.1f} s only"
+        return ""
+
+    def _shape_doubt(self, agreeing: list[Spot]) -> str:
+        ranges = np.array([s.sighting.range_m for s in agreeing])
+        evidence = flat_over_standing(ranges, np.array([s.sighting.height_m for s in agreeing]),
+                                      np.array([s.eye_height_m for s in agreeing]),
+                                      np.array([s.sighting.region.box[3] for s in agreeing], float), self.settings.foot_sigma_px)
+        if evidence > self.settings.flat_margin:
+            return f"flat (evidence {evidence:.1f})"
+        if ranges.max() < self.settings.range_ratio * ranges.min() and len(agreeing) + self.earlier < self.settings.far_sightings:
+            return f"seen {len(agreeing)} of {self.settings.far_sightings} times from one range"
+        return ""
+
+    def _estimate(self) -> None:
+        places = np.array([s.place for s in self.spots])
+        covariances = np.array([s.covariance for s in self.spots])
+        if self.prior is None:
+            self.centre, covariance, self.squared = fuse(places, covariances)
+        else:
+            known, sure = self.prior
+            self.centre, covariance, squared = fuse(np.vstack([known, places]), np.concatenate([sure[None], covariances]))
+            self.squared = squared[1:]
+        self.covariance = covariance + FLOOR_M ** 2 * np.eye(2)
+        last = self.spots[-RECENT // 2:]
+        if len(last) >= 2:
+            seconds = np.array([(s.stamp_ns - last[0].stamp_ns) * 1e-9 for s in last])
+            self.velocity, self.velocity_covariance = velocity(seconds, places[-len(last):], covariances[-len(last):])

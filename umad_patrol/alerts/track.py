@@ -1,0 +1,217 @@
+"""Sightings to things, things to alerts: what is seen often enough, in one place, standing still, is reported once."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from collections.abc import Callable, Iterable
+
+import numpy as np
+
+from umad_patrol.alerts.hypotheses import GATE
+from umad_patrol.alerts.structure import Structure
+from umad_patrol.alerts.thing import Spot, Thing
+from umad_patrol.alerts.view import CLEAN, TAKEN, View
+from umad_patrol.config import AlertSettings
+from umad_patrol.records import Alert, Camera, Sighting
+
+ACTIVE, CLEARED, DISMISSED = "active", "cleared", "dismissed"
+WALK_MPS = 0.8         # sigma of how fast something may move between two frames before more is known
+REMEMBERED_SIGMA_M = 0.15  # how well the place of an alert of before is known
+CLEAR_RANGE = 0.9      # a place is judged clean from this share of the range from which the thing was seen
+TOLD_M = 0.15          # an alert that moves less is not reported again
+
+log = logging.getLogger(__name__)
+
+
+class Tracker:
+    """Follows things in the map over comparable frames and decides which are alerts.
+
+    `new_id` names a new alert; without it they are A0001, A0002, ...
+    """
+
+    def __init__(self, settings: AlertSettings, new_id: Callable[[], str] | None = None):
+        self._settings = settings
+        self._new_id = new_id or self._next_id
+        self._things: list[Thing] = []
+        self._frame = 0
+        self._count = 0
+
+    @property
+    def alerts(self) -> tuple[Alert, ...]:
+        """Every alert, of whatever state, in the order of their ids."""
+        return tuple(sorted((t.alert for t in self._things if t.alert is not None), key=lambda a: a.id))
+
+    def restore(self, alerts: Iterable[Alert]) -> None:
+        """Go on with alerts of before: the same things seen again are the same alerts."""
+        for alert in alerts:
+            thing = Thing(self._settings)
+            thing.remember(alert, REMEMBERED_SIGMA_M, 0.5 * self._settings.max_range_m)
+            self._things.append(thing)
+            digits = "".join(c for c in alert.id if c.isdigit())
+            self._count = max(self._count, int(digits or 0))
+
+    def reset_time(self) -> None:
+        """Forget what is no alert yet, and the sightings of those that are: stamps begin anew."""
+        self._things = [t for t in self._things if t.alert is not None]
+        for thing in self._things:
+            thing.forget_sightings()
+
+    def dismiss(self, alert_id: str) -> Alert | None:
+        """Mark an alert as seen to: it stays where it is and is not raised again. None if there is no such alert."""
+        for thing in self._things:
+            if thing.alert is not None and thing.alert.id == alert_id:
+                thing.alert = dataclasses.replace(thing.alert, state=DISMISSED)
+                return thing.alert
+        return None
+
+    def attach_evidence(self, alert_id: str, folder: str) -> Alert | None:
+        """Note where the evidence of an alert lies."""
+        for thing in self._things:
+            if thing.alert is not None and thing.alert.id == alert_id:
+                thing.alert = dataclasses.replace(thing.alert, evidence=folder)
+                return thing.alert
+        return None
+
+    def update(self, stamp_ns: int, camera: Camera, map_T_camera: np.ndarray, sightings: Iterable[Sighting],
+               valid: np.ndarray | None = None, mask: np.ndarray | None = None, structure: Structure | None = None) -> list[Alert]:
+        """Take in one comparable frame. Returns the alerts that opened, moved or cleared.
+
+        `valid` `(H, W)` bool is where the frame was compared (None: everywhere), `mask` `(H, W)` what is new in it.
+        """
+        self._frame += 1
+        spots = [Spot.of(s, stamp_ns, self._frame, camera, map_T_camera, self._settings) for s in sightings]
+        seen = self._associate(spots)
+        view = View(camera, map_T_camera, valid, mask, structure)
+        changed = [alert for thing in seen if (alert := self._judge(thing)) is not None]
+        for thing in self._things:
+            if thing not in seen and (thing.spots or thing.alert.state == ACTIVE):
+                self._look(thing, view, changed)
+        self._prune(stamp_ns)
+        return changed
+
+    def sighting_of(self, alert_id: str) -> Sighting | None:
+        """The sighting of an alert in the frame just taken in, or None if it was not seen."""
+        for thing in self._things:
+            if thing.alert is not None and thing.alert.id == alert_id and thing.spots and thing.last.frame == self._frame:
+                return thing.last.sighting
+        return None
+
+    def explain(self) -> list[tuple[str, tuple[float, float], int, str]]:
+        """Of everything followed now: alert id or "", place (x, y), sightings, and what speaks against an alert ("" if nothing)."""
+        return [(t.alert.id if t.alert else "", (float(t.centre[0]), float(t.centre[1])), len(t.spots) + t.earlier,
+                 t.doubt(self._frame) if t.spots else "not seen yet") for t in self._things]
+
+    def _associate(self, spots: list[Spot]) -> list[Thing]:
+        """Give each sighting to the thing it fits best, one to one; what fits none begins a new thing."""
+        pairs = []
+        for i, spot in enumerate(spots):
+            for thing in self._near(spot):
+                cost = self._cost(thing, spot)
+                if cost is not None:
+                    pairs.append((cost, i, thing))
+        seen: list[Thing] = []
+        taken: set[int] = set()
+        for _, i, thing in sorted(pairs, key=lambda pair: pair[0]):
+            if i not in taken and thing not in seen:
+                thing.add(spots[i])
+                seen.append(thing)
+                taken.add(i)
+        for i, spot in enumerate(spots):
+            if i not in taken and not any(np.linalg.norm(t.centre - spot.place) < self._settings.gate_m for t in seen):
+                self._things.append(Thing(self._settings))
+                self._things[-1].add(spot)
+                seen.append(self._things[-1])
+        return seen
+
+    def _near(self, spot: Spot) -> list[Thing]:
+        reach = 3 * (self._settings.gate_m + np.sqrt(np.trace(spot.covariance))) + 2 * WALK_MPS
+        return [t for t in self._things if np.abs(t.centre - spot.place).max() < reach
+                or (t.spots and np.abs(t.last.place - spot.place).max() < reach)]
+
+    def _cost(self, thing: Thing, spot: Spot) -> float | None:
+        """How badly a sighting fits a thing that stands, or one that moves; None if it fits neither."""
+        gate = (self._settings.gate_m / 3) ** 2 * np.eye(2)
+        costs = [_distance(spot.place - thing.centre, thing.covariance + spot.covariance + gate)]
+        if thing.alert is None and thing.spots and (thing.moves() or len(thing.spots) < self._settings.sightings):
+            late = (spot.stamp_ns - thing.last.stamp_ns) * 1e-9
+            if 0 <= late <= self._settings.forget_s:
+                ahead = thing.last.place + (late * thing.velocity if thing.moves() else 0.0)
+                stray = gate + (WALK_MPS * late) ** 2 * np.eye(2)
+                costs.append(_distance(spot.place - ahead, thing.last.covariance + spot.covariance + stray))
+        costs = [cost for cost in costs if cost is not None]
+        return min(costs) if costs else None
+
+    def _judge(self, thing: Thing) -> Alert | None:
+        """Open or go on with the alert of a thing that was just seen. Returns it if there is something to tell."""
+        if thing.alert is not None and thing.alert.state == DISMISSED:
+            return None
+        if thing.alert is None or thing.alert.state == CLEARED:
+            if thing.doubt(self._frame):
+                return None
+            if thing.alert is None and (other := self._same_thing(thing)) is not None:
+                self._things.remove(thing)
+                log.debug("another part of %s at %s", other.alert.id, thing.centre)
+                return None
+            return self._tell(thing, thing.alert.id if thing.alert else self._new_id())
+        moved = np.linalg.norm(thing.centre - np.array(thing.told[:2]))
+        alert = self._tell(thing, thing.alert.id, told=moved > TOLD_M)
+        return alert if moved > TOLD_M else None
+
+    def _same_thing(self, thing: Thing) -> Thing | None:
+        for other in self._things:
+            if other is not thing and other.alert is not None and other.alert.state != CLEARED:
+                reach = self._settings.gate_m + min(max(other.size_m[0], thing.size_m[0]) / 2, self._settings.gate_m)
+                if np.linalg.norm(other.centre - thing.centre) < reach:
+                    return other
+        return None
+
+    def _tell(self, thing: Thing, alert_id: str, told: bool = True) -> Alert:
+        before, last = thing.alert, thing.last
+        thing.alert = Alert(
+            alert_id, ACTIVE, thing.class_name, thing.score, (float(thing.centre[0]), float(thing.centre[1]), thing.ground_z),
+            thing.size_m, before.first_seen_ns if before else thing.spots[0].stamp_ns, last.stamp_ns,
+            thing.earlier + len(thing.spots), before.evidence if before else "")
+        if told:
+            thing.told = thing.alert.position
+        return thing.alert
+
+    def _look(self, thing: Thing, view: View, changed: list[Alert]) -> None:
+        """Count a view of the place of a thing that was not sighted in this frame."""
+        foot = np.array([thing.centre[0], thing.centre[1], thing.ground_z])
+        state = view.state(foot, thing.size_m, CLEAR_RANGE * thing.remembered_range_m)
+        if state == TAKEN:
+            thing.clean_in_a_row = 0
+        if state != CLEAN:
+            return
+        thing.clean += 1
+        thing.clean_in_a_row += 1
+        active = thing.alert is not None and thing.alert.state == ACTIVE
+        if active and thing.clean_in_a_row >= self._settings.clear_frames:
+            thing.alert = dataclasses.replace(thing.alert, state=CLEARED)
+            thing.forget_sightings()
+            changed.append(thing.alert)
+
+    def _prune(self, stamp_ns: int) -> None:
+        """Drop what was not seen for a while; alerts stay, but a cleared one needs its sightings close together again."""
+        oldest = self._frame - self._settings.window
+        for thing in self._things:
+            if thing.alert is not None and thing.alert.state == CLEARED and thing.spots and thing.last.frame <= oldest:
+                thing.forget_sightings()
+        keep = [t for t in self._things if t.alert is not None or t.last.frame > oldest
+                and (not t.moves() or (stamp_ns - t.last.stamp_ns) * 1e-9 <= self._settings.forget_s)]
+        open_ = [t for t in keep if t.alert is None]
+        if len(open_) > self._settings.max_tracks:
+            weakest = sorted(open_, key=lambda t: (t.last.frame, len(t.spots)))[:len(open_) - self._settings.max_tracks]
+            keep = [t for t in keep if t not in weakest]
+        self._things = keep
+
+    def _next_id(self) -> str:
+        self._count += 1
+        return f"A{self._count:04d}"
+
+
+def _distance(difference: np.ndarray, covariance: np.ndarray) -> float | None:
+    """Squared distance in sigma plus the log of the spread, so that a tighter fit wins; None beyond the gate."""
+    squared = float(difference @ np.linalg.solve(covariance, difference))
+    return squared + float(np.log(np.linalg.det(covariance))) if squared < GATE else None

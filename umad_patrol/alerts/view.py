@@ -1,0 +1,68 @@
+"""Whether a place in the map is seen in a frame, and whether something is there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from umad_patrol.alerts.structure import Structure
+from umad_patrol.geometry.camera import project
+from umad_patrol.geometry.se3 import inverse
+from umad_patrol.records import Camera
+
+MARGIN_PX = 12      # a place nearer to the border of the picture is not seen well
+WELL_COMPARED = 0.9  # share of a place's pixels that must have been compared
+SMALL_PX = 12       # a thing that would be lower in the picture than this may well be missed
+AROUND = 0.5        # how much around a thing, over its size, still counts as the thing
+
+UNSEEN, CLEAN, TAKEN = "unseen", "clean", "taken"
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """One comparable frame: the camera, what of it was compared `(H, W)` bool (None: all), and the mask `(H, W)` of what is new."""
+
+    camera: Camera
+    map_T_camera: np.ndarray
+    valid: np.ndarray | None
+    mask: np.ndarray | None
+    structure: Structure | None = None
+
+    def state(self, foot: np.ndarray, size_m: tuple[float, float], max_range_m: float) -> str:
+        """What the view says of a thing of width and height `size_m` that stands at `foot` `(3,)`: UNSEEN, CLEAN or TAKEN."""
+        if np.hypot(*(foot - self.map_T_camera[:3, 3])[:2]) > max_range_m or (box := self.box(foot, size_m)) is None:
+            return UNSEEN
+        left, top, right, bottom = box
+        if self.mask is not None:
+            dx, dy = AROUND * (right - left) + 4, AROUND * (bottom - top) + 4
+            if _window(self.mask, left - dx, top - dy, right + dx, bottom + dy).any():
+                return TAKEN
+        inside = left >= MARGIN_PX and right < self.camera.width - MARGIN_PX and bottom < self.camera.height - MARGIN_PX
+        if not inside or bottom - top < SMALL_PX:
+            return UNSEEN
+        if self.valid is not None and _window(self.valid, left, top, right, bottom).mean() < WELL_COMPARED:
+            return UNSEEN
+        if self.structure is not None and self.structure.blocks(self.map_T_camera[:3, 3], foot):
+            return UNSEEN
+        return CLEAN
+
+    def box(self, foot: np.ndarray, size_m: tuple[float, float]) -> tuple[float, float, float, float] | None:
+        """Left, top, right, bottom in pixels of a thing that stands at `foot`; None if it is behind or outside the picture."""
+        points = np.array([foot, foot + [0.0, 0.0, max(size_m[1], 0.0)]])
+        T = inverse(self.map_T_camera)
+        in_camera = points @ T[:3, :3].T + T[:3, 3]
+        if in_camera[:, 2].min() < 0.1:
+            return None
+        (x, bottom), (_, top) = project(in_camera, self.camera)
+        half = self.camera.K[0, 0] * size_m[0] / 2 / in_camera[0, 2]
+        if x + half < 0 or x - half >= self.camera.width or bottom < 0 or top >= self.camera.height:
+            return None
+        return float(x - half), float(top), float(x + half), float(bottom)
+
+
+def _window(picture: np.ndarray, left: float, top: float, right: float, bottom: float) -> np.ndarray:
+    height, width = picture.shape[:2]
+    rows = slice(int(np.clip(top, 0, height - 1)), int(np.clip(bottom, 0, height - 1)) + 1)
+    columns = slice(int(np.clip(left, 0, width - 1)), int(np.clip(right, 0, width - 1)) + 1)
+    return picture[rows, columns]
