@@ -51,6 +51,10 @@ class TeachSettings:
     jpeg_quality: int = setting(92, "JPEG quality of the keyframes", low=50, high=100)
     voxel_m: float = setting(0.1, "grain of the stored cloud", unit="m", low=0.01, high=2.0)
     camera_height_m: float = setting(0.7, "height of the camera above ground where no cloud tells", unit="m", low=0.05, high=5.0)
+    sharp_window: float = setting(0.3, "last share of a keyframe's spacing from which the sharpest frame is taken", low=0.05, high=0.9)
+    ground_radius_m: float = setting(3.0, "radius of the patch before the camera to which the ground plane is fitted", unit="m", low=0.5, high=30.0)
+    ground_tolerance_m: float = setting(0.05, "how far from the ground plane a point of it may lie", unit="m", low=0.005, high=0.5)
+    ground_tilt_deg: float = setting(20.0, "steepest ground", unit="deg", low=1.0, high=60.0)
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,9 @@ class RetrieveSettings:
     max_distance_m: float = setting(1.0, "farthest keyframe that is compared", unit="m", low=0.01, high=20.0)
     max_angle_deg: float = setting(15.0, "largest turn between query and keyframe", unit="deg", low=0.5, high=90.0)
     references: int = setting(2, "keyframes compared with each frame; what differs from only some of them is parallax", low=1, high=4)
+    baseline_m: float = setting(0.1, "several keyframes for one frame lie at least so far apart where there are such", unit="m", low=0.0, high=5.0)
+    distance_weight: float = setting(0.2, "share of overlap that a keyframe at max_distance_m loses to one in place", low=0.0, high=1.0)
+    light_weight: float = setting(0.3, "share of overlap that unlike light (distance 1) costs, where several runs are in the map", low=0.0, high=5.0)
 
 
 @dataclass(frozen=True)
@@ -65,10 +72,14 @@ class AlignSettings:
     method: str = setting("adaptive", "how a reference is laid on a query", choices=("adaptive", "rotation", "identity"))
     theta_m: float = setting(0.03, "the rotation warp comes first when the cameras are nearer than this", unit="m", low=0.0, high=1.0)
     features: int = setting(1200, "key points a picture, spread over its cells", low=50, high=20000)
+    feature_side_px: int = setting(640, "longer side of the picture in which key points are sought", unit="px", low=64, high=4096)
+    ratio: float = setting(0.85, "nearest over second nearest descriptor, at most", low=0.1, high=1.0)
     levels: int = setting(4, "pyramid levels L of the uniformization score", low=1, high=6)
     hypotheses: int = setting(400, "homographies tried by the consensus", low=10, high=20000)
     inlier_px: float = setting(3.0, "largest transfer error of an inlier", unit="px", low=0.1, high=50.0)
+    polish: bool = setting(True, "follow the key points to a fraction of a pixel after the homography of the features")
     min_inliers: int = setting(20, "fewer inliers are not comparable", low=4, high=10000)
+    min_spread: float = setting(0.15, "smaller spread S of the inliers, as a share of the largest, is not comparable", low=0.0, high=1.0)
     min_overlap: float = setting(0.4, "smaller overlap is not comparable", low=0.0, high=1.0)
 
 
@@ -101,6 +112,7 @@ class AlertSettings:
     max_range_m: float = setting(10.0, "farthest place on the ground at which a region counts", unit="m", low=0.5, high=100.0)
     gate_m: float = setting(0.6, "largest distance between sightings of one thing", unit="m", low=0.05, high=10.0)
     foot_sigma_px: float = setting(3.0, "noise of where a region meets the ground, pitch of the robot included", unit="px", low=0.1, high=50.0)
+    edge_sigma_px: float = setting(2.0, "noise of the upper and lower edge of a region against each other", unit="px", low=0.1, high=50.0)
     foot_bias_px: float = setting(0.0, "how far masks usually reach below the foot of a thing", unit="px", low=-50.0, high=50.0)
     pose_sigma_m: float = setting(0.05, "noise of the localization", unit="m", low=0.001, high=5.0)
     border_px: int = setting(3, "a foot nearer to the border of what is compared is not seen", unit="px", low=0, high=500)

@@ -91,7 +91,7 @@ def test_unusable_cameras_are_refused(changes, said):
         cam.check_camera(dataclasses.replace(PINHOLE, **changes))
 
 
-@pytest.mark.parametrize("model, distortion", [("plumb_bob", (50, -300, 0, 0, 500)), ("plumb_bob", (-5, 0, 0, 0, 0)), ("equidistant", (-3, 0, 0, 0))])
+@pytest.mark.parametrize("model, distortion", [("plumb_bob", (-2, 0, 0, 0, 0)), ("plumb_bob", (-5, 0, 0, 0, 0)), ("equidistant", (-3, 0, 0, 0))])
 def test_lenses_that_fold_are_refused(model, distortion):
     with pytest.raises(CameraError, match="calibrate"):
         cam.Undistorter(lens(model, distortion))

@@ -1,0 +1,58 @@
+"""The cloud of a map: gathered sweep by sweep, always down-sampled, kept as PCD. All through Open3D."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from umad_patrol.errors import MapError
+from umad_patrol.io.open3d import open3d
+
+_PENDING = 500_000  # points that wait until it is worth down-sampling anew
+
+
+class CloudGrid:
+    """Points `(N, 3)` float32 in `map`, at most one a voxel: memory grows with the place, not with the time."""
+
+    def __init__(self, voxel_m: float) -> None:
+        self._voxel_m = voxel_m
+        self._points = np.zeros((0, 3), dtype=np.float32)
+        self._pending: list[np.ndarray] = []
+
+    def add(self, points: np.ndarray) -> None:
+        """Add the points of one sweep; those that are not finite are left out."""
+        points = np.asarray(points, dtype=np.float32).reshape(-1, 3)
+        points = points[np.isfinite(points).all(axis=1)]
+        if len(points):
+            self._pending.append(points)
+        if sum(map(len, self._pending)) > _PENDING:
+            self._merge()
+
+    def points(self) -> np.ndarray:
+        """The down-sampled cloud so far."""
+        if self._pending:
+            self._merge()
+        return self._points
+
+    def _merge(self) -> None:
+        o3d = open3d()
+        cloud = o3d.geometry.PointCloud(o3d.utility.Vector3dVector(np.vstack([self._points, *self._pending]).astype(np.float64)))
+        self._points = np.asarray(cloud.voxel_down_sample(self._voxel_m).points).astype(np.float32)
+        self._pending = []
+
+
+def write_cloud(points: np.ndarray, path: Path) -> None:
+    """Write `(M, 3)` as binary PCD."""
+    o3d = open3d()
+    cloud = o3d.t.geometry.PointCloud(o3d.core.Tensor(np.ascontiguousarray(points, dtype=np.float32)))
+    if not o3d.t.io.write_point_cloud(str(path), cloud, write_ascii=False, compressed=False):
+        raise MapError(f"cannot write {str(path)!r}; is the disk full?")
+
+
+def read_cloud(path: Path) -> np.ndarray:
+    """The points `(M, 3)` float32 of a PCD file. Raises MapError."""
+    cloud = open3d().t.io.read_point_cloud(str(path))
+    if cloud.is_empty():
+        raise MapError(f"{str(path)!r} holds no points; teach the map again")
+    return cloud.point.positions.numpy().astype(np.float32)

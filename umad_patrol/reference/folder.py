@@ -1,0 +1,164 @@
+"""The folder of a map: which files it has, their checksums, and how it comes to be whole or not at all.
+
+    map.yaml        format version, runs with their cameras, settings, counts
+    keyframes.csv   a row a keyframe: run, stamp, sharpness, light, ground plane
+    trajectory.txt  their poses, TUM
+    images/, features/   a JPEG and a safetensors file a keyframe
+    cloud.pcd       the down-sampled cloud, where there was LiDAR
+    SHA256SUMS      of all the above; `sha256sum -c SHA256SUMS` checks a map without this program
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from umad_patrol.errors import MapError
+
+MAP, TABLE, TRAJECTORY, CLOUD, SUMS = "map.yaml", "keyframes.csv", "trajectory.txt", "cloud.pcd", "SHA256SUMS"
+_LINE = re.compile(r"^([0-9a-f]{64})  (\S+)$")
+
+
+def image_name(index: int) -> str:
+    """Where the picture of a keyframe lies in the folder."""
+    return f"images/{index:06d}.jpg"
+
+
+def features_name(index: int) -> str:
+    """Where the features of a keyframe lie in the folder."""
+    return f"features/{index:06d}.safetensors"
+
+
+class MapFolder:
+    """Reads the files of a map, each only if it is the one that was written. Raises MapError naming the file."""
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        if not self.path.exists():
+            raise MapError(f"there is no map at {str(self.path)!r}; make one with `umad-patrol teach BAG MAP`")
+        if not self.path.is_dir():
+            raise MapError(f"{str(self.path)!r} is a file, not the folder of a map; make one with `umad-patrol teach BAG MAP`")
+        if not (self.path / MAP).is_file():
+            raise MapError(f"{str(self.path)!r} is no map: it has no {MAP}; make one with `umad-patrol teach BAG MAP`")
+        self.checksum = ""
+        self._sums: dict[str, str] = {}
+
+    def unchecked(self, name: str) -> bytes:
+        """The bytes of a file before the checksums are known."""
+        file = self.path / name
+        if file.is_symlink() or file.parent.is_symlink():
+            raise MapError(f"map {str(self.path)!r}: {name} is a link; copy the map with its files")
+        try:
+            return file.read_bytes()
+        except OSError as error:
+            raise MapError(f"map {str(self.path)!r}: {name} cannot be read ({error.strerror}); copy the map again or teach it again") from error
+
+    def read_sums(self) -> None:
+        """Read the checksums of all files."""
+        data = self.unchecked(SUMS)
+        self.checksum = hashlib.sha256(data).hexdigest()
+        for number, line in enumerate(data.decode("utf-8", errors="replace").splitlines(), start=1):
+            match = _LINE.match(line)
+            if not match:
+                raise MapError(f"map {str(self.path)!r}: {SUMS} is damaged in line {number}; copy the map again or teach it again")
+            self._sums[match[2]] = match[1]
+
+    def check_names(self, expected: set[str]) -> None:
+        """Raise MapError unless the checksums are those of exactly the expected files."""
+        strange = sorted(set(self._sums) - expected)
+        if strange:
+            raise MapError(f"map {str(self.path)!r}: {SUMS} names {strange[0]!r}, which is no file of this map; teach it again")
+        lacking = sorted(expected - set(self._sums))
+        if lacking:
+            raise MapError(f"map {str(self.path)!r}: {SUMS} is damaged, it lacks {lacking[0]}; copy the map again or teach it again")
+
+    def has(self, name: str) -> bool:
+        """Whether the map was written with this file."""
+        return name in self._sums
+
+    def names(self) -> tuple[str, ...]:
+        """Every file that was written, in order."""
+        return tuple(sorted(self._sums))
+
+    def read(self, name: str) -> bytes:
+        """The bytes of a file, proven to be those that were written."""
+        if name not in self._sums:
+            raise MapError(f"map {str(self.path)!r}: {SUMS} lacks {name}; copy the map again or teach it again")
+        data = self.unchecked(name)
+        if hashlib.sha256(data).hexdigest() != self._sums[name]:
+            raise MapError(f"map {str(self.path)!r}: {name} is damaged ({len(data)} bytes that are not those written); "
+                           "copy the map again or teach it again")
+        return data
+
+    def size_bytes(self) -> int:
+        """What the map takes on disk."""
+        return sum((self.path / name).stat().st_size for name in (*self._sums, SUMS))
+
+
+@contextmanager
+def written_whole(target: Path) -> Iterator[Path]:
+    """A hidden folder beside `target` to write a map into; it takes the place of `target` at the end, or vanishes.
+
+    Checksums are made and everything is flushed to disk first. Raises MapError where the disk refuses.
+    """
+    beside = target.parent / f".{target.name}.{uuid.uuid4().hex[:8]}"
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        beside.mkdir()
+        yield beside
+        _write_sums(beside)
+        _flush(beside)
+        _put_in_place(beside, target)
+    except OSError as error:
+        raise MapError(f"cannot write map {str(target)!r}: {error.strerror or error}; the map that was there is untouched") from error
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """The same file in a second place, without copying where the disk allows it."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
+
+
+def _write_sums(folder: Path) -> None:
+    lines = []
+    for file in sorted(p for p in folder.rglob("*") if p.is_file()):
+        lines.append(f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.relative_to(folder).as_posix()}\n")
+    (folder / SUMS).write_text("".join(lines), encoding="utf-8")
+
+
+def _flush(folder: Path) -> None:
+    for path in [*folder.rglob("*"), folder]:
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def _put_in_place(beside: Path, target: Path) -> None:
+    if not target.exists():
+        beside.rename(target)
+    else:
+        aside = beside.with_name(beside.name + ".old")
+        target.rename(aside)
+        try:
+            beside.rename(target)
+        except OSError:
+            aside.rename(target)
+            raise
+        shutil.rmtree(aside, ignore_errors=True)
+    handle = os.open(target.parent, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
