@@ -102,10 +102,12 @@ def distance_m(A: np.ndarray, B: np.ndarray) -> float:
 def is_rigid(T: np.ndarray, tolerance: float = 1e-3) -> bool:
     """Whether `T` is a finite `(4, 4)` rigid motion: an orthonormal, right-handed rotation and last row 0 0 0 1."""
     T = np.asarray(T, dtype=np.float64)
-    if T.shape != (4, 4) or not np.isfinite(T).all() or not np.allclose(T[3], [0, 0, 0, 1]):
+    if T.shape != (4, 4) or not np.isfinite(T).all() or not (T[3] == (0, 0, 0, 1)).all():
         return False
     R = T[:3, :3]
-    return bool(np.abs(R @ R.T - np.eye(3)).max() < tolerance and np.linalg.det(R) > 0)
+    (a, b, c), (d, e, f), (g, h, i) = R.tolist()
+    determinant = a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g)
+    return bool(determinant > 0 and np.abs(R @ R.T - np.eye(3)).max() < tolerance)
 
 
 def _text(numbers: np.ndarray) -> str:
