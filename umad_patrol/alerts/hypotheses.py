@@ -6,9 +6,13 @@ import numpy as np
 
 GATE = 9.2            # 99 % of a two-dimensional normal error lie within this squared distance
 ROUNDS = 8
-INDEPENDENT = 12.0    # more sightings than these share their errors and so say nothing new
+INDEPENDENT = 15.0    # more sightings than these share their errors and so say nothing new
 SHAPE_SIGMA = 0.12    # how far apparent heights stray, in log, as a thing shows other sides of itself
 HUBER = 1.5
+LYING = 0.3           # height over width that speaks neither for standing nor for lying
+MOST_UPRIGHT = 1.5    # and how much it may say
+HEIGHTS_M = np.geomspace(0.01, 5.0, 80)   # of things that stand
+LENGTHS_M = np.geomspace(0.02, 6.0, 80)   # of marks that lie; longer ones could not be told from a low wall
 
 
 def sighting_covariance(range_m: float, away: np.ndarray, width_m: float, focal_px: float, eye_height_m: float,
@@ -59,33 +63,30 @@ def velocity(seconds: np.ndarray, places: np.ndarray, covariances: np.ndarray) -
     return state[2:], np.linalg.inv(normal)[2:, 2:] * scatter
 
 
-def flat_over_standing(range_m: np.ndarray, height_m: np.ndarray, eye_height_m: np.ndarray, height_px: np.ndarray,
-                       sigma_px: float) -> float:
-    """Log likelihood that what is seen is a flat mark rather than a standing thing; positive: flat.
+def standing_over_flat(range_m: np.ndarray, height_m: np.ndarray, width_m: np.ndarray, eye_height_m: np.ndarray,
+                       height_px: np.ndarray, sigma_px: float) -> float:
+    """Log likelihood ratio of what is seen: a standing thing (positive) or a flat mark on the ground (negative).
 
-    Arrays `(N,)`. A standing thing keeps its height h as the camera nears; a mark on the ground keeps its length
-    L = D h / (H - h) along the ray instead, with D its range and H the height of the camera: seen from twice as near
-    it seems almost twice as high.
+    Arrays `(N,)`. A standing thing keeps its height h as the camera nears. A mark of length L along the ray seems to have
+    the height h = H L / (D + L) instead, with D its range and H the height of the camera: seen from twice as near it seems
+    almost twice as high. Each is fitted, in the log of the height, with Huber's loss. A mark seen at a grazing angle is
+    wide for its height, which counts a little where the ranges are too much alike to tell.
     """
-    height = np.maximum(height_m, 1e-3)
-    below_eye = np.clip(eye_height_m - height, 0.05 * eye_height_m, None)
-    length = range_m * height / below_eye
+    seen = np.log(np.maximum(height_m, 1e-3))
     sigma = np.hypot(SHAPE_SIGMA, np.sqrt(2) * sigma_px / np.maximum(height_px, 1.0))
-    standing = _misfit(np.log(height), sigma)
-    flat = _misfit(np.log(length), sigma * eye_height_m / below_eye)
-    return (standing - flat) * min(1.0, INDEPENDENT / len(height))
+    standing = _misfit(seen - np.log(HEIGHTS_M)[:, None], sigma)
+    flat = _misfit(seen - np.log(eye_height_m * LENGTHS_M[:, None] / (range_m + LENGTHS_M[:, None])), sigma)
+    weights = sigma ** -2.0
+    fits = (flat - standing) * min(1.0, INDEPENDENT * float((weights ** 2).sum() / weights.sum() ** 2))
+    upright = float(np.median(seen - np.log(np.maximum(width_m, 1e-3)))) - np.log(LYING)
+    return fits + float(np.clip(upright, -MOST_UPRIGHT, MOST_UPRIGHT))
 
 
-def _misfit(values: np.ndarray, sigma: np.ndarray) -> float:
-    """Negative log likelihood of `values` about their best common value, with Huber's loss."""
-    centre = float(np.median(values))
-    for _ in range(ROUNDS):
-        off = np.abs(values - centre) / sigma
-        weights = np.minimum(1.0, HUBER / np.maximum(off, 1e-9)) / sigma ** 2
-        centre = float((weights * values).sum() / weights.sum())
-    off = np.abs(values - centre) / sigma
+def _misfit(residuals: np.ndarray, sigma: np.ndarray) -> float:
+    """Negative log likelihood of the best of the models whose residuals are the rows of `(M, N)`."""
+    off = np.abs(residuals) / sigma
     loss = np.where(off <= HUBER, off ** 2 / 2, HUBER * (off - HUBER / 2))
-    return float((loss + np.log(sigma)).sum())
+    return float(loss.sum(axis=1).min())
 
 
 def _squared(differences: np.ndarray, information: np.ndarray) -> np.ndarray:

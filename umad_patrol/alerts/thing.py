@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from umad_patrol.alerts.hypotheses import GATE, flat_over_standing, fuse, sighting_covariance, velocity
+from umad_patrol.alerts.hypotheses import GATE, fuse, sighting_covariance, standing_over_flat, velocity
 from umad_patrol.config import AlertSettings
 from umad_patrol.records import ANOMALY, Alert, Camera, Sighting
 
@@ -158,15 +158,14 @@ class Thing:
         return ""
 
     def _shape_doubt(self, agreeing: list[Spot]) -> str:
-        ranges = np.array([s.sighting.range_m for s in agreeing])
-        evidence = flat_over_standing(ranges, np.array([s.sighting.height_m for s in agreeing]),
-                                      np.array([s.eye_height_m for s in agreeing]),
-                                      np.array([s.sighting.region.box[3] for s in agreeing], float), self.settings.foot_sigma_px)
-        if evidence > self.settings.flat_margin:
-            return f"flat (evidence {evidence:.1f})"
-        if ranges.max() < self.settings.range_ratio * ranges.min() and len(agreeing) + self.earlier < self.settings.far_sightings:
-            return f"seen {len(agreeing)} of {self.settings.far_sightings} times from one range"
-        return ""
+        settings = self.settings
+        evidence = standing_over_flat(np.array([s.sighting.range_m for s in agreeing]), np.array([s.sighting.height_m for s in agreeing]),
+                                      np.array([s.sighting.width_m for s in agreeing]), np.array([s.eye_height_m for s in agreeing]),
+                                      np.array([s.sighting.region.box[3] for s in agreeing], float), settings.edge_sigma_px)
+        often = len(agreeing) + self.earlier >= settings.weak_sightings
+        if evidence >= settings.standing_evidence or (often and evidence >= settings.weak_evidence):
+            return ""
+        return f"{'flat' if evidence < 0 else 'perhaps flat'}: evidence of standing {evidence:.1f}"
 
     def _estimate(self) -> None:
         places = np.array([s.place for s in self.spots])
