@@ -7,7 +7,7 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -71,7 +71,7 @@ class FrameAssembler:
         self._newest_image_ns: int | None = None
         self._changed = threading.Condition()
         self.images, self.dropped, self.resets = 0, 0, 0
-        self.refused: Counter[str] = Counter()
+        self._refused: Counter[str] = Counter()
         self.last_refusal = ""
 
     def on_camera_info(self, msg: Any) -> None:
@@ -135,6 +135,12 @@ class FrameAssembler:
             self._changed.notify_all()
 
     @property
+    def refused(self) -> Counter[str]:
+        """How many messages were refused so far, by reason; a copy."""
+        with self._changed:
+            return Counter(self._refused)
+
+    @property
     def camera(self) -> Camera | None:
         """The last usable calibration, as it came: with its distortion."""
         return self._camera
@@ -172,8 +178,11 @@ class FrameAssembler:
     def _wait(self, item: _Waiting) -> None:
         if len(self._waiting) >= WAITING:
             oldest = self._waiting.popleft()
-            self._refuse(LocalizationError.reason, f"image at {oldest.stamp_ns / 1e9:.3f} s gave up its place to newer ones: no pose "
-                         "reaches so far; is the localization topic running?")
+            if self._is_ready(oldest):
+                self.dropped += 1  # whoever takes the frames is too slow
+            else:
+                self._refuse(LocalizationError.reason, f"image at {oldest.stamp_ns / 1e9:.3f} s gave up its place to newer ones: no "
+                             "pose reaches so far; is the localization topic running?")
         self._waiting.append(item)
         self._changed.notify_all()
 
@@ -216,6 +225,9 @@ class FrameAssembler:
         if self._undistorter is None or self._undistorter.source is not camera:
             self._undistorter = Undistorter(camera)
         image, pinhole = self._undistorter(image)
+        frame_id = frame_name(item.msg.header.frame_id)
+        if frame_id and frame_id != pinhole.frame_id:  # the picture knows best what it is of
+            pinhole = replace(pinhole, frame_id=frame_id)
         return Frame(item.stamp_ns, image, pinhole, map_T_camera)
 
     def _cloud(self, item: _Waiting, map_T_body: np.ndarray) -> Cloud:
@@ -240,7 +252,7 @@ class FrameAssembler:
         self._refuse(BackwardJump.reason, message)
 
     def _refuse(self, reason: str, message: str) -> None:
-        self.refused[reason] += 1
+        self._refused[reason] += 1
         self.last_refusal = message
         log.debug("%s: %s", reason, message)
 

@@ -1,0 +1,56 @@
+"""A robot's topics into a frame assembler: the callbacks do nothing but store."""
+
+from __future__ import annotations
+
+from geometry_msgs.msg import PoseStamped, PoseWithCovarianceStamped
+from nav_msgs.msg import Odometry
+from rclpy.node import Node
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
+
+from umad_patrol.config import Settings
+from umad_patrol.frames import FrameAssembler
+from umad_patrol.ros import qos
+from umad_patrol.ros.parameter_files import PATROL
+from umad_patrol.ros.parameters import choice
+from umad_patrol.ros.transforms import TfPoses, static_transform_type
+
+POSE_TYPES = {"odometry": Odometry, "pose": PoseStamped, "pose_with_covariance": PoseWithCovarianceStamped}
+_CHOICES = {info.name: info for info in PATROL if info.choices}
+
+
+class Inputs:
+    """Subscriptions to image, camera_info, localization and, for teaching, points; `frames` is what they fill.
+
+    Raises ConfigError or CameraError for unusable settings, RosError if tf is asked for and not installed.
+    """
+
+    def __init__(self, node: Node, settings: Settings, *, newest_only: bool, clouds: bool):
+        self._node = node
+        kind = choice(node, _CHOICES["localization_type"])
+        self._poses = TfPoses(node, node.get_parameter("map_frame").value, settings.input.body_frame) if kind == "tf" else None
+        self.frames = FrameAssembler(settings, max_wait_s=settings.input.max_wait_s, newest_only=newest_only, poses=self._poses)
+        compressed = choice(node, _CHOICES["image_transport"]) == "compressed"
+        subscribe, frames = node.create_subscription, self.frames
+        image = (CompressedImage, "image/compressed") if compressed else (Image, "image")
+        self._subscriptions = [subscribe(*image, frames.on_image, qos.IMAGES), subscribe(CameraInfo, "camera_info", frames.on_camera_info, qos.IMAGES)]
+        if self._poses is None:
+            self._subscriptions.append(subscribe(POSE_TYPES[kind], "localization", frames.on_pose, qos.POSES))
+        if clouds:
+            self._subscriptions.append(subscribe(PointCloud2, "points", frames.on_cloud, qos.IMAGES))
+        transforms = static_transform_type()
+        if transforms is not None:
+            self._subscriptions.append(subscribe(transforms, "/tf_static", frames.on_transforms, qos.STATIC_TRANSFORMS))
+        elif not settings.input.body_t_camera:
+            node.get_logger().warning("tf2_msgs is not installed, so /tf_static cannot be heard: set input.body_t_camera")
+
+    def topics(self) -> str:
+        """What is subscribed to, as it is remapped."""
+        return ", ".join(subscription.topic_name for subscription in self._subscriptions)
+
+    def close(self) -> None:
+        """End the subscriptions."""
+        for subscription in self._subscriptions:
+            self._node.destroy_subscription(subscription)
+        self._subscriptions = []
+        if self._poses is not None:
+            self._poses.close()

@@ -1,0 +1,57 @@
+"""Start, spin and end of every node: Ctrl-C and SIGTERM give exit status 0, whenever they come."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable
+
+import rclpy
+from rclpy.exceptions import ParameterException
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.node import Node
+
+from umad_patrol.errors import PatrolError
+
+STOP_SECONDS = 2.0
+
+
+def run_node(make: Callable[[], Node], args: list[str] | None = None,
+             spin: Callable[[SingleThreadedExecutor, Node], None] | None = None) -> int:
+    """Make a node and spin it until it is told to stop; `spin` may do that in its own way and end it by returning.
+
+    Returns the exit status: 0 done or stopped, 2 for parameters or input that cannot be used (one line says which).
+    """
+    node, executor, status = None, None, 0
+    try:
+        rclpy.init(args=args)
+        node = make()
+        executor = SingleThreadedExecutor()
+        executor.add_node(node)
+        if spin is None:
+            executor.spin()
+        else:
+            spin(executor, node)
+    except (KeyboardInterrupt, ExternalShutdownException):
+        pass
+    except (PatrolError, ParameterException) as error:
+        print(f"{' '.join(str(error).split())}", file=sys.stderr)
+        status = 2
+    except Exception:
+        if rclpy.ok():  # else a signal shut the context down under whatever ran just then
+            raise
+    finally:
+        _end(node, executor)
+    return status
+
+
+def _end(node: Node | None, executor: SingleThreadedExecutor | None) -> None:
+    for sign in (signal.SIGINT, signal.SIGTERM):  # launch sends one after the other; what is being written is finished first
+        signal.signal(sign, signal.SIG_IGN)
+    if executor is not None:
+        executor.shutdown(timeout_sec=STOP_SECONDS)
+    if node is not None:
+        node.destroy_node()
+    rclpy.try_shutdown()
+    for sign in (signal.SIGINT, signal.SIGTERM):  # rclpy restored what was there before
+        signal.signal(sign, signal.SIG_IGN)
