@@ -8,7 +8,7 @@ import numpy as np
 
 _REFITS = 8
 _CANDIDATES = 6      # hypotheses that are refined before the best is taken
-_SETTLED = 1e-9
+_SETTLED_PX = 1e-3
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,12 +73,14 @@ def _settle(H: np.ndarray, p: np.ndarray, q: np.ndarray, inlier_px: float) -> np
 
     Matches weigh less the worse they fit (Tukey's biweight with its cut at `inlier_px`).
     """
-    lifted = np.column_stack([p, np.ones(len(p))])
+    lifted = np.column_stack([p, np.ones(len(p))]).T
+    error = np.minimum(transfer_error(H, p, q), inlier_px)
     for _ in range(_REFITS):
-        weights = np.maximum(1.0 - (transfer_error(H, p, q) / inlier_px) ** 2, 0.0) ** 2
-        depth = (H[:, 2:] / H[:, 2:, 2:]) @ lifted.T
-        previous, H = H, fit(p, q, weights / depth[:, 0] ** 2)
-        if not np.nanmax(np.abs(H - previous), initial=0.0) > _SETTLED:
+        weights = (1.0 - (error / inlier_px) ** 2) ** 2
+        depth = (H[:, 2:] / H[:, 2:, 2:] @ lifted)[:, 0]
+        H = fit(p, q, weights / depth ** 2)
+        previous, error = error, np.minimum(transfer_error(H, p, q), inlier_px)
+        if np.abs(error - previous).max() < _SETTLED_PX:
             break
     return H
 
@@ -108,7 +110,8 @@ def fit(p: np.ndarray, q: np.ndarray, weights: np.ndarray | None = None) -> np.n
         w = np.ones(A.shape[:-1]) if weights is None else np.concatenate([weights, weights], -1)
         At = np.swapaxes(A * w[..., None], -1, -2)
         A, c = At @ A, At @ c
-    solvable = np.abs(np.linalg.det(A)) > 1e-12
+    with np.errstate(invalid="ignore"):
+        solvable = np.abs(np.linalg.det(A)) > 1e-12
     h = np.full(A.shape[:-2] + (9,), np.nan)
     h[solvable, :8] = np.linalg.solve(A[solvable], c[solvable])[..., 0]
     h[..., 8] = 1.0
@@ -120,7 +123,8 @@ def fit(p: np.ndarray, q: np.ndarray, weights: np.ndarray | None = None) -> np.n
 def transfer_error(H: np.ndarray, p: np.ndarray, q: np.ndarray) -> np.ndarray:
     """Distance in pixels between `q` and `p` taken through `H`: `(..., N)` for `H` `(..., 3, 3)`; infinite where undefined."""
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        error = np.linalg.norm(_through(H, p) - q, axis=-1)
+        offset = _through(H, p) - q
+        error = np.hypot(offset[..., 0], offset[..., 1])
     return np.where(np.isfinite(error), error, np.inf)
 
 

@@ -10,9 +10,9 @@ from umad_patrol.align.light import even_light
 from umad_patrol.geometry.homography import transform
 
 _WINDOW = (21, 21)
-_LEVELS = 2
+_LEVELS = 1
 _ROUND_TRIP_PX = 0.5   # forth and back must end where it began
-_MOST_POINTS = 700
+_MOST_POINTS = 400
 _MIN_EIGENVALUE = 1e-3
 
 

@@ -26,10 +26,11 @@ def warp(image: torch.Tensor, query_H_reference: np.ndarray, size: tuple[int, in
         raise AlignmentError(f"homography {H.tolist()} is not 3x3, finite and invertible")
     valid = _sees(H, (image.shape[3], image.shape[2]), size, image.device)
     # Kornia divides by the sides less one, so that a picture one pixel wide needs a border before it has any.
-    grown = torch.nn.functional.pad(image, (0, int(image.shape[3] == 1), 0, int(image.shape[2] == 1)), mode="replicate")
+    if 1 in image.shape[2:]:
+        image = torch.nn.functional.pad(image, (0, int(image.shape[3] == 1), 0, int(image.shape[2] == 1)), mode="replicate")
     target = (max(height, 2), max(width, 2))
     matrix = torch.from_numpy(H / np.abs(H).max()).to(image.device, image.dtype).expand(len(image), 3, 3)
-    warped = warp_perspective(grown, matrix, target, align_corners=True)
+    warped = warp_perspective(image, matrix, target, align_corners=True)
     return warped[:, :, :height, :width], valid.expand(len(image), 1, height, width)
 
 

@@ -1,0 +1,90 @@
+"""A folder of pairs: `DIR/<id>/` with a reference and a query picture and what is known of them."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from umad_patrol.errors import DatasetError
+from umad_patrol.io.images import read_image
+
+_LOG = logging.getLogger(__name__)
+SUFFIXES = (".png", ".jpg", ".jpeg")
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One pair by its files. What a pair may lack is None: see `DESIGN.md` for what each file holds."""
+
+    id: str
+    folder: Path
+    reference: Path
+    query: Path
+    labels: Path | None = None
+    valid: Path | None = None
+    below_horizon: Path | None = None
+    points: Path | None = None
+    camera: Path | None = None
+
+    def pictures(self) -> tuple[np.ndarray, np.ndarray]:
+        """Reference and query as `(H, W, 3)` uint8 BGR. Raises ImageError naming the file that cannot be read."""
+        return read_image(self.reference), read_image(self.query)
+
+
+def find_pairs(root: str | Path, needs: tuple[str, ...] = ()) -> list[Pair]:
+    """The pairs in `root`, in the order of their names.
+
+    `needs` names files that every pair must have, such as "labels" or "points". Folders without either picture are
+    passed over with a warning. Raises DatasetError where `root` is no folder, holds no pair, or a pair lacks a file.
+    """
+    root = Path(root)
+    if not root.is_dir():
+        raise DatasetError(f"{root} is no folder; give one that holds a folder a pair")
+    pairs = []
+    for folder in sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith(".")):
+        pair = _pair(folder)
+        if pair is None:
+            _LOG.warning("%s holds neither a reference nor a query picture: passed over", folder)
+            continue
+        for name in needs:
+            if getattr(pair, name) is None:
+                raise DatasetError(f"{folder} lacks {name}.{'txt' if name == 'points' else 'png'}")
+        pairs.append(pair)
+    if not pairs:
+        hint = "it is a pair itself, give the folder above it" if _picture(root, "reference") else "expected <id>/reference.png and <id>/query.png"
+        raise DatasetError(f"{root} holds no pairs; {hint}")
+    return pairs
+
+
+def read_points(path: str | Path) -> np.ndarray:
+    """Correspondences `(N, 4)` float64, xr yr xq yq. Raises DatasetError for a file without, or with anything else in it."""
+    path = Path(path)
+    try:
+        rows = [line.split() for line in path.read_text(encoding="utf-8").splitlines() if line.strip() and not line.lstrip().startswith("#")]
+        points = np.array(rows, dtype=np.float64)
+    except (OSError, UnicodeDecodeError, ValueError) as error:
+        raise DatasetError(f"{path} does not hold four numbers (xr yr xq yq) a line: {error}") from error
+    if points.ndim != 2 or points.shape[1] != 4 or not np.isfinite(points).all():
+        raise DatasetError(f"{path} does not hold four finite numbers (xr yr xq yq) a line, but {points.shape} values")
+    return points
+
+
+def _pair(folder: Path) -> Pair | None:
+    reference, query = _picture(folder, "reference"), _picture(folder, "query")
+    if reference is None and query is None:
+        return None
+    if reference is None or query is None:
+        raise DatasetError(f"{folder} lacks {'reference' if reference is None else 'query'}.png (or .jpg)")
+    masks = {name: _picture(folder, name) for name in ("labels", "valid", "below_horizon")}
+    return Pair(folder.name, folder, reference, query, **masks, points=_file(folder / "points.txt"), camera=_file(folder / "camera.yaml"))
+
+
+def _picture(folder: Path, name: str) -> Path | None:
+    return next((path for path in (_file(folder / f"{name}{suffix}") for suffix in SUFFIXES) if path), None)
+
+
+def _file(path: Path) -> Path | None:
+    return path if path.is_file() else None
