@@ -118,7 +118,8 @@ class Pipeline:
         self.comparer = Comparer(settings)
         self._retriever = Retriever(reference_map, settings.retrieve)
         self._store = store
-        self._watch = Watch(settings, store, reference_map.checksum, self.comparer.detector.checksum)
+        self._watch = Watch(settings, store, reference_map.checksum, self.comparer.detector.checksum,
+                            reference_map.cloud())
 
     @classmethod
     def open(cls, map_path: str | Path, settings: Settings, output: str | Path = "") -> Pipeline:
@@ -151,6 +152,7 @@ class Pipeline:
 
     def close(self) -> None:
         """Write what is pending and close the store."""
+        self._watch.finish()
         if self._store is not None:
             self._store.close()
 

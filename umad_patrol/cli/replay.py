@@ -46,10 +46,13 @@ def run(args: argparse.Namespace) -> dict:
         raise StoreError(f"--out {args.out!r} is a file; name a folder")
     store = AlertStore(out)
     pipeline = Pipeline(reference_map, settings, store)
-    rows, statuses, seconds = [], Counter(), []
+    rows, statuses, seconds, resets = [], Counter(), [], 0
     started = time.perf_counter()
     frames = (event for event in recording.events() if isinstance(event, Frame))
     for frame in tqdm(frames, total=recording.expected_frames, unit="frame", desc="patrol", disable=None):
+        if recording.resets != resets:
+            resets = recording.resets
+            pipeline.reset_time()
         result = pipeline.process(frame)
         statuses[result.status] += 1
         seconds.append(sum(result.seconds.values()))
