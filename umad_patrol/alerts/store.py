@@ -1,0 +1,159 @@
+"""Alerts and coverage on disk: SQLite and a folder of evidence, sound after a restart or a kill at any moment."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from umad_patrol.errors import StoreError
+from umad_patrol.records import Alert
+
+FILE, LOCK, EVIDENCE = "alerts.sqlite", ".alerts.lock", "evidence"
+VERSION = 1
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS alerts (
+    id TEXT PRIMARY KEY, state TEXT NOT NULL, class_name TEXT NOT NULL, score REAL NOT NULL,
+    x REAL NOT NULL, y REAL NOT NULL, z REAL NOT NULL, width_m REAL NOT NULL, height_m REAL NOT NULL,
+    first_seen_ns INTEGER NOT NULL, last_seen_ns INTEGER NOT NULL, sightings INTEGER NOT NULL, evidence TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS coverage (
+    number INTEGER PRIMARY KEY, first_ns INTEGER NOT NULL, last_ns INTEGER NOT NULL, x REAL NOT NULL, y REAL NOT NULL, z REAL NOT NULL,
+    metres REAL NOT NULL, frames INTEGER NOT NULL, status TEXT NOT NULL, reason TEXT NOT NULL);
+"""
+COLUMNS = "id, state, class_name, score, x, y, z, width_m, height_m, first_seen_ns, last_seen_ns, sightings, evidence"
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """A short piece of the way over which the comparing went alike: `frames` frames on `metres` from `position` on."""
+
+    first_ns: int
+    last_ns: int
+    position: tuple[float, float, float]
+    metres: float
+    frames: int
+    status: str
+    reason: str
+
+
+class AlertStore:
+    """The alerts and the coverage kept in a folder; one writer at a time, readers at any time.
+
+    Raises StoreError where the folder cannot be written, is another writer's, or holds a damaged database.
+    """
+
+    def __init__(self, folder: str | Path, read_only: bool = False):
+        self.folder = Path(folder)
+        self._mutex = threading.Lock()
+        self._lock: int | None = None
+        self._given = 0  # highest number that was given to an alert
+        if not read_only:
+            self._claim()
+        elif not (self.folder / FILE).is_file():
+            raise StoreError(f"no alerts in {str(self.folder)!r}: {FILE} is missing; name the folder that a patrol wrote")
+        try:
+            self._connection = self._connect(read_only)
+        except BaseException:
+            self._release()
+            raise
+
+    @property
+    def evidence_folder(self) -> Path:
+        """Where the evidence lies, a folder an alert."""
+        return self.folder / EVIDENCE
+
+    def new_id(self) -> str:
+        """The next unused id: A0001, A0002, ... None is given twice, stored or not."""
+        rows = self._run(lambda c: c.execute("SELECT id FROM alerts WHERE id GLOB 'A[0-9]*'").fetchall())
+        stored = max((int(row[0][1:]) for row in rows if row[0][1:].isdigit()), default=0)
+        self._given = max(self._given, stored) + 1
+        return f"A{self._given:04d}"
+
+    def alerts(self) -> list[Alert]:
+        """Every alert, in the order of their ids."""
+        rows = self._run(lambda c: c.execute(f"SELECT {COLUMNS} FROM alerts ORDER BY length(id), id").fetchall())
+        return [Alert(r[0], r[1], r[2], r[3], tuple(r[4:7]), tuple(r[7:9]), *r[9:]) for r in rows]
+
+    def save(self, alerts: Iterable[Alert]) -> None:
+        """Write new alerts and new states of known ones, all or none."""
+        rows = [(a.id, a.state, a.class_name, a.score, *a.position, *a.size_m, a.first_seen_ns, a.last_seen_ns, a.sightings, a.evidence)
+                for a in alerts]
+        if rows:
+            self._run(lambda c: c.executemany(f"INSERT OR REPLACE INTO alerts ({COLUMNS}) VALUES ({', '.join('?' * 13)})", rows))
+
+    def coverage(self) -> list[Stretch]:
+        """How the comparing went, along the way."""
+        rows = self._run(lambda c: c.execute("SELECT first_ns, last_ns, x, y, z, metres, frames, status, reason FROM coverage "
+                                             "ORDER BY number").fetchall())
+        return [Stretch(r[0], r[1], tuple(r[2:5]), *r[5:]) for r in rows]
+
+    def add_coverage(self, stretch: Stretch) -> None:
+        """Write another piece of the way."""
+        row = (stretch.first_ns, stretch.last_ns, *stretch.position, stretch.metres, stretch.frames, stretch.status, stretch.reason)
+        self._run(lambda c: c.execute("INSERT INTO coverage (first_ns, last_ns, x, y, z, metres, frames, status, reason) "
+                                      "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row))
+
+    def close(self) -> None:
+        """Close the database; closing twice does nothing."""
+        with self._mutex:
+            self._connection.close()
+            self._release()
+
+    def __enter__(self) -> AlertStore:
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.close()
+
+    def _run(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        with self._mutex:
+            try:
+                with self._connection:
+                    return work(self._connection)
+            except sqlite3.Error as error:
+                raise StoreError(f"alert store {str(self.folder / FILE)!r} failed: {error}; is the disk full or the store closed?") from error
+
+    def _claim(self) -> None:
+        """Make the folder and take the lock that only one writer has; a killed writer's is free again."""
+        try:
+            self.evidence_folder.mkdir(parents=True, exist_ok=True)
+            self._lock = os.open(self.folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            self._release()
+            raise StoreError(f"alert store {str(self.folder)!r} is in use by another patrol; stop that one or name another folder") from error
+        except OSError as error:
+            self._release()
+            raise StoreError(f"cannot write alerts into {str(self.folder)!r}: {error.strerror}; name a folder that can be written") from error
+
+    def _release(self) -> None:
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def _connect(self, read_only: bool) -> sqlite3.Connection:
+        path = self.folder / FILE
+        try:
+            where = f"{path.absolute().as_uri()}?mode=ro" if read_only else str(path)
+            connection = sqlite3.connect(where, uri=read_only, check_same_thread=False, timeout=5.0)
+            version = connection.execute("PRAGMA user_version").fetchone()[0]
+            if version not in (0, VERSION):
+                raise StoreError(f"alert store {str(path)!r} is of version {version}, this program's is {VERSION}; name another folder")
+            found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+            if found != "ok":
+                raise sqlite3.DatabaseError(found)
+            if not read_only:
+                connection.execute("PRAGMA journal_mode=WAL")
+                connection.execute("PRAGMA synchronous=FULL")
+                connection.executescript(SCHEMA + f"PRAGMA user_version={VERSION};")
+            connection.execute(f"SELECT {COLUMNS} FROM alerts LIMIT 1").fetchone()
+            return connection
+        except sqlite3.Error as error:
+            raise StoreError(f"alert store {str(path)!r} is damaged ({error}); move it away, a new one is made then") from error
