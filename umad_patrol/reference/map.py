@@ -100,6 +100,8 @@ class ReferenceMap:
         source = folder.MapFolder(path)
         info = MapInfo.from_bytes(source.unchecked(folder.MAP), source.path)
         source.read_sums()
+        if sum(run.keyframes for run in info.runs) > len(source.names()):
+            raise MapError(f"map {str(source.path)!r}: {folder.MAP} counts more keyframes than {folder.SUMS} names; copy it again or teach it again")
         source.check_names(_expected_names(info))
         source.read(folder.MAP)
         try:

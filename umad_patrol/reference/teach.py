@@ -74,7 +74,7 @@ class Spacing:
             chosen.append(self._close())
         elif self._first or share >= self._open_at:
             found = sharpness(frame.image)
-            if self._best is None or found > self._best[0]:
+            if self._best is None or found > self._best[0] or (found == self._best[0] and not self._first):
                 self._best = (found, frame)
         self._latest = frame
         return chosen
