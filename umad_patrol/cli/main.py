@@ -79,6 +79,15 @@ def settings_of(args: argparse.Namespace) -> Settings:
     return with_values(settings, parse_changes(args.set))
 
 
+def add_common_options(parser: argparse.ArgumentParser, below: bool = False) -> None:
+    """What every verb understands. On a parser `below` a verb's, what is not given leaves alone what the verb was given."""
+    unset = {"default": argparse.SUPPRESS} if below else {}
+    parser.add_argument("--config", metavar="FILE", help="settings as YAML (config/patrol.yaml is one)", **unset)
+    parser.add_argument("--set", action="append", metavar="NAME=VALUE", help="change one setting; may be repeated", **(unset or {"default": []}))
+    parser.add_argument("--json", metavar="FILE", help="write the result as JSON; - for standard output", **unset)
+    parser.add_argument("--verbose", action="store_true", help="say more, with tracebacks", **unset)
+
+
 def _refuse(verb: str, message: str) -> int:
     print(f"umad-patrol {verb}: {' '.join(message.split())}", file=sys.stderr)
     return 2
@@ -98,10 +107,7 @@ def _parser(words: list[str]) -> argparse.ArgumentParser:
         if module:
             module.add_arguments(verb)
             verb.set_defaults(run=module.run)
-        verb.add_argument("--config", metavar="FILE", help="settings as YAML (config/patrol.yaml is one)")
-        verb.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="change one setting; may be repeated")
-        verb.add_argument("--json", metavar="FILE", help="write the result as JSON; - for standard output")
-        verb.add_argument("--verbose", action="store_true", help="say more, with tracebacks")
+        add_common_options(verb)
     return parser
 
 

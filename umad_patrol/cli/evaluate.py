@@ -1,0 +1,32 @@
+"""Score alignment or detection over a folder of pairs.
+
+example: umad-patrol evaluate alignment pairs/ --sheet before_after.png --json result.json
+         umad-patrol evaluate detection pairs/
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+
+from umad_patrol.cli.main import add_common_options
+
+TARGETS = {
+    "alignment": "mean distance in pixels between annotated points and where they are warped to",
+    "detection": "found and false pixels, objects and regions",
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """One sub-verb a target: a module of `umad_patrol.evaluate` with `add_arguments(parser)` and `run(args) -> dict`."""
+    targets = parser.add_subparsers(dest="target", metavar="TARGET", required=True)
+    for name, text in TARGETS.items():
+        module = importlib.import_module(f"umad_patrol.evaluate.{name}")
+        target = targets.add_parser(name, help=text, description=module.__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+        module.add_arguments(target)
+        add_common_options(target, below=True)
+
+
+def run(args: argparse.Namespace) -> dict:
+    """Score what is asked for; the result is what the target's module returns."""
+    return importlib.import_module(f"umad_patrol.evaluate.{args.target}").run(args)
