@@ -89,7 +89,8 @@ class GradientSettings:
 
     search_px: int = setting(10, "how far the reference is searched for what the query shows", unit="px", low=0, high=64)
     noise: float = setting(0.01, "sensor noise of a pixel in [0, 1], twofold", low=0.0, high=0.5)
-    edge: float = setting(0.10, "new gradient, in log intensity a pixel, that alone scores 0.5", low=0.001, high=10.0)
+    edge: float = setting(0.035, "new gradient, in log intensity a pixel, that alone scores 0.5", low=0.001, high=10.0)
+    shape_px: int = setting(26, "span within which an outline must turn; a shadow's border runs straight", unit="px", low=4, high=400)
     colour: float = setting(0.10, "new chromaticity, in log ratio, that alone scores 0.5", low=0.001, high=10.0)
     light: float = setting(0.5, "change of log intensity beyond which no cast shadow explains it", low=0.0, high=10.0)
 

@@ -8,6 +8,8 @@ direction from warm sun to blue sky, so that much is explained by light.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 
@@ -18,13 +20,15 @@ CELL = 2
 SHADE = (-0.5 ** 0.5, 0.5 ** 0.5)  # shade is bluer: less log(R/G), more log(B/G)
 SHADE_STEP = 0.12
 NOISE_SIGMAS = 3.0
+EDGE_NOISE = 0.4  # standard deviation of a derivative, and of chromaticity, over that of a pixel
+CHROMA_NOISE = 0.6
 
 
 def score(query: GradientFeatures, reference: GradientFeatures, valid: torch.Tensor, settings: GradientSettings) -> torch.Tensor:
     """Scores `(1, 1, H/2, W/2)` in [0, 1]: 0.5 where the cues together reach one unit of their scales."""
     halved = _halved_mask(valid)
     reach = settings.search_px // (STRIDE * CELL)
-    total = (_new_edges(query, reference, reach) / settings.edge).square_()
+    total = (_new_shapes(query, reference, reach, settings.shape_px) / settings.edge).square_()
     total += (_new_colour(query, reference, halved, reach) / settings.colour).square_()
     total += (_new_light(query, reference, halved, reach, settings.light) / settings.light).square_()
     return total / (1 + total) * halved
@@ -38,9 +42,26 @@ def _halved_mask(valid: torch.Tensor) -> torch.Tensor:
     return rows[..., ::STRIDE] & rows[..., 1::STRIDE]
 
 
+def _new_shapes(query: GradientFeatures, reference: GradientFeatures, reach: int, shape_px: int) -> torch.Tensor:
+    """New edges, each weighed by how much new gradient there is around it in its weakest direction.
+
+    A shadow's border runs straight through its surroundings; the outline of a thing turns. The weight is the root of the
+    smaller eigenvalue of the structure tensor of the new gradient; the cue is the geometric mean of edge and weight.
+    """
+    new = _new_edges(query, reference, reach)
+    slope = query.slope * (new / (query.edges.square().sum(1, keepdim=True).sqrt_() + 1e-6))
+    across, down = slope[:, :1], slope[:, 1:]
+    moments = torch.cat([across * across, down * down, across * down], 1)
+    moments = _mean_around(moments, max(1, shape_px // (2 * STRIDE * CELL)))
+    half_trace = (moments[:, :1] + moments[:, 1:2]) / 2
+    least = half_trace - (((moments[:, :1] - moments[:, 1:2]) / 2).square_() + moments[:, 2:].square()).sqrt_()
+    return (new * least.clamp_min_(0).sqrt_()).sqrt_()
+
+
 def _new_edges(query: GradientFeatures, reference: GradientFeatures, reach: int) -> torch.Tensor:
+    """Gradient in any orientation beyond the strongest of that orientation nearby in the reference."""
     known = _highest(reference.edges, reach)
-    new = (query.edges - known - NOISE_SIGMAS * 0.4 * query.noise).clamp_min_(0)
+    new = (query.edges - known - NOISE_SIGMAS * EDGE_NOISE * query.noise).clamp_min_(0)
     return new.square_().sum(1, keepdim=True).sqrt_()
 
 
@@ -49,7 +70,7 @@ def _new_colour(query: GradientFeatures, reference: GradientFeatures, valid: tor
     along = new[:, :1] * SHADE[0] + new[:, 1:] * SHADE[1]
     across = new[:, :1] * SHADE[1] - new[:, 1:] * SHADE[0]
     size = (across.square() + (along.abs() - SHADE_STEP).clamp_min_(0).square_()).sqrt_()
-    return (size - NOISE_SIGMAS * 0.6 * query.noise).clamp_min_(0)
+    return (size - NOISE_SIGMAS * CHROMA_NOISE * query.noise).clamp_min_(0)
 
 
 def _new_light(query: GradientFeatures, reference: GradientFeatures, valid: torch.Tensor, reach: int, explained: float) -> torch.Tensor:
@@ -70,24 +91,51 @@ def _outside(values: torch.Tensor, known: torch.Tensor, reach: int) -> torch.Ten
     return (values - _highest(known, reach)).clamp_min_(0) + (values + _highest(-known, reach)).clamp_max_(0)
 
 
-def _highest(planes: torch.Tensor, reach: int) -> torch.Tensor:
-    """Highest value within `reach` cells, a cell being CELL x CELL. Slices, as pooling is many times slower on a CPU."""
+def _mean_around(planes: torch.Tensor, reach: int) -> torch.Tensor:
+    """Mean within `reach` cells, zero outside the picture."""
     height, width = planes.shape[2:]
-    padded = F.pad(planes, (0, width % CELL, 0, height % CELL), mode="replicate") if width % CELL or height % CELL else planes
-    rows = torch.maximum(padded[:, :, ::CELL], padded[:, :, 1::CELL])
-    cells = torch.maximum(rows[..., ::CELL], rows[..., 1::CELL])
+    cells = F.pad(_cells(planes, torch.add), (reach,) * 4)
+    sums = _running_sum(_running_sum(cells, 2 * reach + 1, 2), 2 * reach + 1, 3)
+    return _spread(sums / (CELL * (2 * reach + 1)) ** 2, height, width)
+
+
+def _highest(planes: torch.Tensor, reach: int) -> torch.Tensor:
+    """Highest value within `reach` cells. Slices, as pooling is many times slower on a CPU."""
+    height, width = planes.shape[2:]
+    cells = _cells(planes, torch.maximum)
     if reach:
         cells = F.pad(cells, (reach,) * 4, value=-torch.inf)
         cells = _running_max(_running_max(cells, 2 * reach + 1, 2), 2 * reach + 1, 3)
+    return _spread(cells, height, width)
+
+
+def _cells(planes: torch.Tensor, join: Callable) -> torch.Tensor:
+    """Each CELL x CELL pixels joined to one."""
+    height, width = planes.shape[2:]
+    if height % CELL or width % CELL:
+        planes = F.pad(planes, (0, width % CELL, 0, height % CELL), mode="replicate")
+    rows = join(planes[:, :, ::CELL], planes[:, :, 1::CELL])
+    return join(rows[..., ::CELL], rows[..., 1::CELL])
+
+
+def _spread(cells: torch.Tensor, height: int, width: int) -> torch.Tensor:
     return F.interpolate(cells, scale_factor=CELL, mode="nearest")[..., :height, :width]
+
+
+def _running_sum(values: torch.Tensor, window: int, dim: int) -> torch.Tensor:
+    size = values.shape[dim] - window + 1
+    total = values.narrow(dim, 0, size).clone()
+    for start in range(1, window):
+        total += values.narrow(dim, start, size)
+    return total
 
 
 def _running_max(values: torch.Tensor, window: int, dim: int) -> torch.Tensor:
     """Maximum of each `window` neighbours along `dim`, by doubling."""
-    size, reached = values.shape[dim] - window + 1, 1
+    reached = 1
     while reached < window:
         step = min(reached, window - reached)
         length = values.shape[dim] - step
         values = torch.maximum(values.narrow(dim, 0, length), values.narrow(dim, step, length))
         reached += step
-    return values.narrow(dim, 0, size)
+    return values

@@ -15,12 +15,14 @@ DARK = 0.03  # keeps the logarithm of black finite; about the offset below which
 class GradientFeatures:
     """Planes of one picture at half its size, `(1, C, H/2, W/2)` float32; `size` is the picture's (H, W).
 
-    `grey` is log intensity, `chroma` log(R/G) and log(B/G), `edges` the absolute derivative in four orientations (0, 90,
-    45 and 135 degrees), all smoothed by a pixel; `noise` is the standard deviation that sensor noise gives `grey`.
+    `grey` is log intensity, `chroma` log(R/G) and log(B/G), `slope` the derivatives of `grey` across and down, `edges` the
+    absolute derivative in four orientations (0, 90, 45 and 135 degrees), all smoothed by a pixel; `noise` is the standard
+    deviation that sensor noise gives `grey`.
     """
 
     grey: torch.Tensor
     chroma: torch.Tensor
+    slope: torch.Tensor
     edges: torch.Tensor
     noise: torch.Tensor
     size: tuple[int, int]
@@ -31,7 +33,8 @@ def measure(picture: torch.Tensor, noise: float) -> GradientFeatures:
     smooth = _smoothed(_halved(picture.float()).clamp_min_(0).add_(DARK).log_())
     grey = smooth.mean(1, keepdim=True)
     chroma = torch.cat([smooth[:, :1] - smooth[:, 1:2], smooth[:, 2:] - smooth[:, 1:2]], 1)
-    return GradientFeatures(grey, chroma, _edges(grey), noise / grey.exp(), tuple(picture.shape[2:]))
+    slope = _slope(grey)
+    return GradientFeatures(grey, chroma, slope, _edges(slope), noise / grey.exp(), tuple(picture.shape[2:]))
 
 
 def _halved(planes: torch.Tensor) -> torch.Tensor:
@@ -48,9 +51,12 @@ def _smoothed(planes: torch.Tensor) -> torch.Tensor:
     return (rows[..., :-2] + rows[..., 2:] + 2 * rows[..., 1:-1]) / 16
 
 
-def _edges(grey: torch.Tensor) -> torch.Tensor:
-    """Absolute derivative a pixel of this scale in four orientations."""
+def _slope(grey: torch.Tensor) -> torch.Tensor:
     padded = F.pad(grey, (1, 1, 1, 1), mode="replicate")
-    across = (padded[..., 1:-1, 2:] - padded[..., 1:-1, :-2]) / 2
-    down = (padded[..., 2:, 1:-1] - padded[..., :-2, 1:-1]) / 2
+    across = padded[..., 1:-1, 2:] - padded[..., 1:-1, :-2]
+    return torch.cat([across, padded[..., 2:, 1:-1] - padded[..., :-2, 1:-1]], 1) / 2
+
+
+def _edges(slope: torch.Tensor) -> torch.Tensor:
+    across, down = slope[:, :1], slope[:, 1:]
     return torch.cat([across, down, (across + down) * 0.5 ** 0.5, (across - down) * 0.5 ** 0.5], 1).abs_()
