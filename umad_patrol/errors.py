@@ -75,3 +75,9 @@ class RosError(PatrolError):
     """A part of ROS 2 that is asked for is not there."""
 
     reason = "no ros"
+
+
+class SimulationError(PatrolError):
+    """A simulated patrol cannot be made as asked, or its folder is taken."""
+
+    reason = "bad simulation"

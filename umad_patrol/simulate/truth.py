@@ -1,0 +1,135 @@
+"""What is known of every simulated frame: labels in UMAD's bits, how well each thing is seen, poses, places."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import yaml
+
+from umad_patrol.geometry import se3
+from umad_patrol.io.open3d import open3d
+from umad_patrol.records import Camera
+from umad_patrol.simulate.mesh import Mesh
+from umad_patrol.simulate.render import View, rays_through
+from umad_patrol.simulate.world import HORIZON_BIT, OLD_BIT, PATROL, World
+
+VISIBLE_SHARE = 0.3
+MIN_PIXELS = 12
+
+
+@dataclass(frozen=True)
+class Seen:
+    """How much of a thing a frame shows: its pixels, those its whole silhouette would have, its horizontal distance."""
+
+    thing: int
+    pixels: int
+    silhouette: int
+    range_m: float
+
+    @property
+    def visible(self) -> bool:
+        """At least 30 % of the whole silhouette is in the picture and not hidden, and it is more than a dozen pixels."""
+        return self.pixels >= MIN_PIXELS and self.pixels >= VISIBLE_SHARE * self.silhouette
+
+
+def labels(world: World, view: View, map_T_camera: np.ndarray, camera: Camera) -> np.ndarray:
+    """UMAD's bit mask `(H, W)` uint8 of a patrol frame; bit 1 is where the old place of a moved thing is seen from here."""
+    mask = world.bits()[view.thing]
+    mask[view.above] |= HORIZON_BIT
+    for old, _ in world.moved:
+        box, distance = silhouette(old.mesh, map_T_camera, camera, margin_px=0)
+        if box is None:
+            continue
+        x0, y0, x1, y1 = box
+        part = mask[y0:y1, x0:x1]
+        part[distance < view.distance[y0:y1, x0:x1] + 0.02] |= OLD_BIT
+    return mask
+
+
+def sightings(world: World, view: View, map_T_camera: np.ndarray, camera: Camera) -> list[Seen]:
+    """How well every anomaly is seen in this frame, those out of sight left out."""
+    counts = np.bincount(view.thing.ravel(), minlength=len(world.anomalies) + 1)
+    found = []
+    for thing in world.anomalies:
+        if counts[thing.id] == 0:
+            continue
+        _, distance = silhouette(thing.mesh, map_T_camera, camera, margin_px=camera.width)
+        whole = int(np.isfinite(distance).sum()) if distance is not None else 0
+        offset = np.array(thing.position[:2]) - map_T_camera[:2, 3]
+        found.append(Seen(thing.id, int(counts[thing.id]), whole, float(np.hypot(*offset))))
+    return found
+
+
+def silhouette(mesh: Mesh, map_T_camera: np.ndarray, camera: Camera, margin_px: int) -> tuple[tuple[int, int, int, int] | None, np.ndarray | None]:
+    """The box (x0, y0, x1, y1) of pixels round a thing alone, and the distance to it at each; None if it is behind the camera.
+
+    The box is cut to the picture, widened by `margin_px` on all sides.
+    """
+    camera_T_map = se3.inverse(map_T_camera)
+    points = mesh.vertices.astype(np.float64) @ camera_T_map[:3, :3].T + camera_T_map[:3, 3]
+    if points[:, 2].max() < 0.1:
+        return None, None
+    points[:, 2] = np.maximum(points[:, 2], 0.1)
+    pixels = points @ camera.K.T / points[:, 2:]
+    low = np.maximum(np.floor(pixels[:, :2].min(0)).astype(int), -margin_px)
+    high = np.minimum(np.ceil(pixels[:, :2].max(0)).astype(int) + 1, np.array([camera.width, camera.height]) + margin_px)
+    if np.any(high <= low):
+        return None, None
+    o3d = open3d()
+    scene = o3d.t.geometry.RaycastingScene(nthreads=1)
+    scene.add_triangles(o3d.core.Tensor(mesh.vertices), o3d.core.Tensor(mesh.faces.astype(np.uint32)))
+    x, y = np.meshgrid(np.arange(low[0], high[0], dtype=np.float32), np.arange(low[1], high[1], dtype=np.float32))
+    direction, _ = rays_through(np.stack([x.ravel(), y.ravel()], 1), camera, map_T_camera)
+    rays = np.concatenate([np.broadcast_to(map_T_camera[:3, 3].astype(np.float32), direction.shape), direction], 1)
+    distance = scene.cast_rays(o3d.core.Tensor(rays), nthreads=1)["t_hit"].numpy().reshape(x.shape)
+    return (int(low[0]), int(low[1]), int(high[0]), int(high[1])), distance
+
+
+def anomaly_rows(world: World, seen: list[list[Seen]]) -> list[dict]:
+    """`anomalies.yaml`: each with its place, size, and how near and in how many frames it was seen."""
+    rows = []
+    for thing in world.anomalies:
+        ranges = [s.range_m for frame in seen for s in frame if s.thing == thing.id and s.visible]
+        rows.append({"id": f"{thing.kind}-{thing.id}", "kind": thing.kind, "position": _rounded(thing.position), "size": _rounded(thing.size),
+                     "min_range_m": round(min(ranges), 3) if ranges else None, "visible_frames": len(ranges)})
+    return rows
+
+
+def dynamics_rows(world: World, times: np.ndarray) -> list[dict]:
+    """`dynamics.yaml`: who passes in the patrol and where they are at the stamp of every frame (ns, x, y, z)."""
+    drive = world.drives[PATROL]
+    return [{"id": actor.id, "kind": actor.kind, "speed_mps": round(abs(actor.speed_mps), 3),
+             "path": [[drive.stamp_ns(t), *_rounded(actor.place(world.route, t)[0])] for t in times]} for actor, _ in world.passing(PATROL, 0.0)]
+
+
+def moved_rows(world: World) -> list[dict]:
+    """`moved.yaml`: what stands elsewhere in the patrol than in the teach run."""
+    return [{"id": f"{old.kind}-{old.id}", "kind": old.kind, "old_position": _rounded(old.position), "new_position": _rounded(new.position),
+             "size": _rounded(new.size)} for old, new in world.moved]
+
+
+def camera_row(camera: Camera, body_T_camera: np.ndarray) -> dict:
+    """`camera.yaml`: size, K, distortion, and where the camera sits on the body."""
+    return {"width": camera.width, "height": camera.height, "K": [[float(v) for v in row] for row in camera.K], "distortion_model": camera.distortion_model,
+            "distortion": [float(v) for v in camera.distortion], "frame_id": camera.frame_id,
+            "body_T_camera": [float(v) for v in (*body_T_camera[:3, 3], *se3.quat_xyzw(body_T_camera))]}
+
+
+def write_yaml(path: Path, rows: list | dict) -> None:
+    """Plain YAML in the order given."""
+    path.write_text(yaml.safe_dump(rows, sort_keys=False, default_flow_style=None, width=140), encoding="utf-8")
+
+
+def write_tum(path: Path, poses: list[tuple[int, np.ndarray]]) -> None:
+    """A TUM trajectory: seconds x y z qx qy qz qw a line."""
+    lines = ["# timestamp tx ty tz qx qy qz qw: map_T_camera, exact"]
+    for stamp_ns, T in poses:
+        numbers = " ".join(f"{v:.9f}" for v in (*T[:3, 3], *se3.quat_xyzw(T)))
+        lines.append(f"{stamp_ns // 1_000_000_000}.{stamp_ns % 1_000_000_000:09d} {numbers}")
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _rounded(numbers) -> list[float]:
+    return [round(float(v), 4) for v in numbers]

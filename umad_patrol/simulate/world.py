@@ -1,0 +1,197 @@
+"""The whole simulated world: a street, what was added to it since the teach run, and who passes by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from umad_patrol.errors import SimulationError
+from umad_patrol.io.open3d import open3d
+from umad_patrol.simulate import furniture
+from umad_patrol.simulate.actors import Actor
+from umad_patrol.simulate.drive import Drive, make_drive
+from umad_patrol.simulate.light import Light, make_light
+from umad_patrol.simulate.materials import Palette, make_palette
+from umad_patrol.simulate.mesh import Mesh, merge
+from umad_patrol.simulate.route import Route, make_route
+from umad_patrol.simulate.street import ROAD_Z, Street
+from umad_patrol.simulate.things import KINDS
+
+TEACH, PATROL = "teach", "patrol"
+ANOMALY_BIT, HORIZON_BIT, PERSON_BIT, VEHICLE_BIT, MOVED_BIT, OLD_BIT = 128, 64, 32, 16, 8, 1
+MIN_LENGTH_M, SPACING_M, LEAD_M = 12.0, 3.2, 4.5
+START_NS = {TEACH: 1_750_000_000_000_000_000, PATROL: 1_750_095_000_000_000_000}
+
+
+@dataclass(frozen=True, eq=False)
+class Thing:
+    """Something that is labelled: `bit` as UMAD has it, `position` of the middle of its base, `size` (w, d, h) of its box."""
+
+    id: int
+    kind: str
+    bit: int
+    position: tuple[float, float, float]
+    size: tuple[float, float, float]
+    mesh: Mesh
+
+
+@dataclass(frozen=True, eq=False)
+class World:
+    """What there is. `moved` holds pairs: the thing where it was, the thing where it is."""
+
+    seed: int
+    route: Route
+    street: Mesh
+    anomalies: tuple[Thing, ...]
+    moved: tuple[tuple[Thing, Thing], ...]
+    actors: tuple[Actor, ...]
+    lights: dict[str, Light]
+    drives: dict[str, Drive]
+
+    @cached_property
+    def palette(self) -> Palette:
+        """The materials, made when they are first looked at."""
+        return make_palette(self.seed)
+
+    def standing(self, run: str) -> Mesh:
+        """Everything that does not move during this run."""
+        if run == TEACH:
+            return merge([self.street] + [old.mesh for old, _ in self.moved])
+        return merge([self.street] + [new.mesh for _, new in self.moved] + [a.mesh for a in self.anomalies])
+
+    def passing(self, run: str, time_s: float) -> list[tuple[Actor, int]]:
+        """Who is about at `time_s` of this run, with the number that labels them."""
+        first = len(self.anomalies) + 2 * len(self.moved) + 1
+        return [(a, first + i) for i, a in enumerate(self.actors)] if run == PATROL else []
+
+    def bits(self) -> np.ndarray:
+        """The label bit of every thing by its number; 0 is the street."""
+        table = np.zeros(1 + len(self.anomalies) + 2 * len(self.moved) + len(self.actors), np.uint8)
+        for thing in self.anomalies + tuple(new for _, new in self.moved):
+            table[thing.id] = thing.bit
+        for actor, number in self.passing(PATROL, 0.0):
+            table[number] = PERSON_BIT if actor.kind == "person" else VEHICLE_BIT
+        return table
+
+
+def make_world(seed: int = 0, anomalies: int = 10, length_m: float = 68.0) -> World:
+    """The world of this seed. Raises SimulationError if so many anomalies cannot stand apart on so short a route."""
+    if not (np.isfinite(length_m) and MIN_LENGTH_M <= length_m <= 2000.0):
+        raise SimulationError(f"a route of {length_m} m cannot be made; --length takes {MIN_LENGTH_M:g} to 2000 m")
+    most = int((length_m - LEAD_M - 3.0) / SPACING_M) + 1
+    if not 0 <= anomalies <= most:
+        raise SimulationError(f"{anomalies} anomalies do not fit, {SPACING_M} m apart, on {length_m:g} m; ask for 0 to {most} or a longer route")
+    rng = np.random.default_rng([seed, 1])
+    route = make_route(rng, length_m)
+    street = Street(route, rng)
+    fixed = merge([street.ground(), street.houses(), street.fixtures()])
+    planter = Planter(street, fixed, np.random.default_rng([seed, 2]))
+    planted = planter.anomalies(anomalies)
+    moved = planter.moved(len(planted) + 1)
+    azimuth = rng.uniform(-np.pi, np.pi)
+    lights = {TEACH: make_light(rng, azimuth), PATROL: make_light(rng, azimuth + rng.choice([-1, 1]) * rng.uniform(0.6, 1.8))}
+    drives = {TEACH: make_drive(route, rng, 0.02, START_NS[TEACH]), PATROL: make_drive(route, rng, 0.06, START_NS[PATROL])}
+    return World(seed, route, fixed, planted, moved, _actors(route, drives[PATROL], np.random.default_rng([seed, 3])), lights, drives)
+
+
+class Planter:
+    """Finds free places that the camera sees from the route."""
+
+    def __init__(self, street: Street, fixed: Mesh, rng: np.random.Generator) -> None:
+        o3d = open3d()
+        self.street, self.rng, self.taken = street, rng, []
+        self.scene = o3d.t.geometry.RaycastingScene(nthreads=1)
+        self.scene.add_triangles(o3d.core.Tensor(fixed.vertices), o3d.core.Tensor(fixed.faces.astype(np.uint32)))
+        self.tensor = o3d.core.Tensor
+
+    def anomalies(self, count: int) -> tuple[Thing, ...]:
+        """`count` things of all kinds by turns, spread over the route."""
+        last = self.street.route.length_m - 3.0
+        slots = LEAD_M + (np.arange(count) + 0.5) * (last - LEAD_M) / max(count, 1)
+        room = max(0.0, 0.5 * ((last - LEAD_M) / max(count, 1) - 3.0))
+        kinds = np.concatenate([self.rng.permutation(list(KINDS)) for _ in range(-(-count // len(KINDS)))] or [[]])[:count]
+        found = []
+        for i, (s, kind) in enumerate(zip(slots, kinds)):
+            mesh = KINDS[str(kind)](self.rng)
+            low, high = mesh.bounds()
+            large = high[2] > 0.4
+            for attempt in range(200):
+                d = self._aside(large and self.rng.random() < 0.35)
+                place = s + self.rng.uniform(-room, room)
+                thing = self._thing(i + 1, str(kind), ANOMALY_BIT, mesh, place, d, self.rng.uniform(-np.pi, np.pi))
+                if self._seen(thing, place):
+                    break
+            else:
+                raise SimulationError(f"no place for a {kind} at {s:.1f} m of the route; take another --seed or fewer --anomalies")
+            found.append(thing)
+        self.taken = [t.position[:2] for t in found]
+        return tuple(found)
+
+    def moved(self, first: int) -> tuple[tuple[Thing, Thing], ...]:
+        """A bin and a bench that stand 1.5 to 3 m from where they stood."""
+        pairs, number = [], first
+        for kind, share in (("bin", self.rng.uniform(0.15, 0.4)), ("bench", self.rng.uniform(0.65, 0.9))):
+            mesh = furniture.bin_(self.rng) if kind == "bin" else furniture.bench(self.rng)
+            turn = np.pi if self.street.route.side < 0 else 0.0
+            for _ in range(300):
+                s, d = share * self.street.route.length_m + self.rng.uniform(-5.0, 5.0), self.rng.uniform(2.4, 2.7)
+                step = self.rng.choice([-1.0, 1.0]) * self.rng.uniform(1.7, 2.8)
+                if not LEAD_M < min(s, s + step) < max(s, s + step) < self.street.route.length_m - 1.5:
+                    continue
+                old, new = (self._thing(number + i, kind, MOVED_BIT, mesh, s + i * step, d, turn) for i in (0, 1))
+                if self._seen(old, s) and self._seen(new, s + step) and self._free(old) and self._free(new):
+                    pairs.append((old, new))
+                    self.taken += [old.position[:2], new.position[:2]]
+                    number += 2
+                    break
+        return tuple(pairs)
+
+    def _aside(self, yard: bool) -> float:
+        """How far beside the robot's line: on the pavement, or in a front yard; people walk between the two."""
+        if yard:
+            return float(self.rng.uniform(2.5, 3.6))
+        return float(self.rng.choice([-1.0, 1.0]) * self.rng.uniform(0.62, 1.12))
+
+    def _thing(self, number: int, kind: str, bit: int, mesh: Mesh, s: float, d: float, turn: float) -> Thing:
+        placed = self.street.stand(mesh, s, d, 0.0, turn).labelled(number)
+        low, high = placed.bounds()
+        low, high = low.astype(float), high.astype(float)
+        size = mesh.bounds()[1] - mesh.bounds()[0]
+        return Thing(number, kind, bit, (float(0.5 * (low[0] + high[0])), float(0.5 * (low[1] + high[1])), 0.0), tuple(float(x) for x in size), placed)
+
+    def _free(self, thing: Thing) -> bool:
+        return all(np.hypot(thing.position[0] - x, thing.position[1] - y) > 3.0 for x, y in self.taken)
+
+    def _seen(self, thing: Thing, s: float) -> bool:
+        """Whether four in five of the rays from the route, 3 and 5 m before, reach the thing's box."""
+        low, high = thing.mesh.bounds()
+        grid = np.stack(np.meshgrid(*[np.linspace(a, b, 4) for a, b in zip(low, high)], indexing="ij"), -1).reshape(-1, 3)
+        grid[:, 2] = np.maximum(grid[:, 2], 0.03)
+        for back in (3.0, 5.0):
+            eye = self.street.point(s - back, 0.0, 0.7)
+            rays = np.c_[np.broadcast_to(eye, grid.shape), grid - eye].astype(np.float32)
+            hits = self.scene.cast_rays(self.tensor(rays), nthreads=1)["t_hit"].numpy()
+            if np.mean(hits > 1.0) < 0.8:
+                return False
+        return True
+
+
+def _actors(route: Route, drive: Drive, rng: np.random.Generator) -> tuple[Actor, ...]:
+    """People and vehicles timed to meet the robot somewhere along the route; all of them keep moving."""
+    found, duration = [], drive.duration_s
+
+    def meet(kind: str, share: float, speed: float, d: float, z: float = 0.0, sway: float = 0.0) -> None:
+        time_s = share * duration
+        s0 = drive.speed_mps * time_s + 4.0 - speed * time_s
+        found.append(Actor(f"{kind}-{len(found) + 1}", kind, int(rng.integers(1 << 30)), float(s0), d, speed, z, sway))
+
+    for share, d in zip((0.16, 0.38, 0.6, 0.84), rng.permutation([1.62, 1.7, -1.42, -1.46])):
+        meet("person", share + rng.uniform(-0.04, 0.04), -rng.uniform(1.15, 1.5), float(d), 0.0, 0.06)
+    meet("person", rng.uniform(0.3, 0.7), rng.uniform(1.25, 1.45), float(rng.uniform(1.6, 1.7)), 0.0, 0.05)
+    meet("person", rng.uniform(0.2, 0.8), -rng.uniform(1.1, 1.4), -10.9)
+    meet("car", rng.uniform(0.15, 0.4), rng.uniform(6.5, 9.0), -3.75, ROAD_Z)
+    meet("car", rng.uniform(0.5, 0.9), -rng.uniform(6.5, 9.0), -5.75, ROAD_Z)
+    meet("cyclist", rng.uniform(0.3, 0.8), rng.uniform(3.6, 4.6), -2.8, ROAD_Z)
+    return tuple(found)
