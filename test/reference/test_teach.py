@@ -160,7 +160,7 @@ def test_the_same_run_twice_is_refused_and_nothing_changes(tmp_path):
 
 def test_saving_on_the_way_and_again(tmp_path):
     teach(tmp_path / "map", teach__run="dawn")
-    teacher = Teacher(settings(), extract)
+    teacher = Teacher(settings(teach__distance_m=0.26), extract)
     for x in np.arange(0, 0.51, 0.05):
         teacher.add_frame(frame(x))
     assert len(teacher.save(tmp_path / "map")) == 5 + 3
