@@ -1,0 +1,159 @@
+"""How well changes are found, over a folder of pairs with labels.png (UMAD's bits).
+
+example: umad-patrol evaluate detection pairs/ --out overlays/ --json result.json
+
+F1 counts valid pixels below the horizon, leaves out people, vehicles and moved objects, and forgives a 3 px band around
+an anomaly and its outermost pixel. Strict F1 is the paper's: every valid pixel, anomaly against the rest. An anomaly is
+found if a region comes within 3 px; a region of 12 px or more with no label within 8 px is false, one near nothing but
+people, vehicles or moved objects is a dynamic alarm. References are taken as already warped unless --align is given.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from umad_patrol.cli.main import settings_of
+from umad_patrol.config import Settings
+from umad_patrol.detect.overlay import overlay
+from umad_patrol.errors import DatasetError
+from umad_patrol.evaluate import metrics
+from umad_patrol.evaluate.compare import Compared, PairComparer
+from umad_patrol.evaluate.metrics import ObjectCounts, PixelCounts, RankCounts, RegionCounts
+from umad_patrol.evaluate.pairs import Pair, find_pairs
+from umad_patrol.io.images import read_image, write_image
+
+ANOMALY_COLOUR, OTHER_COLOUR = (80, 255, 80), (255, 200, 60)
+
+
+@dataclass(frozen=True, eq=False)
+class Truth:
+    """Labels `(H, W)` uint8 in UMAD's bits, where the pair is valid, and where pixels count."""
+
+    labels: np.ndarray
+    valid: np.ndarray
+    counted: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Tally:
+    """All counts of one pair or of several; they add up."""
+
+    pixels: PixelCounts = field(default_factory=PixelCounts)
+    strict: PixelCounts = field(default_factory=PixelCounts)
+    objects: ObjectCounts = field(default_factory=ObjectCounts)
+    regions: RegionCounts = field(default_factory=RegionCounts)
+    ranks: RankCounts = field(default_factory=RankCounts)
+    milliseconds: tuple[float, ...] = ()
+
+    def __add__(self, other: Tally) -> Tally:
+        return Tally(self.pixels + other.pixels, self.strict + other.strict, self.objects + other.objects,
+                     self.regions + other.regions, self.ranks + other.ranks, self.milliseconds + other.milliseconds)
+
+    def row(self) -> dict:
+        """The figures for the table and for JSON; what has no meaning here is None. Regions are a picture's mean."""
+        pictures = max(1, len(self.milliseconds))
+        return {"f1": _rounded(self.pixels.f1), "strict_f1": _rounded(self.strict.f1),
+                "average_precision": _rounded(self.ranks.average_precision),
+                "large_found": self.objects.large_found, "large": self.objects.large,
+                "small_found": self.objects.small_found, "small": self.objects.small,
+                "false_regions": round(self.regions.false / pictures, 2), "dynamic_alarms": round(self.regions.dynamic / pictures, 2),
+                "ms": round(float(np.median(self.milliseconds)), 1) if self.milliseconds else None}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The folder, and whether references are to be aligned first."""
+    parser.add_argument("folder", metavar="DIR", help="folder of pairs: DIR/<id>/ with reference, query and labels.png")
+    parser.add_argument("--out", metavar="DIR", help="write an overlay a pair: found in red, anomalies outlined green, people and the like blue")
+    parser.add_argument("--align", action="store_true", help="lay each reference on its query first")
+
+
+def run(args: argparse.Namespace) -> dict:
+    """Score, print the table, write the overlays; returns what `evaluate` does."""
+    result = evaluate(find_pairs(args.folder, needs=("labels",)), settings_of(args), args.align, Path(args.out) if args.out else None)
+    print(table(result))
+    if args.out:
+        print(f"overlays: {args.out}")
+    return result
+
+
+def evaluate(pairs: list[Pair], settings: Settings, align: bool = False, out: Path | None = None) -> dict:
+    """Figures a pair and in total, pixels and objects of all pairs taken together.
+
+    A pair that cannot be aligned counts with an empty mask. Raises DatasetError or ImageError for one that cannot be read.
+    """
+    comparer = PairComparer(settings, align)
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+    total, rows, failed = Tally(), [], []
+    for pair in tqdm(pairs, desc="detecting", unit="pair", disable=None):
+        reference, query = pair.pictures()
+        truth = read_truth(pair, query.shape[:2])
+        found = comparer.compare(reference, query, truth.valid)
+        one = tally(found, truth)
+        total += one
+        rows.append({"id": pair.id, **one.row()})
+        failed += [] if found.comparable else [pair.id]
+        if out is not None:
+            write_image(out / f"{pair.id}.png", _drawn(query, found, truth))
+    return {"pairs": len(rows), "aligned": align, "detector": comparer.detector.name, "checksum": comparer.detector.checksum,
+            "not_comparable": failed, "total": total.row(), "by_pair": rows}
+
+
+def read_truth(pair: Pair, size: tuple[int, int]) -> Truth:
+    """What is known of a pair. Without below_horizon.png the labels' horizon bit tells; without either all pixels count.
+
+    Raises DatasetError where a mask is not of the query's size `(H, W)`.
+    """
+    planes = {}
+    for name in ("labels", "valid", "below_horizon"):
+        path = getattr(pair, name)
+        planes[name] = None if path is None else read_image(path)[:, :, 0]
+        if planes[name] is not None and planes[name].shape != size:
+            raise DatasetError(f"{path} is {planes[name].shape[1]}x{planes[name].shape[0]}, the query {size[1]}x{size[0]}")
+    labels, everywhere = planes["labels"], np.ones(size, bool)
+    below = labels & metrics.HORIZON_BIT if planes["below_horizon"] is None else planes["below_horizon"]
+    below = below > 0 if below.any() else everywhere
+    valid = everywhere if planes["valid"] is None else planes["valid"] > 0
+    return Truth(labels, valid, metrics.counted(valid, below))
+
+
+def tally(found: Compared, truth: Truth) -> Tally:
+    """All counts of one pair."""
+    mask = found.mask > 0
+    return Tally(metrics.pixel_counts(mask, truth.labels, truth.counted), metrics.strict_pixel_counts(mask, truth.labels, truth.valid),
+                 metrics.object_counts(mask, truth.labels, truth.counted), metrics.region_counts(mask, truth.labels, truth.counted),
+                 metrics.rank_counts(found.scores, truth.labels, truth.counted), (found.milliseconds,))
+
+
+def table(result: dict) -> str:
+    """A line a pair and one in total."""
+    lines = [f"{'pair':16}{'F1':>7}{'strict':>8}{'AP':>7}{'>=100 px':>10}{'30-99 px':>10}{'false/pic':>11}{'dynamic/pic':>13}{'ms':>7}"]
+    for row in [*result["by_pair"], {"id": "all", **result["total"]}]:
+        objects = [f"{row[size + '_found']}/{row[size]}" for size in ("large", "small")]
+        lines.append(f"{row['id'][:15]:16}{_cell(row['f1']):>7}{_cell(row['strict_f1']):>8}{_cell(row['average_precision']):>7}{objects[0]:>10}"
+                     f"{objects[1]:>10}{row['false_regions']:11.1f}{row['dynamic_alarms']:13.1f}{row['ms']:7.0f}")
+    if result["not_comparable"]:
+        lines.append(f"not comparable, counted as an empty mask: {', '.join(result['not_comparable'])}")
+    return "\n".join(lines)
+
+
+def _drawn(query: np.ndarray, found: Compared, truth: Truth) -> np.ndarray:
+    drawn = overlay(query, found.mask, found.regions)
+    for bits, colour in ((metrics.OTHER_BITS, OTHER_COLOUR), (metrics.ANOMALY_BIT, ANOMALY_COLOUR)):
+        outlines, _ = cv2.findContours((truth.labels & bits > 0).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+        cv2.drawContours(drawn, outlines, -1, colour, 1)
+    return drawn
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)
+
+
+def _cell(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"
