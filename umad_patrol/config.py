@@ -78,6 +78,7 @@ class AlignSettings:
     hypotheses: int = setting(400, "homographies tried by the consensus", low=10, high=20000)
     inlier_px: float = setting(3.0, "largest transfer error of an inlier", unit="px", low=0.1, high=50.0)
     polish: bool = setting(True, "follow the key points to a fraction of a pixel after the homography of the features")
+    polish_side_px: int = setting(960, "longer side of the pictures in which they are followed", unit="px", low=64, high=8192)
     min_inliers: int = setting(20, "fewer inliers are not comparable", low=4, high=10000)
     min_spread: float = setting(0.15, "smaller spread S of the inliers, as a share of the largest, is not comparable", low=0.0, high=1.0)
     min_overlap: float = setting(0.4, "smaller overlap is not comparable", low=0.0, high=1.0)

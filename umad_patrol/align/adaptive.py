@@ -68,8 +68,7 @@ class Aligner:
         rough = _estimate(found, first, matches, method)
         if not self.settings.polish or objection(rough, of_reference.size, of_query.size, self.settings):
             return rough
-        finer = polish(rough.query_H_reference, reference.image, query_image, of_query.points, self.settings.inlier_px,
-                       self.settings.levels)
+        finer = polish(rough.query_H_reference, reference.image, query_image, of_query.points, self.settings)
         fine = _estimate(finer[0], np.eye(3), finer[1], method) if finer else rough
         return rough if objection(fine, of_reference.size, of_query.size, self.settings) else fine
 

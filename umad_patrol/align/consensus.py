@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 _REFITS = 8
-_CANDIDATES = 6      # hypotheses that are refined before the best is taken
+_CANDIDATES = 4      # hypotheses that are refined before the best is taken
 _SETTLED_PX = 1e-3
 
 

@@ -45,10 +45,12 @@ def match(reference: Features, query: Features, ratio: float = 0.85) -> np.ndarr
     if len(reference.points) < 2 or len(query.points) < 2:
         return np.zeros((0, 4))
     distance, nearest = _nearest(query.descriptors, reference.descriptors, 2)
-    back = _nearest(reference.descriptors, query.descriptors, 1)[1][:, 0]
-    own = np.arange(len(nearest))
-    good = (distance[:, 0] < ratio * distance[:, 1]) & (back[nearest[:, 0]] == own)
-    return np.hstack([reference.points[nearest[good, 0]], query.points[good]]).astype(np.float64)
+    clear = np.flatnonzero(distance[:, 0] < ratio * distance[:, 1])
+    if not len(clear):
+        return np.zeros((0, 4))
+    nearest = nearest[clear, 0]
+    mutual = _nearest(reference.descriptors[nearest], query.descriptors, 1)[1][:, 0] == clear
+    return np.hstack([reference.points[nearest[mutual]], query.points[clear[mutual]]]).astype(np.float64)
 
 
 def check_picture(image: np.ndarray) -> None:

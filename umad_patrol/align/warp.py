@@ -47,6 +47,8 @@ def _sees(H: np.ndarray, reference_size: tuple[int, int], size: tuple[int, int],
     x = torch.arange(size[0], device=device, dtype=torch.float64)
     y = torch.arange(size[1], device=device, dtype=torch.float64)[:, None]
     valid = torch.ones((size[1], size[0]), dtype=torch.bool, device=device)
+    corners = np.array([[0, 0, 1], [size[0] - 1, 0, 1], [0, size[1] - 1, 1], [size[0] - 1, size[1] - 1, 1]])
     for a, b, c in planes:
-        valid &= float(a) * x + float(c) >= -float(b) * y
+        if not (corners @ (a, b, c) >= 0).all():  # a plane that leaves out no corner leaves out nothing
+            valid &= float(a) * x + float(c) >= -float(b) * y
     return valid[None, None]
