@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from umad_patrol.simulate.render import Renderer
+from umad_patrol.simulate.shade import COLOR
 
 PLASTIC = (0.7548776662466927, 0.5698402909980532)  # the two-dimensional golden ratio: fills a plane evenly (Roberts 2018)
 
@@ -17,11 +18,11 @@ def scan(renderer: Renderer, map_T_lidar: np.ndarray, time_s: float, number: int
     elevation = np.arcsin(np.sin(np.radians(-30)) + np.mod(i * PLASTIC[1], 1.0) * (np.sin(np.radians(35)) - np.sin(np.radians(-30))))
     direction = np.stack([np.cos(elevation) * np.cos(azimuth), np.cos(elevation) * np.sin(azimuth), np.sin(elevation)], 1)
     ray = np.einsum("ij,nj->ni", map_T_lidar[:3, :3], direction)
-    scene, surface = renderer.at(time_s)
-    answer = renderer.cast(scene, np.concatenate([np.broadcast_to(map_T_lidar[:3, 3], ray.shape), ray], 1).astype(np.float32))
-    distance = answer["t_hit"].numpy().astype(np.float64)
+    stage, surface = renderer.at(time_s)
+    answer = stage.cast(map_T_lidar[:3, 3], ray.T.astype(np.float32))
+    distance = answer["distance"].astype(np.float64)
     noise = rng.normal(0.0, sigma_m, points)
     seen = (distance < range_m) & (distance > 0.3) & (rng.random(points) < 0.97)
-    color = surface.color[answer["primitive_ids"].numpy()[seen]].mean(1)
+    color = surface.table[answer["triangle"][seen], COLOR].mean(1)
     cloud = direction[seen] * (distance + noise)[seen, None]
     return np.c_[cloud, np.clip(120.0 * color, 1, 255)].astype(np.float32)

@@ -44,22 +44,22 @@ class Light:
         return clear + (grey - clear) * np.float32(self.cover)
 
     def sky_seen(self, direction: np.ndarray, clouds: Texture) -> np.ndarray:
-        """Linear RGB `(N, 3)` of the sky in unit directions `(N, 3)`, clouds and the glow round the sun included."""
-        up = np.clip(direction[:, 2], 0.0, 1.0)
-        fade = (1.0 - up) ** 4
-        zenith, horizon = np.array([0.26, 0.48, 0.95], np.float32), np.array([0.95, 1.02, 1.1], np.float32)
-        blue = zenith + (horizon - zenith) * fade[:, None]
-        plane = direction[:, :2] / (up + 0.12)[:, None]
-        foot = np.full(len(up), 2.0, np.float32) / (up + 0.12)
-        noise = clouds.sample(110 * plane[:, 0] + self.drift, 110 * plane[:, 1] + 0.4 * self.drift, foot, foot, np.full(len(up), 0.5, np.float32))
-        shape = noise[:, 0].astype(np.float32) / 128.0 - 1.0
-        share = np.clip((shape + 1.5 * self.cover - 0.7) * 3.0, 0.0, 1.0)
+        """Linear RGB `(3, N)` of the sky in unit directions `(3, N)`, clouds and the glow round the sun included."""
+        up = np.clip(direction[2], 0, 1)
+        fade, dome = (1 - up) ** 4, np.float32(1) / (up + np.float32(0.12))
+        noise = clouds.sample(110 * dome * direction[0] + np.float32(self.drift), 110 * dome * direction[1] + np.float32(0.4 * self.drift),
+                              2 * dome, 2 * dome, np.full(len(up), 0.4, np.float32))
+        shape, shading = (noise[:, c] * np.float32(1 / 128) - np.float32(1) for c in (0, 1))
+        share = np.clip((shape + np.float32(1.5 * self.cover - 0.7)) * 3, 0, 1)
         share = share * share * (3 - 2 * share)
-        body = 1.25 + 0.5 * (noise[:, 1].astype(np.float32) / 128.0 - 1.0) - 0.5 * self.cover * np.clip(share - 0.4, 0, 1)
-        color = blue + share[:, None] * (body[:, None] * np.array([1.0, 1.0, 1.02], np.float32) - blue)
-        near_sun = np.clip(direction @ self.to_sun, 0.0, 1.0)
-        glow = 0.35 * near_sun ** 8 + 1.2 * near_sun ** 200 + 30.0 * (near_sun > 0.99996)
-        return (color + ((1.0 - 0.85 * self.cover) * glow)[:, None] * np.array([1.0, 0.93, 0.8], np.float32)).astype(np.float32)
+        body = 1.25 + 0.5 * shading - np.float32(0.5 * self.cover) * np.clip(share - 0.4, 0, 1)
+        near_sun = np.clip(direction[0] * self.to_sun[0] + direction[1] * self.to_sun[1] + direction[2] * self.to_sun[2], 0, 1)
+        glow = np.float32(1.0 - 0.85 * self.cover) * (0.35 * near_sun ** 8 + 1.2 * near_sun ** 200 + 30.0 * (near_sun > 0.99996))
+        out = np.empty_like(direction)
+        for c, (zenith, horizon, warm, white) in enumerate(((0.26, 0.95, 1.0, 1.0), (0.48, 1.02, 0.93, 1.0), (0.95, 1.1, 0.8, 1.02))):
+            blue = zenith + (horizon - zenith) * fade
+            out[c] = blue + share * (body * white - blue) + glow * warm
+        return out
 
 
 def make_light(rng: np.random.Generator, azimuth_rad: float) -> Light:

@@ -18,15 +18,17 @@ FIRST_FREE = 26
 @dataclass(frozen=True, eq=False)
 class Material:
     """`texture` None is plain colour. `rough` is the contrast of the fine detail laid over it, `blotchy` of the coarse;
-    `gloss` the share of light mirrored straight on, `sharpness` the exponent of the highlight, `through` the share let through.
+    `gloss` the share of light mirrored straight on, `sharpness` the exponent of the highlight, `through` the share
+    let through, `relief` whether the fine detail also tilts the surface.
     """
 
     texture: Texture | None = None
     rough: float = 0.1
     blotchy: float = 0.1
-    gloss: float = 0.02
+    gloss: float = 0.0
     sharpness: float = 12.0
     through: float = 0.0
+    relief: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,16 +47,16 @@ def make_palette(seed: int) -> Palette:
 
     ground = surfaces.GROUND_TEXEL
     table = {
-        PAVING: Material(Texture.build(surfaces.paving(rng(0)), ground), 0.5, 0.12, 0.03, 14.0),
-        ROAD: Material(Texture.build(surfaces.road(rng(1)), ground), 0.7, 0.1, 0.03, 10.0),
-        GRASS: Material(Texture.build(surfaces.grass(rng(2)), 0.004), 0.4, 0.35, 0.0, 1.0, 0.1),
-        PAVERS: Material(Texture.build(surfaces.pavers(rng(3)), 0.005), 0.4, 0.2, 0.02, 12.0),
+        PAVING: Material(Texture.build(surfaces.paving(rng(0)), ground), 0.5, 0.12, relief=True),
+        ROAD: Material(Texture.build(surfaces.road(rng(1)), ground), 0.7, 0.1, relief=True),
+        GRASS: Material(Texture.build(surfaces.grass(rng(2)), 0.004), 0.4, 0.35, through=0.1, relief=True),
+        PAVERS: Material(Texture.build(surfaces.pavers(rng(3)), 0.005), 0.4, 0.2, relief=True),
         KERB: Material(Texture.build(surfaces.concrete(rng(4)), 0.004), 0.3, 0.15),
-        BARK: Material(Texture.build(surfaces.bark(rng(5)), 0.002), 0.3, 0.3, 0.0),
-        LEAF: Material(None, 0.3, 0.0, 0.03, 8.0, 0.35),
+        BARK: Material(Texture.build(surfaces.bark(rng(5)), 0.002), 0.3, 0.3),
+        LEAF: Material(None, 0.3, 0.0, through=0.35),
         MATTE: Material(None, 0.12, 0.12, 0.02, 10.0),
-        CARD: Material(None, 0.12, 0.1, 0.0, 1.0),
-        FABRIC: Material(None, 0.35, 0.15, 0.0, 1.0),
+        CARD: Material(None, 0.12, 0.1),
+        FABRIC: Material(None, 0.35, 0.15),
         PLASTIC: Material(None, 0.06, 0.06, 0.05, 40.0),
         METAL: Material(None, 0.06, 0.06, 0.3, 60.0),
         GLASS: Material(None, 0.02, 0.05, 0.35, 200.0),

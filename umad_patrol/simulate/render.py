@@ -6,18 +6,22 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from umad_patrol.io.open3d import open3d
 from umad_patrol.records import Camera
 from umad_patrol.simulate.light import Light
-from umad_patrol.simulate.mesh import Mesh, merge
-from umad_patrol.simulate.shade import Hits, Shader, Surface
+from umad_patrol.simulate.mesh import merge
+from umad_patrol.simulate.shade import Hits, Shader, Surface, dot
+from umad_patrol.simulate.stage import Stage
+from umad_patrol.simulate.world import World
 
-SUBPIXELS = ((-0.25, -0.25), (0.25, 0.25), (0.25, -0.25))  # offsets in pixels of the extra rays along outlines
+SUBPIXELS = np.array([(-0.3, -0.15), (0.15, -0.3), (0.3, 0.3)], np.float32)  # places in the pixel of the extra rays along outlines
+BATCH = 120_000  # rays at once: more fall out of the cache
+SIGHT_M = 55.0  # people and vehicles farther from the robot are left out
 
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """One rendered frame: linear light `(H, W, 3)` float32 RGB, the thing at each pixel `(H, W)`, its distance along the ray."""
+    """One rendered frame: linear light `(H, W, 3)` float32 RGB, and for each pixel the number of the thing there, the distance
+    along the ray in metres (infinite: sky), and whether it looks above the horizon."""
 
     radiance: np.ndarray
     thing: np.ndarray
@@ -28,93 +32,77 @@ class View:
 class Renderer:
     """Renders one run of a world; `threads` is what ray casting may use."""
 
-    def __init__(self, world, run: str, threads: int = 1) -> None:
-        self.world, self.run, self.threads = world, run, threads
-        self.o3d = open3d()
-        self.standing = world.standing(run)
-        self.shader = Shader(world.palette)
-        self.empty = (self._scene(self.standing), Surface.of(self.standing))
+    def __init__(self, world: World, run: str, threads: int = 1) -> None:
+        self.world, self.run = world, run
+        standing = world.standing(run)
+        self._stage, self._surface = Stage(standing, threads), Surface.of(standing)
+        self._shader = Shader(world.palette)
+
+    def at(self, time_s: float) -> tuple[Stage, Surface]:
+        """What rays can hit, with everybody where they are at `time_s`, and what those triangles look like."""
+        robot = self.world.drives[self.run].pose(time_s)[:2, 3]
+        near = [(actor, number) for actor, number in self.world.passing(self.run, time_s)
+                if np.hypot(*(actor.place(self.world.route, time_s)[0][:2] - robot)) < SIGHT_M]
+        if not near:
+            return self._stage, self._surface
+        meshes = [actor.mesh(self.world.route, time_s).labelled(number) for actor, number in near]
+        return self._stage.with_moving(meshes), self._surface.extended(merge(meshes))
 
     def view(self, map_T_camera: np.ndarray, camera: Camera, light: Light, time_s: float) -> View:
         """What a camera sees from there at that time."""
-        scene, surface = self.at(time_s)
-        grid = _pixel_grid(camera)
-        hits, radiance = self._trace(scene, surface, grid, map_T_camera, camera, light)
-        shape = (camera.height, camera.width)
-        thing = np.where(hits.hit, surface.thing[hits.triangle], 0).reshape(shape)
-        edges = _outlines(radiance.reshape(*shape, 3), hits, shape)
+        stage, surface = self.at(time_s)
+        grid, shape = _pixel_grid(camera), (camera.height, camera.width)
+
+        def trace(pixels: np.ndarray) -> tuple[Hits, np.ndarray]:
+            return self._trace(stage, surface, pixels, map_T_camera, camera, light)
+
+        parts = [trace(grid[:, i:i + BATCH]) for i in range(0, grid.shape[1], BATCH)]
+        radiance = np.concatenate([color for _, color in parts], axis=1)
+        distance, key = (np.concatenate([getattr(hits, name) for hits, _ in parts]).reshape(shape) for name in ("distance", "key"))
+        triangle = np.concatenate([hits.triangle for hits, _ in parts])
+        above = np.concatenate([hits.direction[2] >= 0 for hits, _ in parts]).reshape(shape)
+        thing = np.where(np.isfinite(distance.ravel()), surface.thing[triangle], 0).reshape(shape)
+        edges = _outlines(radiance[1].reshape(shape), key)
         if len(edges):
-            total = radiance[edges]
-            total = _squeeze(total)
-            for dx, dy in SUBPIXELS:
-                _, extra = self._trace(scene, surface, grid[edges] + np.float32([dx, dy]), map_T_camera, camera, light)
-                total += _squeeze(extra)
-            radiance[edges] = _unsqueeze(total / (1 + len(SUBPIXELS)))
-        return View(radiance.reshape(*shape, 3), thing, hits.distance.reshape(shape), (hits.direction[:, 2] >= 0).reshape(shape))
+            extra = (grid[:, edges, None] + SUBPIXELS.T[:, None]).reshape(2, -1)
+            colors = np.concatenate([trace(extra[:, i:i + BATCH])[1] for i in range(0, extra.shape[1], BATCH)], axis=1)
+            total = _squeeze(radiance[:, edges]) + _squeeze(colors).reshape(3, len(edges), len(SUBPIXELS)).sum(2)
+            radiance[:, edges] = _unsqueeze(total / np.float32(1 + len(SUBPIXELS)))
+        return View(np.ascontiguousarray(radiance.T).reshape(*shape, 3), thing, distance, above)
 
-    def at(self, time_s: float) -> tuple[object, Surface]:
-        """The scene and its surface with everybody where they are at `time_s`."""
-        moving = [actor.mesh(self.world.route, time_s).labelled(number) for actor, number in self.world.passing(self.run, time_s)
-                  if _near(actor, self.world, self.run, time_s)]
-        if not moving:
-            return self.empty
-        everything = merge([self.standing] + moving)
-        return self._scene(everything), self.empty[1].extended(merge(moving))
-
-    def cast(self, scene: object, rays: np.ndarray) -> dict:
-        """Open3D's answer for rays `(N, 6)` float32."""
-        return scene.cast_rays(self.o3d.core.Tensor(rays), nthreads=self.threads)
-
-    def _scene(self, mesh: Mesh) -> object:
-        scene = self.o3d.t.geometry.RaycastingScene(nthreads=self.threads)
-        scene.add_triangles(self.o3d.core.Tensor(mesh.vertices), self.o3d.core.Tensor(mesh.faces.astype(np.uint32)))
-        return scene
-
-    def _trace(self, scene: object, surface: Surface, pixels: np.ndarray, map_T_camera: np.ndarray, camera: Camera,
+    def _trace(self, stage: Stage, surface: Surface, pixels: np.ndarray, map_T_camera: np.ndarray, camera: Camera,
                light: Light) -> tuple[Hits, np.ndarray]:
-        direction, slant = rays_through(pixels, camera, map_T_camera)
+        direction, shrink = rays_through(pixels, camera, map_T_camera)
         origin = map_T_camera[:3, 3].astype(np.float32)
-        rays = np.concatenate([np.broadcast_to(origin, direction.shape), direction], axis=1)
-        answer = self.cast(scene, rays)
-        hits = Hits.of(answer, origin, direction, slant / np.float32(camera.K[0, 0]))
-        lit = np.zeros(len(pixels), np.float32)
-        facing = np.flatnonzero(hits.hit & (hits.normal @ light.to_sun > 0) | hits.hit & (surface.through[np.where(hits.hit, hits.triangle, 0)]))
-        start = hits.point[facing] + 2e-3 * hits.normal[facing] + np.float32(1e-3) * light.to_sun
-        rays = np.concatenate([start, np.broadcast_to(light.to_sun, start.shape)], axis=1).astype(np.float32)
-        lit[facing] = ~scene.test_occlusions(self.o3d.core.Tensor(rays), nthreads=self.threads).numpy()
-        return hits, self.shader.radiance(hits, surface, light, lit)
+        hits = Hits.of(stage.cast(origin, direction), origin, direction, shrink / np.float32(camera.K[0, 0]))
+        lit = np.zeros(pixels.shape[1], np.float32)
+        facing = dot(hits.normal, light.to_sun)
+        some = np.flatnonzero(hits.hit & ((facing > 0) | surface.through[hits.triangle]))
+        start = hits.point[:, some] + np.float32(3e-3) * (hits.normal[:, some] + light.to_sun[:, None])
+        lit[some] = ~stage.hidden(start, light.to_sun)
+        return hits, self._shader.radiance(hits, surface, light, lit)
 
 
 def rays_through(pixels: np.ndarray, camera: Camera, map_T_camera: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Unit directions `(N, 3)` float32 in the map of the rays through pixels `(N, 2)`, and the length of each at z = 1."""
-    x = (pixels[:, 0] - np.float32(camera.K[0, 2])) / np.float32(camera.K[0, 0])
-    y = (pixels[:, 1] - np.float32(camera.K[1, 2])) / np.float32(camera.K[1, 1])
-    slant = np.sqrt(x * x + y * y + 1)
+    """Unit directions `(3, N)` float32 in the map of the rays through pixels `(2, N)`, and the z of each in the camera `(N,)`."""
+    x = (pixels[0] - np.float32(camera.K[0, 2])) / np.float32(camera.K[0, 0])
+    y = (pixels[1] - np.float32(camera.K[1, 2])) / np.float32(camera.K[1, 1])
+    z = 1.0 / np.sqrt(x * x + y * y + 1)
     R = map_T_camera[:3, :3].astype(np.float32)
-    rows = [(R[i, 0] * x + R[i, 1] * y + R[i, 2]) / slant for i in range(3)]
-    return np.stack(rows, axis=1), 1.0 / slant
-
-
-def _near(actor, world, run: str, time_s: float) -> bool:
-    """Whether somebody is within 60 m of the robot; others are left out."""
-    place, _ = actor.place(world.route, time_s)
-    robot = world.drives[run].pose(time_s)[:3, 3]
-    return bool(np.hypot(*(place - robot)[:2]) < 60.0)
+    return np.stack([(R[i, 0] * x + R[i, 1] * y + R[i, 2]) * z for i in range(3)]), z
 
 
 def _pixel_grid(camera: Camera) -> np.ndarray:
     x, y = np.meshgrid(np.arange(camera.width, dtype=np.float32), np.arange(camera.height, dtype=np.float32))
-    return np.stack([x.ravel(), y.ravel()], axis=1)
+    return np.stack([x.ravel(), y.ravel()])
 
 
-def _outlines(radiance: np.ndarray, hits: Hits, shape: tuple[int, int]) -> np.ndarray:
-    """Numbers of the pixels where a surface ends or a shadow begins and the light jumps: those show steps."""
-    luma = np.sqrt(np.minimum(radiance @ np.array([0.3, 0.6, 0.1], np.float32), 2.0))
-    key = hits.key.reshape(shape)
-    jump = np.zeros(shape, bool)
-    for axis in (0, 1):
-        a, b = (np.s_[:-1, :], np.s_[1:, :]) if axis == 0 else (np.s_[:, :-1], np.s_[:, 1:])
-        step = (key[a] != key[b]) & (np.abs(luma[a] - luma[b]) > 0.05)
+def _outlines(green: np.ndarray, key: np.ndarray) -> np.ndarray:
+    """Numbers of the pixels where another surface begins and the light jumps: those show steps."""
+    luma = np.sqrt(np.minimum(green, 2.0))
+    jump = np.zeros(key.shape, bool)
+    for a, b in ((np.s_[:-1, :], np.s_[1:, :]), (np.s_[:, :-1], np.s_[:, 1:])):
+        step = (key[a] != key[b]) & (np.abs(luma[a] - luma[b]) > 0.07)
         jump[a] |= step
         jump[b] |= step
     return np.flatnonzero(jump)
@@ -127,4 +115,3 @@ def _squeeze(radiance: np.ndarray) -> np.ndarray:
 
 def _unsqueeze(value: np.ndarray) -> np.ndarray:
     return value / np.maximum(1.0 - value, 0.05)
-

@@ -52,22 +52,24 @@ class Texture:
     def sample(self, u: np.ndarray, v: np.ndarray, footprint_u: np.ndarray, footprint_v: np.ndarray, dither: np.ndarray) -> np.ndarray:
         """Bytes `(N, 3)` at `u`, `v` `(N,)` metres. Footprints are what a pixel covers, in metres.
 
-        `dither` in [0, 1) `(N,)` spreads the step from one level of averaging to the next.
+        `dither` in [0, 1) `(N,)` spreads the step from one level of averaging to the next. All arrays are float32.
         """
-        level_u, scale_u = self._level(footprint_u, dither, len(self.x0))
-        level_v, scale_v = self._level(footprint_v, dither, len(self.y0))
+        bias = (dither + np.float32(0.85)) * np.float32(1.0 / self.texel)  # 0.85 to 1.85: about one level from end to end
+        level_u, scale_u = _level(footprint_u * bias, len(self.x0))
+        level_v, scale_v = _level(footprint_v * bias, len(self.y0))
         x = self._place(u, self.size[0], scale_u) + self.x0[level_u]
         y = self._place(v, self.size[1], scale_v) + self.y0[level_v]
         return _look_up(self.atlas, x, y)
 
-    def _level(self, footprint: np.ndarray, dither: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-        level = np.log2(np.maximum(footprint * np.float32(1.0 / self.texel), np.float32(1e-6)))
-        level = np.clip(level + dither - np.float32(0.3), 0, count - 1).astype(np.int32)
-        return level, np.float32(0.5) ** np.arange(count, dtype=np.float32)[level]
-
     def _place(self, u: np.ndarray, size: int, scale: np.ndarray) -> np.ndarray:
         turns = u * np.float32(1.0 / (self.texel * size))
         return (turns - np.floor(turns)) * np.float32(size) * scale + np.float32(PAD - 0.5)
+
+
+def _level(texels: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """The power of two in a positive float32, 0 to `count` - 1, and its inverse: read from the exponent bits."""
+    level = np.clip((texels.view(np.int32) >> 23) - 127, 0, count - 1)
+    return level, ((127 - level) << 23).astype(np.int32).view(np.float32)
 
 
 def _levels(size: int, most: int) -> int:

@@ -9,10 +9,10 @@ import numpy as np
 import yaml
 
 from umad_patrol.geometry import se3
-from umad_patrol.io.open3d import open3d
 from umad_patrol.records import Camera
 from umad_patrol.simulate.mesh import Mesh
 from umad_patrol.simulate.render import View, rays_through
+from umad_patrol.simulate.stage import Stage
 from umad_patrol.simulate.world import HORIZON_BIT, OLD_BIT, PATROL, World
 
 VISIBLE_SHARE = 0.3
@@ -77,13 +77,9 @@ def silhouette(mesh: Mesh, map_T_camera: np.ndarray, camera: Camera, margin_px: 
     high = np.minimum(np.ceil(pixels[:, :2].max(0)).astype(int) + 1, np.array([camera.width, camera.height]) + margin_px)
     if np.any(high <= low):
         return None, None
-    o3d = open3d()
-    scene = o3d.t.geometry.RaycastingScene(nthreads=1)
-    scene.add_triangles(o3d.core.Tensor(mesh.vertices), o3d.core.Tensor(mesh.faces.astype(np.uint32)))
     x, y = np.meshgrid(np.arange(low[0], high[0], dtype=np.float32), np.arange(low[1], high[1], dtype=np.float32))
-    direction, _ = rays_through(np.stack([x.ravel(), y.ravel()], 1), camera, map_T_camera)
-    rays = np.concatenate([np.broadcast_to(map_T_camera[:3, 3].astype(np.float32), direction.shape), direction], 1)
-    distance = scene.cast_rays(o3d.core.Tensor(rays), nthreads=1)["t_hit"].numpy().reshape(x.shape)
+    direction, _ = rays_through(np.stack([x.ravel(), y.ravel()]), camera, map_T_camera)
+    distance = Stage(mesh).cast(map_T_camera[:3, 3], direction)["distance"].reshape(x.shape)
     return (int(low[0]), int(low[1]), int(high[0]), int(high[1])), distance
 
 
