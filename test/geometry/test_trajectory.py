@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from umad_patrol.errors import LocalizationError
-from umad_patrol.geometry.trajectory import BackwardJump, PoseBuffer, Trajectory
+from umad_patrol.geometry.trajectory import BackwardJump, PoseBuffer
 from umad_patrol.records import Pose
 
 S = 10**9
@@ -17,7 +17,7 @@ def pose(seconds, x=None):
 
 
 def filled(*seconds):
-    trajectory = Trajectory()
+    trajectory = PoseBuffer()
     for second in seconds:
         trajectory.append(pose(second))
     return trajectory
@@ -30,7 +30,7 @@ def test_between_poses_the_motion_is_even(stamp):
 
 def test_large_stamps_keep_their_nanoseconds():
     start = 1_700_000_000 * S
-    trajectory = Trajectory()
+    trajectory = PoseBuffer()
     for i in range(2):
         trajectory.append(Pose(start + i * 1000, pose(i).parent_T_child))
     assert trajectory.at(start + 250, 1.0)[0, 3] == pytest.approx(0.25)
@@ -52,7 +52,7 @@ def test_the_answer_is_a_copy():
 
 
 @pytest.mark.parametrize("trajectory, second, said", [
-    (Trajectory(), 1, "none has come yet"),
+    (PoseBuffer(), 1, "none has come yet"),
     (filled(5, 5.1), 4.9, "0.100 s before the first pose"),
     (filled(1, 3), 1.3, "gap of 2.00 s is wider than input.max_pose_gap_s 0.50 s, nearest is 0.30 s away"),
     (filled(1, 1.1), 2.41, "no pose within 0.05 s of image 2.410 s: the newest is 1.31 s older"),

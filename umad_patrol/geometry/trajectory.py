@@ -15,15 +15,15 @@ JUMP_S = 1.0  # a clock that steps back by more was reset (a bag starts again); 
 
 
 class BackwardJump(LocalizationError):
-    """Time ran backwards. The caller drops what it knew: `trajectory.clear()`, then `append` again."""
+    """Time ran backwards. The caller drops what it knew: `clear()`, then `append` again."""
 
     reason = "time ran backwards"
 
 
-class Trajectory:
+class PoseBuffer:
     """Poses in time order; the oldest are forgotten beyond `capacity` (None: never). Safe to share between threads."""
 
-    def __init__(self, capacity: int | None = None) -> None:
+    def __init__(self, capacity: int | None = 10_000) -> None:
         self._capacity = capacity
         self._lock = threading.Lock()
         self._stamps: list[int] = []
@@ -107,10 +107,3 @@ class Trajectory:
         if behind > JUMP_S:
             raise BackwardJump(f"time ran backwards by {behind:.3f} s to {stamp_ns / 1e9:.3f} s; the poses before are forgotten")
         raise LocalizationError(f"pose at {stamp_ns / 1e9:.3f} s is {behind:.3f} s behind the newest; poses must come in the order of time")
-
-
-class PoseBuffer(Trajectory):
-    """The newest poses of a running robot."""
-
-    def __init__(self, capacity: int = 10_000) -> None:
-        super().__init__(capacity)

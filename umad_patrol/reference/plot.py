@@ -58,7 +58,8 @@ def _draw_run(image: np.ndarray, at: np.ndarray, headings: np.ndarray, colour: t
 
 
 def _draw_scale(image: np.ndarray, scale: float, top: int) -> None:
-    metres = 10.0 ** np.floor(np.log10(200 / scale))
+    longest = 200 / scale
+    metres = max(m * 10.0 ** np.floor(np.log10(longest)) for m in (1, 2, 5) if m * 10.0 ** np.floor(np.log10(longest)) <= longest)
     length = round(metres * scale)
     cv2.line(image, (_MARGIN_PX, top + 8), (_MARGIN_PX + length, top + 8), (0, 0, 0), 2)
     cv2.putText(image, f"{metres:g} m; x right, y up; circle: start of a run", (_MARGIN_PX + length + 10, top + 13), _FONT, 0.5, (40, 40, 40), 1, cv2.LINE_AA)

@@ -155,7 +155,7 @@ class Teacher:
             self._keep(*found)
         if not self._chosen:
             raise MapError(f"no keyframe to save at {str(path)!r}: {self.frames} usable frames came; check images, camera_info and localization")
-        target = Path(path).absolute()
+        target = Path(path).resolve()
         before = existing_map(target, "" if self._saved_at == target else self.run)
         with folder.written_whole(target) as new:
             self._write(new, before)
