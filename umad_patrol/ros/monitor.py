@@ -62,8 +62,8 @@ class Monitor:
             newest = self._done[-1][1] if self._done else ""
         rate = len(recent) / RECENT_S
         level, message = OK, f"{_DOING[self._good]} at {rate:.1f} Hz"
-        if not images and now - self._started < RECENT_S:
-            message = "waiting for the first image"
+        if not recent and now - self._started < RECENT_S:
+            message = "waiting for the first frame"
         elif not images:
             level, message = WARN, "no image has come yet; is the image topic remapped to the camera's?"
         elif not recent:

@@ -50,7 +50,7 @@ def ros_yaml(node: str) -> str:
     section = ""
     for info in describe():
         head, dot, name = info.name.rpartition(".")
-        if (head or name) not in sections:
+        if info.name.split(".")[0] not in sections:
             continue
         if dot and head != section:
             lines += ["", f"    {head}:"]

@@ -118,12 +118,13 @@ class PatrolNode(LifecycleNode):
         self._state = "unconfigured"
 
     def _open_pipeline(self) -> Pipeline:
-        from umad_patrol.pipeline import Pipeline
-
-        path = self.get_parameter("map").value
+        path, settings = self.get_parameter("map").value, parameters.settings_of(self)
         if not path:
             raise ConfigError("parameter map is empty: give the folder of a reference map (umad-patrol teach makes one)")
-        return Pipeline.open(path, parameters.settings_of(self), self.get_parameter("output").value)
+        self.get_logger().info(f"loading map {path}")
+        from umad_patrol.pipeline import Pipeline
+
+        return Pipeline.open(path, settings, self.get_parameter("output").value)
 
     def _work(self, frame: Frame) -> None:
         """One frame, in the worker's thread."""

@@ -22,9 +22,10 @@ def run_node(make: Callable[[], Node], args: list[str] | None = None,
 
     Returns the exit status: 0 done or stopped, 2 for parameters or input that cannot be used (one line says which).
     """
-    node, executor, status = None, None, 0
+    node, executor, status, started = None, None, 0, False
     try:
         rclpy.init(args=args)
+        started = True
         node = make()
         executor = SingleThreadedExecutor()
         executor.add_node(node)
@@ -35,14 +36,21 @@ def run_node(make: Callable[[], Node], args: list[str] | None = None,
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
     except (PatrolError, ParameterException) as error:
-        print(f"{' '.join(str(error).split())}", file=sys.stderr)
-        status = 2
-    except Exception:
-        if rclpy.ok():  # else a signal shut the context down under whatever ran just then
+        status = _refuse(error)
+    except Exception as error:
+        if rclpy.ok():
             raise
+        if not started:  # a parameter file or --ros-args that rcl cannot read
+            status = _refuse(error)
+        # else a signal shut the context down under whatever ran just then
     finally:
         _end(node, executor)
     return status
+
+
+def _refuse(error: Exception) -> int:
+    print(" ".join(str(error).split()), file=sys.stderr)
+    return 2
 
 
 def _end(node: Node | None, executor: SingleThreadedExecutor | None) -> None:

@@ -1,0 +1,22 @@
+"""Patrol a taught route: `ros2 launch umad_patrol patrol.launch.py map:=/path/to/map`. `--show-args` lists the rest."""
+
+from launch import LaunchDescription
+from launch.actions import DeclareLaunchArgument
+from launch.conditions import IfCondition
+from launch.substitutions import LaunchConfiguration
+from launch_ros.actions import Node
+
+from umad_patrol.ros import launching
+
+
+def generate_launch_description() -> LaunchDescription:
+    """patrol_node, and RViz where asked for."""
+    return LaunchDescription([
+        *launching.arguments("patrol"),
+        DeclareLaunchArgument("output", default_value="", description="folder that keeps alerts and their evidence; empty: nothing is kept"),
+        DeclareLaunchArgument("rviz", default_value="false", choices=["true", "false"], description="start RViz with config/patrol.rviz"),
+        launching.fast_dds(),
+        launching.node("patrol_node", output="output"),
+        Node(package="rviz2", executable="rviz2", namespace=LaunchConfiguration("namespace"), arguments=["-d", launching.share("config", "patrol.rviz")],
+             parameters=[{"use_sim_time": LaunchConfiguration("use_sim_time")}], condition=IfCondition(LaunchConfiguration("rviz"))),
+    ])

@@ -1,0 +1,39 @@
+"""Patrol over a recording through the real node: `ros2 launch umad_patrol replay.launch.py bag:=BAG map:=MAP output:=OUT`.
+
+Plays the images, calibration and poses of the recording with /clock, and ends when it is played.
+"""
+
+from launch import LaunchDescription
+from launch.actions import DeclareLaunchArgument, EmitEvent, IncludeLaunchDescription, OpaqueFunction, RegisterEventHandler
+from launch.event_handlers import OnProcessExit
+from launch.events import Shutdown
+from launch.launch_description_sources import PythonLaunchDescriptionSource
+from launch.substitutions import LaunchConfiguration
+from launch_ros.actions import Node
+
+from umad_patrol.ros import launching
+
+
+def generate_launch_description() -> LaunchDescription:
+    """patrol.launch.py on the time of the recording, and the bag player."""
+    patrol = PythonLaunchDescriptionSource(launching.share("launch", "patrol.launch.py"))
+    return LaunchDescription([
+        DeclareLaunchArgument("bag", description="rosbag2 folder, or an .mcap or .db3 file"),
+        DeclareLaunchArgument("map", description="folder of the reference map"),
+        DeclareLaunchArgument("rate", default_value="1.0", description="how many times as fast as recorded"),
+        IncludeLaunchDescription(patrol, launch_arguments={"map": LaunchConfiguration("map"), "use_sim_time": "true"}.items()),
+        OpaqueFunction(function=_player),
+    ])
+
+
+def _player(context) -> list:
+    def value(name: str) -> str:
+        return LaunchConfiguration(name).perform(context)
+
+    image = value("image") + ("/compressed" if value("image_transport") == "compressed" else "")
+    topics = [image, value("camera_info")]
+    if value("localization_type") != "tf":
+        topics.append(value("localization"))
+    player = Node(package=launching.PACKAGE, executable="bag_player", output="screen",
+                  arguments=[value("bag"), "--rate", value("rate"), "--wait-for-subscribers", "--topics", *topics])
+    return [player, RegisterEventHandler(OnProcessExit(target_action=player, on_exit=[EmitEvent(event=Shutdown(reason="played to the end"))]))]

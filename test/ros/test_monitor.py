@@ -1,0 +1,64 @@
+from collections import Counter
+
+import pytest
+
+from umad_patrol.records import COMPARED, NO_REFERENCE
+from umad_patrol.ros.monitor import OK, WARN, Monitor
+
+
+class Clock:
+    now = 100.0
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def monitor(clock):
+    return Monitor(clock=clock)
+
+
+def test_rate_latency_and_coverage(monitor, clock):
+    for i in range(20):
+        monitor.frame(COMPARED if i % 4 else NO_REFERENCE, "far away", 0.1 + 0.01 * i, 0.2)
+        clock.now += 0.2
+    level, message, values = monitor.status(30, 5, Counter(), "")
+    assert (level, message) == (OK, "comparing at 4.0 Hz")
+    assert values["compared"] == "15" and values["no reference"] == "5" and values["coverage_percent"] == "75"
+    assert (values["images"], values["dropped"], values["last_reason"]) == ("30", "5", "far away")
+    assert values["work_ms_p50"] == "195.0" and values["work_ms_max"] == "290.0" and values["age_ms_p50"] == "200.0"
+
+
+def test_silence_is_named(monitor, clock):
+    assert monitor.status(0, 0, Counter(), "")[:2] == (OK, "waiting for the first frame")
+    clock.now += 10
+    level, message, _ = monitor.status(0, 0, Counter(), "")
+    assert level == WARN and "no image" in message
+    level, message, values = monitor.status(9, 0, Counter({"not localized": 9}), "no pose at 3 s")
+    assert level == WARN and "no pose at 3 s" in message
+    assert values["not localized"] == "9" and values["last_reason"] == "no pose at 3 s" and values["work_ms_p50"] == ""
+
+
+def test_what_is_not_compared_is_a_warning_with_its_reason(monitor):
+    monitor.frame(COMPARED, "", 0.1, 0.1)
+    monitor.frame(NO_REFERENCE, "the nearest is 7 m away", 0.1, 0.1)
+    assert monitor.status(2, 0, Counter(), "")[:2] == (WARN, "the nearest is 7 m away")
+
+
+def test_the_newest_reason_wins(monitor):
+    monitor.fault("bad image", "cut off")
+    assert monitor.status(1, 0, Counter({"bad pose": 1}), "NaN")[2]["last_reason"] == "NaN"
+    monitor.fault("bad image", "cut off again")
+    values = monitor.status(1, 0, Counter({"bad pose": 1}), "NaN")[2]
+    assert values["last_reason"] == "cut off again" and values["bad image"] == "2" and values["bad pose"] == "1"
+
+
+def test_ages_of_another_clock_are_left_out(monitor):
+    monitor.frame(COMPARED, "", 0.1, 1.7e9)
+    monitor.frame(COMPARED, "", 0.1, -5.0)
+    assert monitor.status(2, 0, Counter(), "")[2]["age_ms_p50"] == ""

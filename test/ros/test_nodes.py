@@ -1,0 +1,253 @@
+"""Nodes over real DDS, within this process: what they publish and what they say of bad input."""
+
+import time
+
+import numpy as np
+import pytest
+
+rclpy = pytest.importorskip("rclpy", reason="no ROS 2 here")
+
+from diagnostic_msgs.msg import DiagnosticArray  # noqa: E402
+from nav_msgs.msg import Odometry, Path  # noqa: E402
+from rclpy.executors import SingleThreadedExecutor  # noqa: E402
+from rclpy.node import Node  # noqa: E402
+from rclpy.parameter import Parameter  # noqa: E402
+from rclpy.qos import qos_profile_sensor_data  # noqa: E402
+from rclpy.serialization import deserialize_message  # noqa: E402
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image  # noqa: E402
+from visualization_msgs.msg import MarkerArray  # noqa: E402
+
+from umad_patrol.errors import ConfigError, MapError  # noqa: E402
+from umad_patrol.io.messages import stamp_ns  # noqa: E402
+from umad_patrol.ros import qos  # noqa: E402
+from umad_patrol.ros.patrol_node import PatrolNode  # noqa: E402
+from umad_patrol.ros.teach_node import TeachNode  # noqa: E402
+
+DEADLINE_S = 40.0
+
+
+class Session:
+    """rclpy in this process: started once a test, nodes added, spun until something is so."""
+
+    def __init__(self, domain):
+        self.domain, self.executor = domain, None
+
+    def start(self, words):
+        rclpy.init(args=["--ros-args", *words], domain_id=self.domain)
+        self.executor = SingleThreadedExecutor()
+
+    def add(self, *nodes):
+        for node in nodes:
+            self.executor.add_node(node)
+        return nodes
+
+    def until(self, done, tick=lambda: None):
+        """Spin until `done()`, with `tick()` now and then."""
+        end, next_tick = time.monotonic() + DEADLINE_S, 0.0
+        while not done():
+            assert time.monotonic() < end, "took too long"
+            if time.monotonic() > next_tick:
+                tick()
+                next_tick = time.monotonic() + 0.05
+            self.executor.spin_once(timeout_sec=0.02)
+
+    def close(self):
+        nodes = self.executor.get_nodes() if self.executor else []
+        if self.executor:
+            self.executor.shutdown(timeout_sec=2)
+        for node in nodes:
+            node.destroy_node()
+        rclpy.try_shutdown()
+
+
+@pytest.fixture
+def ros(route):
+    session = Session(route.domain)
+    yield session
+    session.close()
+
+
+class Robot(Node):
+    """The camera, the localization, and somebody who listens to the patrol."""
+
+    def __init__(self, route, messages):
+        super().__init__("robot")
+        self.route, self.messages, self.step = route, messages, 0
+        self.image = self.create_publisher(CompressedImage, "image/compressed", 10)
+        self.info = self.create_publisher(CameraInfo, "camera_info", 10)
+        self.pose = self.create_publisher(Odometry, "localization", 10)
+        self.masks, self.diagnostics, self.alerts, self.markers, self.routes, self.sent = [], {}, [], [], [], {}
+        self.create_subscription(Image, "patrol_node/anomaly_mask", self.masks.append, qos_profile_sensor_data)
+        self.create_subscription(DiagnosticArray, "/diagnostics", self.on_diagnostics, 10)
+
+    def listen_to_alerts(self):
+        self.create_subscription(DiagnosticArray, "patrol_node/alerts", self.alerts.append, qos.LATCHED)
+        self.create_subscription(MarkerArray, "patrol_node/alert_markers", self.markers.append, qos.LATCHED)
+        self.create_subscription(Path, "patrol_node/route", self.routes.append, qos.LATCHED)
+
+    def on_diagnostics(self, msg):
+        status = msg.status[0]
+        self.diagnostics = {"level": status.level[0], "message": status.message, **{pair.key: pair.value for pair in status.values}}
+
+    def count(self, reason):
+        return int(self.diagnostics.get(reason) or 0)
+
+    def send(self, publisher, message):
+        publisher.publish(self.messages.store.serialize_cdr(message, message.__msgtype__).tobytes())
+
+    def advance(self):
+        self.step += 1
+        return self.step
+
+    def good(self, planted=False):
+        """One more step: calibration, a picture, and the pose of that very moment."""
+        i, self.step = self.step, self.step + 1
+        t, self.place = self.route.time(i), 30 + 25 * np.sin(i / 10)
+        self.send(self.info, self.messages.camera_info(t, 320, 240, 250.0))
+        self.send(self.pose, self.messages.odometry(t, self.route.position(self.place)))
+        self.send(self.image, self.messages.jpeg(t, self.route.picture(self.place, planted)))
+        self.sent[int(round(t * 1e9))] = self.place
+
+
+@pytest.fixture
+def extrinsics(tmp_path):
+    file = tmp_path / "extrinsics.yaml"
+    file.write_text("/**:\n  ros__parameters:\n    input.body_t_camera: [0.0, 0.0, 0.7, -0.5, 0.5, -0.5, 0.5]\n    input.max_wait_s: 0.05\n    device: cpu\n")
+    return ["--params-file", str(file)]
+
+
+@pytest.fixture
+def patrol(ros, route, route_map, messages, extrinsics, tmp_path):
+    ros.start([*extrinsics, "-p", f"map:={route_map}", "-p", f"output:={tmp_path / 'out'}"])
+    node, robot = ros.add(PatrolNode(), Robot(route, messages))
+    ros.until(lambda: robot.image.get_subscription_count() and robot.count_publishers("/patrol_node/anomaly_mask"))
+    return node, robot
+
+
+def test_masks_alerts_and_a_restart(ros, patrol):
+    node, robot = patrol
+    ros.until(lambda: len(robot.masks) >= 2, robot.good)
+    assert not any(np.frombuffer(mask.data, np.uint8).any() for mask in robot.masks)
+    robot.listen_to_alerts()
+    ros.until(lambda: any(msg.status for msg in robot.alerts), lambda: robot.good(planted=True))
+    assert {stamp_ns(mask.header) for mask in robot.masks} <= set(robot.sent)
+    mask = next(m for m in reversed(robot.masks) if np.frombuffer(m.data, np.uint8).any())
+    assert (mask.encoding, mask.width, mask.height, mask.step, mask.header.frame_id) == ("mono8", 320, 240, 320, "camera")
+    pixels = np.frombuffer(mask.data, np.uint8).reshape(240, 320)
+    truth = robot.route.truth(robot.sent[stamp_ns(mask.header)])
+    assert set(np.unique(pixels)) == {0, 255}
+    assert (truth & (pixels > 0)).sum() / (truth | (pixels > 0)).sum() > 0.6
+    alert = next(msg for msg in robot.alerts if msg.status).status[0]
+    values = {pair.key: pair.value for pair in alert.values}
+    assert alert.level == b"\x01" and values["state"] == "active"
+    np.testing.assert_allclose([float(values[axis]) for axis in "xy"], [5.0, 0.0], atol=0.3)
+    ros.until(lambda: any(msg.markers for msg in robot.markers))
+    assert robot.routes and len(robot.routes[0].poses) > 2
+    ros.until(lambda: robot.diagnostics.get("level") == 0 and robot.count("active_alerts") > 0, lambda: robot.good(planted=True))
+    assert "comparing at" in robot.diagnostics["message"] and robot.diagnostics["state"] == "active"
+
+    before = set(robot.alerts[-1].status[i].hardware_id for i in range(len(robot.alerts[-1].status)))
+    assert node.trigger_deactivate().name == "SUCCESS"  # closes the store
+    robot.alerts.clear()
+    assert node.trigger_activate().name == "SUCCESS"  # and finds in it what was there
+    ros.until(lambda: robot.alerts)
+    assert {status.hardware_id for status in robot.alerts[0].status} & before
+
+
+def test_bad_input_is_named_and_the_patrol_goes_on(ros, patrol, messages):
+    node, robot = patrol
+    route = robot.route
+    robot.send(robot.info, messages.camera_info(1, 320, 240, 250.0))
+    ros.until(lambda: robot.count("not localized"), lambda: robot.send(robot.image, messages.jpeg(route.time(robot.advance()), route.picture(0))))
+    assert "localization" in robot.diagnostics["last_reason"]
+    nan = float("nan")
+
+    def poses(t):
+        robot.send(robot.pose, messages.odometry(t, route.position(20)))
+
+    def send_faults():
+        step = robot.advance()
+        t, which = route.time(step), step % 5
+        poses(t)
+        if which == 0:
+            robot.send(robot.pose, messages.odometry(t + 0.01, (nan, 0, 0)))
+        elif which == 1:
+            robot.send(robot.info, messages.camera_info(t, 320, 240, 0))
+        elif which == 2:
+            data = messages.jpeg(t, route.picture(0)).data.tobytes()
+            robot.send(robot.image, messages.jpeg(t, route.picture(0), data=data[:len(data) // 2]))
+        elif which == 3:
+            robot.send(robot.image, messages.jpeg(t, route.picture(0)[:120, :160]))
+        else:
+            robot.good()
+
+    named = {"bad pose", "bad camera", "bad image"}
+    ros.until(lambda: all(robot.count(reason) for reason in named) and robot.masks and robot.count("bad camera") > 2, send_faults)
+    robot.step = -900  # a minute and a half back: a recording that begins anew
+    ros.until(lambda: robot.count("time ran backwards"), robot.good)
+    robot.masks.clear()
+    ros.until(lambda: len(robot.masks) >= 2, robot.good)
+    assert max(stamp_ns(mask.header) for mask in robot.masks) < route.time(0) * 1e9
+
+
+def test_nothing_near_is_said(ros, patrol, messages):
+    node, robot = patrol
+
+    def far_away():
+        t = robot.route.time(robot.advance())
+        robot.send(robot.info, messages.camera_info(t, 320, 240, 250.0))
+        robot.send(robot.pose, messages.odometry(t, (50, 0, 0)))
+        robot.send(robot.image, messages.jpeg(t, robot.route.picture(0)))
+
+    ros.until(lambda: robot.count("no reference") and robot.diagnostics["level"] == 1, far_away)
+    assert "nearest keyframe" in robot.diagnostics["message"]
+
+
+@pytest.mark.parametrize("words, says", [([], "parameter map is empty"), (["-p", "map:=/nowhere"], "/nowhere")])
+def test_a_map_that_is_not_there_is_said_and_may_be_put_right(ros, route, route_map, messages, words, says):
+    ros.start(words)
+    node, robot = ros.add(PatrolNode(), Robot(route, messages))
+    ros.until(lambda: robot.diagnostics.get("level") == 2)
+    assert says in robot.diagnostics["message"] and robot.diagnostics["state"] == "unconfigured"
+    node.set_parameters([Parameter("map", value=str(route_map)), Parameter("input.body_t_camera", value=[0.0, 0.0, 0.7, -0.5, 0.5, -0.5, 0.5])])
+    assert node.trigger_configure().name == "SUCCESS"
+    result, = node.set_parameters([Parameter("detect.threshold", value=0.9)])
+    assert not result.successful and "clean it up first" in result.reason
+    assert node.trigger_activate().name == "SUCCESS"
+
+
+def test_parameters_have_ranges_and_meanings(ros):
+    ros.start(["-p", "autostart:=false", "-p", "align.theta_m:=1"])  # a whole number for a float
+    node, = ros.add(PatrolNode())
+    assert node.get_parameter("align.theta_m").value == 1
+    described = node.describe_parameter("alerts.sightings")
+    assert described.description and described.integer_range[0].from_value == 1
+    for name, bad in [("alerts.sightings", 0), ("detect.threshold", 1.5), ("detect.threshold", 2), ("align.method", "magic"),
+                      ("image_transport", "smoke"), ("input.body_t_camera", "here")]:
+        result, = node.set_parameters([Parameter(name, value=bad)])
+        assert not result.successful and result.reason, (name, bad)
+    assert node.set_parameters([Parameter("detect.threshold", value=0.6)])[0].successful
+
+
+@pytest.mark.parametrize("words, kind", [([], ConfigError), (["-p", "map:=/proc"], MapError)])
+def test_teach_node_refuses_a_place_it_cannot_write(ros, words, kind):
+    ros.start(words)
+    with pytest.raises(kind):
+        TeachNode()
+
+
+def test_tf_is_asked_for_in_words(ros, tmp_path):
+    try:
+        import tf2_ros  # noqa: F401
+        pytest.skip("tf2_ros is installed")
+    except ImportError:
+        pass
+    ros.start(["-p", f"map:={tmp_path / 'map'}", "-p", "localization_type:=tf"])
+    with pytest.raises(Exception, match="tf2_ros is not installed"):
+        TeachNode()
+
+
+def test_serialized_messages_are_those_of_rclpy(messages):
+    """The robot above speaks through rosbags' serializer: both must agree on the bytes."""
+    raw = messages.store.serialize_cdr(messages.odometry(3.5, (1, 2, 3)), "nav_msgs/msg/Odometry").tobytes()
+    assert deserialize_message(raw, Odometry).pose.pose.position.z == 3.0

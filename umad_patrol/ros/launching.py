@@ -1,0 +1,90 @@
+"""What the launch files share. Imported by them alone: `launch` is not on PyPI."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ament_index_python.packages import get_package_share_directory
+from launch import LaunchContext
+from launch.action import Action
+from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
+from launch.substitutions import LaunchConfiguration
+from launch_ros.actions import Node
+
+from umad_patrol.errors import ConfigError
+from umad_patrol.ros.parameter_files import PATROL
+
+PACKAGE = "umad_patrol"
+_CHOICES = {info.name: list(info.choices) for info in PATROL if info.choices}
+
+
+def share(*parts: str) -> str:
+    """A file of this package as it is installed."""
+    return str(Path(get_package_share_directory(PACKAGE), *parts))
+
+
+def arguments(node: str) -> list[Action]:
+    """The arguments of `patrol` and `teach` alike."""
+    return [
+        DeclareLaunchArgument("map", description="folder of the reference map" if node == "patrol" else "folder that the map is written to"),
+        DeclareLaunchArgument("params_file", default_value=share("config", f"{node}.yaml"), description="parameters as YAML, for /**"),
+        DeclareLaunchArgument("namespace", default_value="", description="namespace of the node"),
+        DeclareLaunchArgument("image", default_value="/camera/color/image_raw",
+                              description="image topic; /compressed is added where image_transport is compressed"),
+        DeclareLaunchArgument("image_transport", default_value="compressed", choices=_CHOICES["image_transport"], description="kind of image topic"),
+        DeclareLaunchArgument("camera_info", default_value="/camera/color/camera_info", description="calibration topic"),
+        DeclareLaunchArgument("localization", default_value="/localization", description="pose topic"),
+        DeclareLaunchArgument("localization_type", default_value="odometry", choices=_CHOICES["localization_type"], description="kind of pose topic"),
+        DeclareLaunchArgument("body_t_camera", default_value="",
+                              description="'x y z qx qy qz qw' of the camera in the body; empty: as params_file says, else from /tf_static"),
+        DeclareLaunchArgument("use_sim_time", default_value="false", choices=["true", "false"], description="take the time from /clock"),
+        DeclareLaunchArgument("log_level", default_value="info", description="debug, info, warn, error"),
+        DeclareLaunchArgument("fastdds_profile", default_value=share("config", "fastdds.xml"),
+                              description="Fast DDS profile with shared memory for large images; empty: none"),
+    ]
+
+
+def fast_dds() -> Action:
+    """Fast DDS' profile in the environment of what is launched afterwards, under its old and its new name."""
+    return OpaqueFunction(function=_fast_dds)
+
+
+def node(executable: str, remappings: tuple[tuple[str, str], ...] = (), **parameters: str) -> Action:
+    """One of this package's nodes with the arguments above; `parameters` name further arguments and their parameters.
+
+    What an argument gives beats what `params_file` says.
+    """
+    return OpaqueFunction(function=_node, args=[executable, remappings, parameters])
+
+
+def _fast_dds(context: LaunchContext) -> list[Action]:
+    profile = LaunchConfiguration("fastdds_profile").perform(context)
+    names = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE") if profile else ()
+    return [SetEnvironmentVariable(name, profile) for name in names]
+
+
+def _node(context: LaunchContext, executable: str, remappings: tuple[tuple[str, str], ...], parameters: dict[str, str]) -> list[Action]:
+    def value(name: str) -> str:
+        return LaunchConfiguration(name).perform(context)
+
+    given = {"map": value("map"), "image_transport": value("image_transport"), "localization_type": value("localization_type"),
+             "use_sim_time": value("use_sim_time") == "true"}
+    given |= {parameter: value(name) for name, parameter in parameters.items()}
+    if value("body_t_camera").split():
+        given["input.body_t_camera"] = _numbers(value("body_t_camera"))
+    image = value("image")
+    return [Node(
+        package=PACKAGE, executable=executable, name=executable, namespace=value("namespace"), output="screen",
+        parameters=[value("params_file"), given],
+        remappings=[("image", image), ("image/compressed", f"{image}/compressed"), ("camera_info", value("camera_info")),
+                    ("localization", value("localization")), *((name, value(argument)) for name, argument in remappings)],
+        arguments=["--ros-args", "--log-level", value("log_level")],
+    )]
+
+
+def _numbers(text: str) -> list[float]:
+    try:
+        return [float(word) for word in text.replace(",", " ").split()]
+    except ValueError as error:
+        raise ConfigError(f"body_t_camera:={text!r} holds what is no number; write 'x y z qx qy qz qw'") from error
+
