@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -15,6 +16,7 @@ SKINS = [linear(222, 176, 146), linear(186, 132, 98), linear(120, 78, 54), linea
 HAIR = [linear(38, 30, 26), linear(84, 56, 36), linear(160, 128, 80), linear(120, 118, 116)]
 PAINTS = [linear(170, 172, 176), linear(36, 38, 42), linear(210, 210, 208), linear(120, 26, 30), linear(34, 60, 110), linear(84, 92, 92)]
 WHEEL_R = 0.32
+STRIDE_M, POSES = 1.4, 14
 
 
 @dataclass(frozen=True)
@@ -40,20 +42,24 @@ class Actor:
     def mesh(self, route: Route, time_s: float) -> Mesh:
         """Its surface in the map at `time_s`."""
         position, yaw = self.place(route, time_s)
-        rng = np.random.default_rng([self.look, 5])
-        moved = abs(self.speed_mps) * time_s
-        shape = {"person": person, "cyclist": cyclist, "car": car}[self.kind](rng, moved)
-        return shape.placed(position, yaw)
+        return posed(self.kind, self.look, int(abs(self.speed_mps) * time_s / STRIDE_M * POSES) % POSES).placed(position, yaw)
 
 
-def person(rng: np.random.Generator, moved: float) -> Mesh:
-    """Somebody who walks along +x; the legs' swing follows from the metres `moved`."""
+@lru_cache(maxsize=512)
+def posed(kind: str, look: int, pose: int) -> Mesh:
+    """Somebody of this look at one of POSES instants of a stride, at the origin along +x."""
+    return {"person": person, "cyclist": cyclist, "car": car}[kind](np.random.default_rng([look, 5]), pose / POSES)
+
+
+def person(rng: np.random.Generator, phase: float) -> Mesh:
+    """Somebody who walks along +x; `phase` [0, 1) is where in a double step."""
     h = rng.uniform(1.58, 1.88)
     skin, hair = SKINS[int(rng.integers(4))], HAIR[int(rng.integers(4))]
     pool = BRIGHT + DARK + [WHITE, GREY]
     shirt, trousers, shoe = pool[int(rng.integers(len(pool)))], DARK[int(rng.integers(len(DARK)))], BLACK if rng.random() < 0.6 else WHITE
+    sleeve = shirt if rng.random() < 0.6 else skin
     wide, satchel = rng.uniform(0.9, 1.15), rng.random() < 0.5
-    swing = np.sin(2 * np.pi * moved / 1.4)
+    swing = np.sin(2 * np.pi * phase)
     hip, shoulder = 0.52 * h, 0.81 * h
     parts = [capsule((0, 0, hip - 0.02), (0.02, 0, hip + 0.12), (0.15 * wide, 0.145 * wide), trousers, m.FABRIC, 14).scaled((0.75, 1.1, 1)),
              capsule((0.02, 0, hip + 0.1), (0.03, 0, shoulder - 0.06), (0.145 * wide, 0.17 * wide), shirt, m.FABRIC, 14).scaled((0.7, 1.12, 1)),
@@ -73,17 +79,17 @@ def person(rng: np.random.Generator, moved: float) -> Mesh:
         start = np.array([0.03, 0.2 * side * wide, shoulder - 0.02])
         elbow = start + 0.17 * h * np.array([np.sin(arm), 0.1 * side, -np.cos(arm)])
         hand = elbow + 0.15 * h * np.array([np.sin(arm + 0.35), 0.0, -np.cos(arm + 0.35)])
-        parts += [capsule(start, elbow, (0.058, 0.046), shirt, m.FABRIC), capsule(elbow, hand, (0.044, 0.034), skin if rng.random() < 0.0 else shirt, m.FABRIC),
+        parts += [capsule(start, elbow, (0.058, 0.046), shirt, m.FABRIC), capsule(elbow, hand, (0.044, 0.034), sleeve, m.FABRIC),
                   capsule(hand, hand + [0.02, 0, -0.07], (0.035, 0.025), skin, m.SKIN, 8)]
     if satchel:
         parts.append(soft_box((0.16, 0.28, 0.4), DARK[int(rng.integers(len(DARK)))], m.FABRIC, 3.5, 8).placed((-0.17, 0, hip + 0.16)))
     return merge(parts)
 
 
-def cyclist(rng: np.random.Generator, moved: float) -> Mesh:
-    """Somebody on a bicycle, along +x."""
+def cyclist(rng: np.random.Generator, phase: float) -> Mesh:
+    """Somebody on a bicycle, along +x; `phase` [0, 1) is where the pedals are."""
     frame, shirt, trousers = BRIGHT[int(rng.integers(len(BRIGHT)))], BRIGHT[int(rng.integers(len(BRIGHT)))], DARK[int(rng.integers(len(DARK)))]
-    skin, turn = SKINS[int(rng.integers(4))], moved / 0.9
+    skin, turn = SKINS[int(rng.integers(4))], -2 * np.pi * phase
     parts = [_tyre().placed((x, 0, 0.34)) for x in (-0.52, 0.52)]
     bars = [((-0.52, 0, 0.34), (-0.12, 0, 0.3)), ((-0.12, 0, 0.3), (-0.25, 0, 0.85)), ((-0.12, 0, 0.3), (0.36, 0, 0.8)), ((-0.22, 0, 0.8), (0.36, 0, 0.86)),
             ((0.36, 0, 0.95), (0.52, 0, 0.34)), ((-0.25, 0, 0.8), (-0.52, 0, 0.34)), ((0.36, -0.25, 1.0), (0.36, 0.25, 1.0))]
@@ -100,7 +106,7 @@ def cyclist(rng: np.random.Generator, moved: float) -> Mesh:
     return merge(parts)
 
 
-def car(rng: np.random.Generator, moved: float = 0.0) -> Mesh:
+def car(rng: np.random.Generator, phase: float = 0.0) -> Mesh:
     """A hatchback or saloon along +x, 4.2 m long: body lofted along its side view, glasshouse, wheels, lights."""
     paint, roof = PAINTS[int(rng.integers(len(PAINTS)))], rng.uniform(1.42, 1.55)
     tail = rng.uniform(-2.05, -1.55)

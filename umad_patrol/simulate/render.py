@@ -102,7 +102,7 @@ def _outlines(green: np.ndarray, key: np.ndarray) -> np.ndarray:
     luma = np.sqrt(np.minimum(green, 2.0))
     jump = np.zeros(key.shape, bool)
     for a, b in ((np.s_[:-1, :], np.s_[1:, :]), (np.s_[:, :-1], np.s_[:, 1:])):
-        step = (key[a] != key[b]) & (np.abs(luma[a] - luma[b]) > 0.07)
+        step = (key[a] != key[b]) & (np.abs(luma[a] - luma[b]) > 0.08)
         jump[a] |= step
         jump[b] |= step
     return np.flatnonzero(jump)

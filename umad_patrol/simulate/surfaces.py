@@ -8,11 +8,11 @@ import numpy as np
 from umad_patrol.simulate.noise import blots, octaves, smooth, veins
 
 GROUND_TEXEL = 0.00625  # metres; what a pixel covers 3 m away across the view, and finer detail is laid over it
-RUN_PX = 8192  # 51.2 m along the route before the ground repeats
+RUN_PX = 4096  # 25.6 m along the route before the ground repeats
 
 
 def paving(rng: np.random.Generator) -> np.ndarray:
-    """4 m of pavement, 51.2 m long: slabs with joints, stains, cracks, chewing gum, leaves and covers."""
+    """4 m of pavement, 25.6 m long: slabs with joints, stains, cracks, chewing gum, leaves and covers."""
     shape = (640, RUN_PX)
     length, width = (64, 64) if rng.random() < 0.3 else (128, 64) if rng.random() < 0.5 else (128, 128)
     slab, joint = _slabs(shape, length, width, shift=length // 2 if rng.random() < 0.6 else 0)
@@ -23,35 +23,35 @@ def paving(rng: np.random.Generator) -> np.ndarray:
     dirt = np.clip(octaves(shape, 64, 4, rng) + 0.3, 0, 2)
     gray = tone + grain - joint * (55.0 + 12.0 * dirt) - 14.0 * dirt * cv2.blur(joint, (15, 15)) * 4
     gray -= 45.0 * veins(shape, 128, 4, rng) * (rng.random(slab.max() + 1) < 0.05)[slab]
-    gray -= 38.0 * blots(shape, 1500, (1, 5), rng) - 16.0 * blots(shape, 500, (1, 4), rng)
-    gray -= 22.0 * cv2.GaussianBlur(blots(shape, 50, (10, 60), rng), (0, 0), 5)
+    gray -= 38.0 * blots(shape, 800, (1, 5), rng) - 16.0 * blots(shape, 260, (1, 4), rng)
+    gray -= 22.0 * cv2.GaussianBlur(blots(shape, 26, (10, 60), rng), (0, 0), 5)
     picture = _tinted(gray + rng.uniform(140, 172), rng.uniform((1.0, 0.97, 0.90), (1.04, 1.0, 0.98)))
-    _litter(picture, 260, rng)
-    for x in np.linspace(0.1, 0.9, 4) * shape[1] + rng.uniform(-500, 500, 4):
+    _litter(picture, 150, rng)
+    for x in np.linspace(0.2, 0.8, 2) * shape[1] + rng.uniform(-500, 500, 2):
         _cover(picture, int(x) % (shape[1] - 200) + 100, int(rng.integers(90, 550)), rng)
     return _bytes(picture)
 
 
 def road(rng: np.random.Generator) -> np.ndarray:
-    """6.4 m of asphalt, 51.2 m long, from kerb to kerb: aggregate, wheel tracks, patches, tar lines, markings, drains."""
+    """6.4 m of asphalt, 25.6 m long, from kerb to kerb: aggregate, wheel tracks, patches, tar lines, markings, drains."""
     shape = (1024, RUN_PX)
     across = np.arange(shape[0], dtype=np.float32)[:, None]
     stones = rng.standard_normal(shape, dtype=np.float32)
     gray = 13.0 * cv2.GaussianBlur(stones, (0, 0), 0.6) / 0.5 + 6.0 * octaves(shape, 32, 2, rng, 0.8) + 8.0 * octaves(shape, 512, 64, rng)
     gray += 6.0 * np.cos((across - 420) / 80.0) * np.ones((1, shape[1]), np.float32)
-    for _ in range(9):
+    for _ in range(5):
         x, y = int(rng.integers(shape[1] - 900)), int(rng.integers(150, 900))
         w, h = int(rng.integers(150, 900)), int(rng.integers(80, 330))
         gray[y:y + h, x:x + w] += rng.uniform(-26, 6)
         cv2.rectangle(gray, (x, y), (x + w, min(y + h, shape[0] - 1)), float(rng.uniform(-40, -20)), 3)
-    gray -= 45.0 * np.clip(1.6 * cv2.GaussianBlur(veins(shape, 512, 16, rng), (0, 0), 0.8), 0, 1) * (smooth(shape, (2, 16), rng) > 0.4)
-    gray -= 25.0 * cv2.GaussianBlur(blots(shape, 60, (6, 40), rng), (0, 0), 4)
+    gray -= 45.0 * np.clip(1.6 * cv2.GaussianBlur(veins(shape, 512, 16, rng), (0, 0), 0.8), 0, 1) * (smooth(shape, (2, 8), rng) > 0.4)
+    gray -= 25.0 * cv2.GaussianBlur(blots(shape, 30, (6, 40), rng), (0, 0), 4)
     picture = _tinted(gray + rng.uniform(88, 112), (1.0, 1.0, 0.985))
     worn = np.clip(0.75 + 0.35 * octaves(shape, 32, 1, rng, 0.85), 0, 1)
     _paint(picture, worn, rng)
     for x in range(300, shape[1], 2048):
         _drain(picture, x, shape[0] - 42, rng)
-    for x in rng.integers(300, shape[1] - 300, 3):
+    for x in rng.integers(300, shape[1] - 300, 2):
         _cover(picture, int(x), int(rng.integers(250, 800)), rng)
     return _bytes(picture)
 
@@ -162,7 +162,7 @@ def _paint(picture: np.ndarray, worn: np.ndarray, rng: np.random.Generator) -> N
         lay(slice(500, 520), slice(start, start + 512), white)
     lay(slice(picture.shape[0] - 100, picture.shape[0] - 82), slice(None), yellow if rng.random() < 0.5 else white)
     lay(slice(40, 56), slice(None), white)
-    start = int(rng.integers(2000, 6000))
+    start = int(rng.integers(500, 3000))
     for row in range(110, 900, 160):
         lay(slice(row, row + 80), slice(start, start + 480), white)
 
