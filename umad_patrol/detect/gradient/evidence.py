@@ -22,16 +22,23 @@ SHADE_STEP = 0.12
 NOISE_SIGMAS = 3.0
 EDGE_NOISE = 0.4  # standard deviation of a derivative, and of chromaticity, over that of a pixel
 CHROMA_NOISE = 0.6
+NEWNESS_REACHES = (3, 10)  # in cells of 8 px
+NEWNESS_SHARE = 0.35
 
 
 def score(query: GradientFeatures, reference: GradientFeatures, valid: torch.Tensor, settings: GradientSettings) -> torch.Tensor:
-    """Scores `(1, 1, H/2, W/2)` in [0, 1]: 0.5 where the cues together reach one unit of their scales."""
-    halved = _halved_mask(valid)
+    """Scores `(1, 1, H/2, W/2)` in [0, 1]: 0.5 where the cues together reach one unit of their scales.
+
+    Zero within the search range of the picture's border and of what is not valid: what lies beyond is not known.
+    """
+    seen = _halved_mask(valid)
     reach = settings.search_px // (STRIDE * CELL)
-    total = (_new_shapes(query, reference, reach, settings.shape_px) / settings.edge).square_()
-    total += (_new_colour(query, reference, halved, reach) / settings.colour).square_()
-    total += (_new_light(query, reference, halved, reach, settings.light) / settings.light).square_()
-    return total / (1 + total) * halved
+    appeared, vanished = _new_edges(query, reference, reach), _new_edges(reference, query, reach)
+    surfaces = (_new_colour(query, reference, seen, reach) / settings.colour).square_()
+    surfaces += (_new_light(query, reference, seen, reach, settings.light) / settings.light).square_()
+    total = (_shapes(query, appeared, settings.shape_px) / settings.edge).square_() + surfaces * _newness(appeared, vanished)
+    inside = _highest((~seen).float(), reach, outside=1.0) < 0.5
+    return total / (1 + total) * inside
 
 
 def _halved_mask(valid: torch.Tensor) -> torch.Tensor:
@@ -42,20 +49,34 @@ def _halved_mask(valid: torch.Tensor) -> torch.Tensor:
     return rows[..., ::STRIDE] & rows[..., 1::STRIDE]
 
 
-def _new_shapes(query: GradientFeatures, reference: GradientFeatures, reach: int, shape_px: int) -> torch.Tensor:
+def _shapes(query: GradientFeatures, appeared: torch.Tensor, shape_px: int) -> torch.Tensor:
     """New edges, each weighed by how much new gradient there is around it in its weakest direction.
 
     A shadow's border runs straight through its surroundings; the outline of a thing turns. The weight is the root of the
     smaller eigenvalue of the structure tensor of the new gradient; the cue is the geometric mean of edge and weight.
     """
-    new = _new_edges(query, reference, reach)
-    slope = query.slope * (new / (query.edges.square().sum(1, keepdim=True).sqrt_() + 1e-6))
+    slope = query.slope * (appeared / (query.edges.square().sum(1, keepdim=True).sqrt_() + 1e-6))
     across, down = slope[:, :1], slope[:, 1:]
     moments = torch.cat([across * across, down * down, across * down], 1)
     moments = _mean_around(moments, max(1, shape_px // (2 * STRIDE * CELL)))
     half_trace = (moments[:, :1] + moments[:, 1:2]) / 2
     least = half_trace - (((moments[:, :1] - moments[:, 1:2]) / 2).square_() + moments[:, 2:].square()).sqrt_()
-    return (new * least.clamp_min_(0).sqrt_()).sqrt_()
+    return (appeared * least.clamp_min_(0).sqrt_()).sqrt_()
+
+
+def _newness(appeared: torch.Tensor, vanished: torch.Tensor) -> torch.Tensor:
+    """Near 0 where around a pixel edges vanished and hardly any appeared: there something was taken away, not put.
+
+    What was taken away uncovers colours that are new, but its outline is the reference's. Wide windows speak where
+    narrow ones, inside of large things, see neither.
+    """
+    energies = _cells(torch.cat([appeared, vanished], 1).square_(), torch.add)
+    around = energies + 1e-6
+    for reach in NEWNESS_REACHES:
+        around = around + _mean_around(energies, reach)
+    share = around[:, :1] / (around[:, :1] + around[:, 1:])
+    height, width = appeared.shape[2:]
+    return _spread((share / NEWNESS_SHARE).clamp_max_(1.0).square_(), height, width)
 
 
 def _new_edges(query: GradientFeatures, reference: GradientFeatures, reach: int) -> torch.Tensor:
@@ -99,12 +120,12 @@ def _mean_around(planes: torch.Tensor, reach: int) -> torch.Tensor:
     return _spread(sums / (CELL * (2 * reach + 1)) ** 2, height, width)
 
 
-def _highest(planes: torch.Tensor, reach: int) -> torch.Tensor:
-    """Highest value within `reach` cells. Slices, as pooling is many times slower on a CPU."""
+def _highest(planes: torch.Tensor, reach: int, outside: float = -torch.inf) -> torch.Tensor:
+    """Highest value within `reach` cells, beyond the picture `outside`. Slices, as pooling is many times slower on a CPU."""
     height, width = planes.shape[2:]
     cells = _cells(planes, torch.maximum)
     if reach:
-        cells = F.pad(cells, (reach,) * 4, value=-torch.inf)
+        cells = F.pad(cells, (reach,) * 4, value=outside)
         cells = _running_max(_running_max(cells, 2 * reach + 1, 2), 2 * reach + 1, 3)
     return _spread(cells, height, width)
 
