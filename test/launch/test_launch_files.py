@@ -1,0 +1,118 @@
+"""The launch files, launched: nodes start with what the arguments say, end cleanly, and leave what they should."""
+
+import os
+import shutil
+import stat
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+launch = pytest.importorskip("launch", reason="launch is not on PyPI: these tests run where ROS 2 is sourced")
+pytest.importorskip("launch_ros", reason="launch_ros is not on PyPI: these tests run where ROS 2 is sourced")
+
+from launch.actions import EmitEvent, IncludeLaunchDescription, RegisterEventHandler  # noqa: E402
+from launch.event_handlers import OnProcessExit, OnProcessIO  # noqa: E402
+from launch.events import Shutdown  # noqa: E402
+from launch.launch_description_sources import PythonLaunchDescriptionSource  # noqa: E402
+
+REPOSITORY = Path(__file__).parents[2]
+EXTRINSICS = "0 0 0.7 -0.5 0.5 -0.5 0.5"
+PICTURE = np.random.default_rng(1).integers(60, 190, (24, 32, 3), np.uint8).repeat(10, 0).repeat(10, 1)
+
+
+@pytest.fixture(autouse=True)
+def installed(tmp_path, monkeypatch):
+    """The package as an install lays it out, with this interpreter behind its executables."""
+    prefix = tmp_path / "prefix"
+    (prefix / "share/ament_index/resource_index/packages").mkdir(parents=True)
+    shutil.copy(REPOSITORY / "resource/umad_patrol", prefix / "share/ament_index/resource_index/packages")
+    for folder in ("launch", "config"):
+        shutil.copytree(REPOSITORY / folder, prefix / "share/umad_patrol" / folder)
+    shutil.copy(REPOSITORY / "package.xml", prefix / "share/umad_patrol")
+    (prefix / "lib/umad_patrol").mkdir(parents=True)
+    for name in ("patrol_node", "teach_node", "bag_player"):
+        script = prefix / "lib/umad_patrol" / name
+        script.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m umad_patrol.ros.{name} "$@"\n')
+        script.chmod(script.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv("AMENT_PREFIX_PATH", os.pathsep.join(filter(None, [str(prefix), os.environ.get("AMENT_PREFIX_PATH")])))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
+    monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+    monkeypatch.setenv("ROS_DOMAIN_ID", str(1 + os.getpid() % 100))
+    monkeypatch.setenv("ROS_LOG_DIR", str(tmp_path / "log"))
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    return prefix / "share/umad_patrol/launch"
+
+
+@pytest.fixture
+def bag(tmp_path, write_bag, messages):
+    items = []
+    for i in range(20):
+        t = 10.0 + 0.1 * i
+        items += [("/image/compressed", t, messages.jpeg(t, PICTURE)), ("/info", t, messages.camera_info(t, 320, 240, 250.0)),
+                  ("/odom", t, messages.odometry(t, (0.05 * i, 0, 0)))]
+    return write_bag(tmp_path / "bag", items)
+
+
+def run(folder, name, arguments, ready=None, then=()):
+    """Launch a file; when a line with `ready` is printed do `then`, else shut down. Returns launch's status, exit codes and all text."""
+    codes, text = {}, []
+    done = []
+
+    def on_text(event):
+        text.append(event.text.decode(errors="replace"))
+        if ready is not None and not done and ready in text[-1]:
+            done.append(True)
+            return list(then) or [EmitEvent(event=Shutdown(reason="seen"))]
+        return None
+
+    def on_exit(event, context):
+        codes[event.process_name.rsplit("-", 1)[0]] = event.returncode
+
+    service = launch.LaunchService(noninteractive=True)
+    service.include_launch_description(launch.LaunchDescription([
+        RegisterEventHandler(OnProcessIO(on_stdout=on_text, on_stderr=on_text)),
+        RegisterEventHandler(OnProcessExit(on_exit=on_exit)),
+        IncludeLaunchDescription(PythonLaunchDescriptionSource(str(folder / name)), launch_arguments=arguments.items()),
+    ]))
+    return service.run(), codes, "".join(text)
+
+
+INPUTS = {"image": "/image", "camera_info": "/info", "localization": "/odom", "body_t_camera": EXTRINSICS}
+
+
+def test_teach_then_replay(tmp_path, installed, bag):
+    from launch_ros.actions import Node
+
+    player = Node(package="umad_patrol", executable="bag_player", output="screen",
+                  arguments=[str(bag), "--wait-for-subscribers", "--rate", "2"])
+    end = RegisterEventHandler(OnProcessExit(target_action=player, on_exit=[EmitEvent(event=Shutdown(reason="played"))]))
+    status, codes, text = run(installed, "teach.launch.py", {**INPUTS, "map": str(tmp_path / "map"), "run": "noon", "namespace": "robot1"},
+                              ready="ready:", then=(player, end))
+    assert status == 0 and codes["teach_node"] == 0, text
+    assert "run 'noon'" in text and (tmp_path / "map").is_dir()
+
+    status, codes, text = run(installed, "replay.launch.py", {**INPUTS, "map": str(tmp_path / "map"), "output": str(tmp_path / "out"),
+                                                              "bag": str(bag), "rate": "2", "namespace": "robot1"})
+    assert status == 0 and codes == {"patrol_node": 0, "bag_player": 0}, text
+    assert "played to the end" in text and "robot1.patrol_node" in text and (tmp_path / "out").is_dir()
+
+
+def test_patrol_takes_its_arguments_over_the_file(tmp_path, installed):
+    status, codes, text = run(installed, "patrol.launch.py", {**INPUTS, "map": str(tmp_path / "none"), "image_transport": "raw"}, ready="cannot configure")
+    assert status == 0 and codes["patrol_node"] == 0, text
+    assert f"there is no map at '{tmp_path / 'none'}'" in text
+
+
+def test_bad_arguments_are_refused(installed, tmp_path):
+    for arguments in ({}, {"map": "m", "image_transport": "smoke"}, {"map": "m", "body_t_camera": "here"}):
+        status, codes, _ = run(installed, "patrol.launch.py", arguments)
+        assert status != 0 and not codes
+
+
+@pytest.mark.parametrize("name", ["patrol", "teach", "replay"])
+def test_every_argument_says_what_it_is_for(installed, name):
+    source = PythonLaunchDescriptionSource(str(installed / f"{name}.launch.py"))
+    for argument in source.get_launch_description(launch.LaunchContext()).get_launch_arguments():
+        assert argument.description and "no description given" not in argument.description, argument.name

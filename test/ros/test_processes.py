@@ -1,0 +1,99 @@
+"""Nodes as processes: a whole patrol from recordings, signals, and what they refuse."""
+
+import json
+import os
+import signal
+import time
+
+import numpy as np
+import pytest
+
+pytest.importorskip("rclpy", reason="no ROS 2 here")
+
+from umad_patrol.config import with_values  # noqa: E402
+from umad_patrol.ros.processes import Node, parameters, remappings  # noqa: E402
+
+TOPICS = {"image/compressed": "/camera/image/compressed", "camera_info": "/camera/info", "localization": "/odom"}
+EXTRINSICS = [0.0, 0.0, 0.7, -0.5, 0.5, -0.5, 0.5]
+SECONDS = 90.0
+
+
+@pytest.fixture
+def launch(tmp_path):
+    """`launch("patrol_node", *words)` starts one; whatever still runs at the end is stopped."""
+    started = []
+
+    def start(name, *words):
+        environment = {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(os.sys.path)}
+        started.append(Node(f"umad_patrol.ros.{name}", list(words), tmp_path / f"{name}{len(started)}.log", environment))
+        return started[-1]
+
+    yield start
+    for node in started:
+        node.stop(signal.SIGKILL)
+
+
+def node_words(**values):
+    return [*parameters({"input.body_t_camera": EXTRINSICS, "device": "cpu", **values}), *remappings(TOPICS)]
+
+
+def test_teach_and_patrol_from_recordings(tmp_path, launch, route, route_settings, write_bag, messages):
+    """Teach live, patrol live: every picture crosses DDS. The masks are those of the pipeline offline, to the pixel."""
+    from umad_patrol.frames import Recording
+    from umad_patrol.pipeline import Pipeline
+    from umad_patrol.records import Frame
+
+    taught = route.bag(write_bag, messages, tmp_path / "taught", count=40)
+    driven = route.bag(write_bag, messages, tmp_path / "driven", planted_from=15, count=40)
+    teach = launch("teach_node", *node_words(map=tmp_path / "map"))
+    assert launch("bag_player", str(taught), "--wait-for-subscribers").finish(SECONDS) == 0
+    assert teach.stop(signal.SIGINT) == 0
+    assert "saved" in teach.text() and (tmp_path / "map").is_dir()
+
+    patrol = launch("patrol_node", *node_words(map=tmp_path / "map", output=tmp_path / "out"))
+    listener = launch("listener", *parameters({"out": tmp_path / "heard.json"}))
+    patrol.wait_for("ready:", SECONDS)
+    listener.wait_for("listening", SECONDS)
+    player = launch("bag_player", str(driven), "--wait-for-subscribers", "--rate", "0.5")
+    assert player.finish(SECONDS) == 0, player.text()
+    assert patrol.stop(signal.SIGTERM) == 0, patrol.text()
+    assert listener.stop(signal.SIGINT) == 0
+    heard = {int(stamp): pixels for stamp, pixels in json.loads((tmp_path / "heard.json").read_text())["masks"].items()}
+
+    recording = Recording(driven, with_values(route_settings, {"input.body_t_camera": EXTRINSICS}))
+    pipeline = Pipeline.open(tmp_path / "map", route_settings)
+    offline = {frame.stamp_ns: int(np.count_nonzero(pipeline.process(frame).mask)) for frame in recording.events()
+               if isinstance(frame, Frame) and frame.stamp_ns in heard}
+    assert heard == offline and len(heard) >= 5
+    assert any(heard.values())
+
+
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("name, line", [("patrol_node", "loading map"), ("teach_node", "ready:")])
+def test_signals_end_a_node_with_status_0(tmp_path, launch, route_map, name, line, sign):
+    """While the patrol still imports and loads, and in the midst of waiting."""
+    node = launch(name, *node_words(map=route_map if name == "patrol_node" else tmp_path / "new"))
+    node.wait_for(line, SECONDS)
+    start = time.monotonic()
+    assert node.stop(sign) == 0, node.text()
+    assert "Traceback" not in node.text() and time.monotonic() - start < 15
+
+
+@pytest.mark.parametrize("name, words, says", [
+    ("bag_player", ["/nowhere"], "no recording"), ("bag_player", [], "required: BAG"), ("teach_node", [], "parameter map is empty"),
+    ("teach_node", ["--ros-args", "-p", "align.features:=1"], "align.features"),
+    ("teach_node", ["--ros-args", "-p", "align.features:=many"], "align.features"),
+    ("patrol_node", ["--ros-args", "--params-file", "/nowhere.yaml"], "nowhere.yaml"),
+])
+def test_what_cannot_be_used_ends_with_status_2_and_one_line(launch, name, words, says):
+    node = launch(name, *words)
+    assert node.finish(SECONDS) == 2
+    assert says in node.text() and "Traceback" not in node.text()
+
+
+def test_player_names_what_it_cannot_play(tmp_path, launch, route, write_bag, messages):
+    bag = route.bag(write_bag, messages, tmp_path / "bag", count=3)
+    node = launch("bag_player", str(bag), "--topics", "/none")
+    assert node.finish(SECONDS) == 2 and "/none" in node.text() and "/odom" in node.text()
+    node = launch("bag_player", str(bag), "--wait-for-subscribers", "--wait-timeout-s", "0.2")
+    assert node.finish(SECONDS) == 2 and "nobody subscribed to /camera" in node.text()
