@@ -6,6 +6,8 @@ import numpy as np
 
 GATE = 9.2            # 99 % of a two-dimensional normal error lie within this squared distance
 ROUNDS = 8
+SETTLED_M = 1e-4
+STARTS = 16
 INDEPENDENT = 15.0    # more sightings than these share their errors and so say nothing new
 SHAPE_SIGMA = 0.12    # how far apparent heights stray, in log, as a thing shows other sides of itself
 HUBER = 1.5
@@ -31,19 +33,22 @@ def sighting_covariance(range_m: float, away: np.ndarray, width_m: float, focal_
 def fuse(places: np.ndarray, covariances: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The one place that most of `places` `(N, 2)` agree on, its covariance, and each one's squared distance in sigma.
 
-    Starts at the sighting that the others lie nearest to; then information-weighted means with Tukey's biweight, so
-    that strays count nothing.
+    Starts at the sighting that the others lie nearest to (of a few, evenly taken, where there are many); then
+    information-weighted means with Tukey's biweight, so that strays count nothing.
     """
-    information = np.linalg.inv(covariances)
-    between = places[:, None] - places[None]
-    apart = np.einsum("ijk,ijkl,ijl->ij", between, np.linalg.inv(covariances[:, None] + covariances[None]), between)
-    centre = places[int(np.argmin(np.minimum(apart, GATE).sum(axis=1)))]
+    information = inverses(covariances)
+    few = np.unique(np.linspace(0, len(places) - 1, min(len(places), STARTS)).astype(int))
+    between = places[few, None] - places[few]
+    apart = np.einsum("ijk,ijkl,ijl->ij", between, inverses(covariances[few, None] + covariances[few]), between)
+    centre = places[few[int(np.argmin(np.minimum(apart, GATE).sum(axis=1)))]]
     for _ in range(ROUNDS):
         squared = _squared(places - centre, information)
         weights = np.clip(1 - squared / (2 * GATE), 0, 1) ** 2 + 1e-9
-        total = np.einsum("i,ijk->jk", weights, information)
-        centre = np.linalg.solve(total, np.einsum("i,ijk,ik->j", weights, information, places))
-    return centre, np.linalg.inv(total), _squared(places - centre, information)
+        total = np.tensordot(weights, information, 1)
+        before, centre = centre, inverses(total) @ np.einsum("i,ijk,ik->j", weights, information, places)
+        if np.abs(centre - before).max() < SETTLED_M:
+            break
+    return centre, inverses(total), _squared(places - centre, information)
 
 
 def velocity(seconds: np.ndarray, places: np.ndarray, covariances: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -51,7 +56,7 @@ def velocity(seconds: np.ndarray, places: np.ndarray, covariances: np.ndarray) -
 
     The covariance grows with the scatter about the line where that is larger than the sightings' own.
     """
-    information = np.linalg.inv(covariances)
+    information = inverses(covariances)
     time = seconds - seconds.mean()
     design = np.zeros((len(time), 2, 4))
     design[:, 0, 0] = design[:, 1, 1] = 1.0
@@ -80,6 +85,13 @@ def standing_over_flat(range_m: np.ndarray, height_m: np.ndarray, width_m: np.nd
     fits = (flat - standing) * min(1.0, INDEPENDENT * float((weights ** 2).sum() / weights.sum() ** 2))
     upright = float(np.median(seen - np.log(np.maximum(width_m, 1e-3)))) - np.log(LYING)
     return fits + float(np.clip(upright, -MOST_UPRIGHT, MOST_UPRIGHT))
+
+
+def inverses(matrices: np.ndarray) -> np.ndarray:
+    """The inverses of symmetric matrices `(..., 2, 2)`, in closed form."""
+    a, b, d = matrices[..., 0, 0], matrices[..., 0, 1], matrices[..., 1, 1]
+    determinant = a * d - b * b
+    return np.stack([d, -b, -b, a], axis=-1).reshape(matrices.shape) / determinant[..., None, None]
 
 
 def _misfit(residuals: np.ndarray, sigma: np.ndarray) -> float:

@@ -17,10 +17,10 @@ COLOURS = {"active": "--alert", "cleared": "--good", "dismissed": "--none"}
 
 def draw_plot(route: np.ndarray, way: Sequence[Stretch], alerts: Sequence[Alert], truth: Sequence[Mapping], css: Mapping[str, str]) -> dict:
     """What the page's SVG shows. `route` `(N, 3)` is the taught way; `css` names the style of a status."""
+    route = route[np.isfinite(route).all(axis=1)]
     track = np.array([s.position for s in way]).reshape(-1, 3)
     marks = np.array([a.position for a in alerts] + [t["position"] for t in truth], dtype=np.float64).reshape(-1, 3)
     every = np.vstack([route, track, marks])[:, :2]
-    every = every[np.isfinite(every).all(axis=1)]
     low, high = (every.min(axis=0), every.max(axis=0)) if len(every) else (np.zeros(2), np.ones(2))
     span = np.maximum(high - low, 2.0)
     low = (low + high - span) / 2

@@ -17,11 +17,11 @@ from umad_patrol.records import Alert
 FILE, LOCK, EVIDENCE = "alerts.sqlite", ".alerts.lock", "evidence"
 VERSION = 1
 SCHEMA = """
-CREATE TABLE IF NOT EXISTS alerts (
+CREATE TABLE alerts (
     id TEXT PRIMARY KEY, state TEXT NOT NULL, class_name TEXT NOT NULL, score REAL NOT NULL,
     x REAL NOT NULL, y REAL NOT NULL, z REAL NOT NULL, width_m REAL NOT NULL, height_m REAL NOT NULL,
     first_seen_ns INTEGER NOT NULL, last_seen_ns INTEGER NOT NULL, sightings INTEGER NOT NULL, evidence TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS coverage (
+CREATE TABLE coverage (
     number INTEGER PRIMARY KEY, first_ns INTEGER NOT NULL, last_ns INTEGER NOT NULL, x REAL NOT NULL, y REAL NOT NULL, z REAL NOT NULL,
     metres REAL NOT NULL, frames INTEGER NOT NULL, status TEXT NOT NULL, reason TEXT NOT NULL);
 """
@@ -140,20 +140,30 @@ class AlertStore:
 
     def _connect(self, read_only: bool) -> sqlite3.Connection:
         path = self.folder / FILE
+        connection = None
         try:
             where = f"{path.absolute().as_uri()}?mode=ro" if read_only else str(path)
             connection = sqlite3.connect(where, uri=read_only, check_same_thread=False, timeout=5.0)
-            version = connection.execute("PRAGMA user_version").fetchone()[0]
-            if version not in (0, VERSION):
-                raise StoreError(f"alert store {str(path)!r} is of version {version}, this program's is {VERSION}; name another folder")
-            found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-            if found != "ok":
-                raise sqlite3.DatabaseError(found)
-            if not read_only:
-                connection.execute("PRAGMA journal_mode=WAL")
-                connection.execute("PRAGMA synchronous=FULL")
-                connection.executescript(SCHEMA + f"PRAGMA user_version={VERSION};")
-            connection.execute(f"SELECT {COLUMNS} FROM alerts LIMIT 1").fetchone()
+            self._prepare(connection, read_only)
             return connection
-        except sqlite3.Error as error:
-            raise StoreError(f"alert store {str(path)!r} is damaged ({error}); move it away, a new one is made then") from error
+        except (sqlite3.Error, StoreError) as error:
+            if connection is not None:
+                connection.close()
+            if isinstance(error, StoreError):
+                raise
+            raise StoreError(f"alert store {str(path)!r} is damaged ({' '.join(str(error).split())}); move it away, "
+                             "a new one is made then") from error
+
+    def _prepare(self, connection: sqlite3.Connection, read_only: bool) -> None:
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        if version not in (0, VERSION):
+            raise StoreError(f"alert store {str(self.folder / FILE)!r} is of version {version}, this program's is {VERSION}; name another folder")
+        found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if found != "ok":
+            raise sqlite3.DatabaseError(found)
+        if not read_only:
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA synchronous=FULL")  # an alert that was told is on the disk
+            if version == 0:
+                connection.executescript(f"BEGIN; {SCHEMA} PRAGMA user_version={VERSION}; COMMIT;")
+        connection.execute(f"SELECT {COLUMNS} FROM alerts LIMIT 1").fetchone()

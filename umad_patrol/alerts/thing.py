@@ -56,6 +56,9 @@ class Thing:
     velocity: np.ndarray = field(default_factory=lambda: np.zeros(2))
     velocity_covariance: np.ndarray = field(default_factory=lambda: np.eye(2) * 100.0)
     squared: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    ground_z: float = 0.0
+    size_m: tuple[float, float] = (0.0, 0.0)  # width and height as the nearest third of the sightings show them
+    moves: bool = False                       # whether it is known to move
 
     def add(self, spot: Spot) -> None:
         """Take another sighting in and estimate anew."""
@@ -74,29 +77,18 @@ class Thing:
         self.remembered_range_m = range_m
         self.centre, self.covariance = np.array(alert.position[:2]), sigma_m ** 2 * np.eye(2)
         self.prior = self.centre, self.covariance
+        self.ground_z, self.size_m = alert.position[2], alert.size_m
 
     def forget_sightings(self) -> None:
         """Start afresh after the thing was taken away: only new sightings can bring the alert back."""
         self.earlier += len(self.spots)
         self.prior = self.centre, self.covariance
         self.spots, self.clean, self.clean_in_a_row = [], 0, 0
-        self.squared = np.zeros(0)
+        self.squared, self.moves = np.zeros(0), False
 
     @property
     def last(self) -> Spot:
         return self.spots[-1]
-
-    @property
-    def ground_z(self) -> float:
-        return float(np.median([s.sighting.position[2] for s in self.spots])) if self.spots else self.alert.position[2]
-
-    @property
-    def size_m(self) -> tuple[float, float]:
-        """Width and height as the nearest third of the sightings show them."""
-        if not self.spots:
-            return self.alert.size_m
-        near = sorted(self.spots, key=lambda s: s.sighting.range_m)[:max(1, len(self.spots) // 3)]
-        return (float(np.median([s.sighting.width_m for s in near])), float(np.median([s.sighting.height_m for s in near])))
 
     @property
     def class_name(self) -> str:
@@ -112,14 +104,6 @@ class Thing:
         """Mean score of the sightings that agree."""
         scores = [s.sighting.region.score for s, d in zip(self.spots, self.squared) if d < GATE]
         return float(np.mean(scores)) if scores else max(s.sighting.region.score for s in self.spots)
-
-    def moves(self) -> bool:
-        """Whether it is known to move."""
-        speed = float(np.linalg.norm(self.velocity))
-        if len(self.spots) < 3 or speed < self.settings.max_speed_mps / 2:
-            return False
-        heading = self.velocity / speed
-        return speed > 3 * float(np.sqrt(heading @ self.velocity_covariance @ heading))
 
     def doubt(self, frame: int) -> str:
         """What still speaks against an alert, in a few words; empty if nothing does. `frame` is the present one."""
@@ -177,7 +161,17 @@ class Thing:
             self.centre, covariance, squared = fuse(np.vstack([known, places]), np.concatenate([sure[None], covariances]))
             self.squared = squared[1:]
         self.covariance = covariance + FLOOR_M ** 2 * np.eye(2)
+        self.ground_z = float(np.median([s.sighting.position[2] for s in self.spots]))
+        near = sorted(self.spots, key=lambda s: s.sighting.range_m)[:max(1, len(self.spots) // 3)]
+        width, height = np.median([(s.sighting.width_m, s.sighting.height_m) for s in near], axis=0)
+        self.size_m = float(width), float(height)
         last = self.spots[-RECENT // 2:]
         if len(last) >= 2:
             seconds = np.array([(s.stamp_ns - last[0].stamp_ns) * 1e-9 for s in last])
             self.velocity, self.velocity_covariance = velocity(seconds, places[-len(last):], covariances[-len(last):])
+            self.moves = len(last) >= 3 and self._is_moving()
+
+    def _is_moving(self) -> bool:
+        speed = float(np.linalg.norm(self.velocity))
+        heading = self.velocity / max(speed, 1e-9)
+        return speed > max(self.settings.max_speed_mps / 2, 3 * float(np.sqrt(heading @ self.velocity_covariance @ heading)))

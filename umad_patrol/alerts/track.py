@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import math
 from collections.abc import Callable, Iterable
 
 import numpy as np
@@ -133,10 +134,10 @@ class Tracker:
         """How badly a sighting fits a thing that stands, or one that moves; None if it fits neither."""
         gate = (self._settings.gate_m / 3) ** 2 * np.eye(2)
         costs = [_distance(spot.place - thing.centre, thing.covariance + spot.covariance + gate)]
-        if thing.alert is None and thing.spots and (thing.moves() or len(thing.spots) < self._settings.sightings):
+        if thing.alert is None and thing.spots and (thing.moves or len(thing.spots) < self._settings.sightings):
             late = (spot.stamp_ns - thing.last.stamp_ns) * 1e-9
             if 0 <= late <= self._settings.forget_s:
-                ahead = thing.last.place + (late * thing.velocity if thing.moves() else 0.0)
+                ahead = thing.last.place + (late * thing.velocity if thing.moves else 0.0)
                 stray = gate + (WALK_MPS * late) ** 2 * np.eye(2)
                 costs.append(_distance(spot.place - ahead, thing.last.covariance + spot.covariance + stray))
         costs = [cost for cost in costs if cost is not None]
@@ -199,7 +200,7 @@ class Tracker:
             if thing.alert is not None and thing.alert.state == CLEARED and thing.spots and thing.last.frame <= oldest:
                 thing.forget_sightings()
         keep = [t for t in self._things if t.alert is not None or t.last.frame > oldest
-                and (not t.moves() or (stamp_ns - t.last.stamp_ns) * 1e-9 <= self._settings.forget_s)]
+                and (not t.moves or (stamp_ns - t.last.stamp_ns) * 1e-9 <= self._settings.forget_s)]
         open_ = [t for t in keep if t.alert is None]
         if len(open_) > self._settings.max_tracks:
             weakest = sorted(open_, key=lambda t: (t.last.frame, len(t.spots)))[:len(open_) - self._settings.max_tracks]
@@ -213,5 +214,8 @@ class Tracker:
 
 def _distance(difference: np.ndarray, covariance: np.ndarray) -> float | None:
     """Squared distance in sigma plus the log of the spread, so that a tighter fit wins; None beyond the gate."""
-    squared = float(difference @ np.linalg.solve(covariance, difference))
-    return squared + float(np.log(np.linalg.det(covariance))) if squared < GATE else None
+    (a, b), (_, d) = covariance.tolist()
+    x, y = difference.tolist()
+    determinant = a * d - b * b
+    squared = (d * x * x - 2 * b * x * y + a * y * y) / determinant
+    return squared + math.log(determinant) if squared < GATE else None

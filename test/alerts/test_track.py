@@ -1,0 +1,172 @@
+"""What becomes an alert and what does not, on patrols by pure geometry with the noise of real regions."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from patrol_scene import CAMERA, Patrol, ahead, flicker, patch, pose, standing, walking
+
+from umad_patrol.alerts.track import Tracker
+from umad_patrol.config import AlertSettings
+from umad_patrol.records import Region, Sighting
+
+SETTINGS = AlertSettings()
+SIZES = {"can": (0.07, 0.07, 0.12), "bottle": (0.08, 0.08, 0.25), "carton": (0.4, 0.4, 0.3), "bag": (0.4, 0.3, 0.45), "cone": (0.35, 0.35, 0.7),
+         "bollard": (0.15, 0.15, 0.9), "trolley": (0.6, 0.9, 1.0)}
+
+
+def patrol(things, poses=None, dt=0.3, seed=0, tracker=None, settings=SETTINGS, start=0.0, valid=None) -> Patrol:
+    return Patrol(tracker or Tracker(settings), things, seed, valid).drive(ahead(dt=dt) if poses is None else poses, dt, start)
+
+
+@pytest.mark.parametrize("sigma", [1.5, 3.0])
+@pytest.mark.parametrize("kind", SIZES)
+def test_what_stands_is_one_alert_in_its_place(kind, sigma):
+    for seed in range(3):
+        done = patrol([standing((10.0, 0.8), SIZES[kind], sigma=sigma)], seed=seed)
+        alert, = done.tracker.alerts
+        assert alert.state == "active" and len(done.opened) == 1
+        assert np.hypot(alert.position[0] - 10.0, alert.position[1] - 0.8) < 0.2
+        assert alert.size_m[1] == pytest.approx(SIZES[kind][2], rel=0.5)
+        assert alert.first_seen_ns < alert.last_seen_ns and alert.sightings >= SETTINGS.sightings
+
+
+@pytest.mark.parametrize("detect", [0.9, 0.5])
+@pytest.mark.parametrize("dt", [0.2, 0.5])
+@pytest.mark.parametrize("start, velocity", [
+    ((7.0, -4.0), (0.0, 1.2)), ((6.0, 4.0), (0.0, -0.8)),       # across
+    ((18.0, 0.5), (-1.2, 0.0)), ((16.0, -1.0), (-0.8, 0.0)),    # towards the camera
+    ((4.0, 1.0), (1.2, 0.0)), ((3.0, -0.5), (1.0, 0.0)),        # along with it
+    ((6.0, -3.0), (0.8, 0.8)),                                  # obliquely
+])
+def test_who_walks_by_is_no_alert(start, velocity, dt, detect):
+    for seed in range(2):
+        assert not patrol([walking(start, velocity, detect=detect, sigma=3.0)], dt=dt, seed=seed).opened
+
+
+def test_somebody_tall_who_stands_for_a_moment_is_no_alert_but_a_thing_that_stays_is():
+    stop = lambda s, T, rng: standing((6.0, 0.5), (0.5, 0.35, 1.7))(s, T, rng) if s < 4.0 else walking((6.0 - 4.8, 0.5), (1.2, 0.0))(s, T, rng)
+    assert not patrol([stop], [pose(0.0)] * 40).opened
+    assert patrol([standing((6.0, 0.5), (0.5, 0.35, 1.7), sigma=1.0)], [pose(0.02 * i) for i in range(60)]).opened
+
+
+def test_walkers_past_a_bottle_leave_just_the_bottle():
+    things = [standing((9.0, -0.6), SIZES["bottle"]), walking((7.0, -4.0), (0.0, 1.2)), walking((18.0, 0.3), (-1.2, 0.0)), walking((3.0, 1.2), (1.1, 0.0))]
+    for seed in range(4):
+        alert, = patrol(things, seed=seed).tracker.alerts
+        assert np.hypot(alert.position[0] - 9.0, alert.position[1] + 0.6) < 0.3
+
+
+@pytest.mark.parametrize("size", [(0.5, 0.5), (1.0, 0.5), (0.5, 1.5), (0.2, 2.0), (2.0, 0.4)])
+def test_marks_on_the_ground_are_no_alert(size):
+    assert sum(bool(patrol([patch((10.0, 0.5), size)], seed=seed).opened) for seed in range(6)) <= 1
+
+
+def test_regions_anywhere_are_no_alert():
+    for seed in range(3):
+        assert not patrol([flicker(1.0)], ahead(0.0, 40.0), seed=seed).opened
+
+
+@pytest.mark.parametrize("name", ["dynamic", "changed"])
+def test_other_classes_raise_nothing(name):
+    assert not patrol([standing((10.0, 0.8), SIZES["cone"], name=name)]).opened
+
+
+def test_the_class_is_what_most_of_the_score_says():
+    mixed = lambda s, T, rng: standing((10.0, 0.8), SIZES["cone"], name="dynamic" if rng.random() < 0.25 else "anomaly")(s, T, rng)
+    assert patrol([mixed]).opened
+
+
+def test_what_is_too_large_is_no_object():
+    assert not patrol([standing((10.0, 0.0), (3.5, 0.3, 1.0))]).opened
+
+
+def test_what_wanders_with_the_view_is_no_alert():
+    """The upper part of a pole, left over by parallax: its foot ray meets the ground far behind, elsewhere each time."""
+    floating = lambda s, T, rng: [dataclasses.replace(r, box=(r.box[0], r.box[1], r.box[2], r.box[3] // 2),
+                                                      foot=(r.foot[0], float(r.box[1] + r.box[3] // 2)))
+                                  for r in standing((8.0, 1.0), (0.1, 0.1, 0.9), sigma=1.0)(s, T, rng)]
+    assert not patrol([floating]).opened
+
+
+def test_two_parts_of_one_thing_are_one_alert_and_two_things_are_two():
+    trolley = [standing((10.0, 0.7), (0.25, 0.3, 1.0)), standing((10.1, 1.05), (0.25, 0.3, 0.9))]
+    assert len(patrol(trolley).tracker.alerts) == 1
+    assert len(patrol([standing((10.0, 0.9), SIZES["cone"]), standing((10.0, -0.9), SIZES["cone"])]).tracker.alerts) == 2
+
+
+def test_an_alert_clears_when_its_place_is_seen_clean_and_returns_under_its_id():
+    tracker = Tracker(SETTINGS)
+    bottle = standing((10.0, 0.8), SIZES["bottle"])
+    first = patrol([bottle], tracker=tracker).opened
+    gone = patrol([], tracker=tracker, start=100.0)
+    assert [a.state for a in gone.changed] == ["cleared"] and tracker.alerts[0].state == "cleared"
+    again = patrol([bottle], tracker=tracker, start=200.0, seed=1)
+    assert [a.id for a in again.opened] == [first[0].id] and len(tracker.alerts) == 1
+    assert tracker.alerts[0].first_seen_ns == first[0].first_seen_ns
+
+
+def test_a_place_out_of_view_or_not_compared_or_occupied_is_not_clean():
+    for poses, valid, things in [(ahead(11.0, 20.0), None, []), (ahead(), np.zeros((720, 1280), bool), []),
+                                 (ahead(), None, [standing((8.0, 0.75), (2.0, 0.3, 1.7), detect=1.0)])]:
+        tracker = Tracker(SETTINGS)
+        patrol([standing((10.0, 0.8), SIZES["bottle"])], tracker=tracker)
+        bottle = tracker.alerts[0].id
+        patrol(things, poses[:20], tracker=tracker, start=100.0, valid=valid)
+        assert {a.id: a.state for a in tracker.alerts}[bottle] == "active"
+
+
+def test_the_same_thing_on_the_next_patrol_is_the_same_alert_also_after_a_restart():
+    tracker = Tracker(SETTINGS)
+    things = [standing((10.0, 0.8), SIZES["bottle"]), standing((9.0, -1.0), SIZES["cone"])]
+    patrol(things, tracker=tracker)
+    tracker.reset_time()
+    patrol(things, tracker=tracker, seed=1)  # stamps begin anew
+    before = tracker.alerts
+    restored = Tracker(SETTINGS)
+    restored.restore(before)
+    assert restored.alerts == before
+    later = patrol([*things, standing((8.0, 2.0), SIZES["bag"])], tracker=restored, seed=2, start=1e5)
+    assert len(before) == 2 and [a.id for a in later.opened] == ["A0003"]
+    assert [a.id for a in restored.alerts] == ["A0001", "A0002", "A0003"]
+
+
+def test_what_was_carried_off_by_metres_is_a_new_alert():
+    tracker = Tracker(SETTINGS)
+    patrol([standing((10.0, 0.8), SIZES["bag"])], tracker=tracker)
+    patrol([standing((10.0, -1.5), SIZES["bag"])], tracker=tracker, start=100.0)
+    assert [a.state for a in tracker.alerts] == ["cleared", "active"]
+
+
+def test_a_dismissed_alert_stays_dismissed():
+    tracker = Tracker(SETTINGS)
+    patrol([standing((10.0, 0.8), SIZES["bag"])], tracker=tracker)
+    assert tracker.dismiss("A0001").state == "dismissed" and tracker.dismiss("A9999") is None
+    assert not patrol([standing((10.0, 0.8), SIZES["bag"])], tracker=tracker, start=100.0).changed
+    assert [a.state for a in tracker.alerts] == ["dismissed"]
+
+
+def test_nothing_depends_on_chance():
+    things = [standing((10.0, 0.8), SIZES["can"]), flicker(1.0), walking((7.0, -4.0), (0.0, 1.2))]
+    assert patrol(things, seed=5).tracker.alerts == patrol(things, seed=5).tracker.alerts
+
+
+def test_memory_is_bounded_over_ten_thousand_frames():
+    tracker = Tracker(dataclasses.replace(SETTINGS, max_tracks=12))
+    rng = np.random.default_rng(0)
+    region = Region("dynamic", 0.5, 100, (600, 500, 20, 20), (610.0, 520.0))
+    here = np.array([6.0, 0.0, 0.0])
+    for i in range(10_000):
+        T = pose(0.0)
+        strays = [Sighting(region, (float(x), float(y), 0.0), 6.0, 0.2, 0.2) for x, y in rng.uniform(-4, 4, (int(i % 4 == 1), 2)) + [6, 0]]
+        steady = [Sighting(region, tuple(here), 6.0, 0.2, 0.2)] if i % 4 == 0 else []
+        tracker.update(i * 300_000_000, CAMERA, T, strays + steady)
+    assert len(tracker.explain()) <= 12
+    assert sum(len(t.spots) for t in tracker._things) <= 12 * 60
+    assert not tracker.alerts
+
+
+def test_empty_frames_and_foreign_stamps_are_taken():
+    tracker = Tracker(SETTINGS)
+    assert tracker.update(0, CAMERA, pose(0.0), []) == []
+    assert tracker.update(-5, CAMERA, pose(0.0), []) == [] and tracker.explain() == []

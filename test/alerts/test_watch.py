@@ -1,0 +1,159 @@
+"""One call a frame: places, alerts, evidence, coverage, and going on after a restart."""
+
+import dataclasses
+
+import cv2
+import numpy as np
+import pytest
+import yaml
+from fake_results import SMALL, result
+from patrol_scene import ahead, pose
+
+from umad_patrol.alerts.evidence import read_facts
+from umad_patrol.alerts.store import AlertStore
+from umad_patrol.alerts.watch import Watch
+from umad_patrol.config import Settings, with_values
+from umad_patrol.errors import StoreError
+from umad_patrol.records import NO_REFERENCE, NOT_COMPARABLE
+
+SETTINGS = Settings()
+BAG = ((9.0, 0.6), (0.4, 0.3, 0.45), (40, 40, 200))
+CONE = ((7.0, -1.0), (0.35, 0.35, 0.7), (0, 120, 255))
+
+
+def draw(image, mask, regions):
+    drawn = image.copy()
+    drawn[mask > 0] = (0, 0, 255)
+    return drawn
+
+
+def drive(watch, things, poses=None, start=1000.0, seed=0):
+    noise = np.random.default_rng(seed)
+    return [watch.observe(result(start + 0.3 * i, T, things, SMALL, noise=noise), draw) for i, T in enumerate(ahead() if poses is None else poses)]
+
+
+def test_a_patrol_gives_alerts_with_evidence(tmp_path):
+    with AlertStore(tmp_path) as store:
+        watch = Watch(SETTINGS, store, "map-sum", "model-sum")
+        results = drive(watch, [BAG, CONE])
+        watch.finish()
+        assert [a.id for a in watch.alerts] == ["A0001", "A0002"]
+        opened = [a for r in results for a in r.changed_alerts]
+        assert {a.id for a in opened} == {"A0001", "A0002"} and all(a.evidence for a in opened if a.state == "active")
+        assert results[-1].alerts == watch.alerts and any(r.sightings for r in results)
+        assert store.alerts() == list(watch.alerts)
+        for alert in watch.alerts:
+            folder = tmp_path / alert.evidence
+            assert {f.name for f in folder.iterdir()} == {"query.jpg", "reference.jpg", "mask.png", "overlay.jpg", "evidence.yaml"}
+            facts = read_facts(folder)
+            assert facts["alert"] == alert.id and facts["map_checksum"] == "map-sum" and facts["model_checksum"] == "model-sum"
+            assert np.linalg.norm(np.array(facts["position"]) - alert.position) < 0.5
+            assert np.array(facts["map_T_camera"]).shape == (4, 4) and facts["alignment"]["inliers"] == 200
+            x, y, w, h = facts["region"]["box"]
+            mask = cv2.imread(str(folder / "mask.png"), cv2.IMREAD_UNCHANGED)
+            assert mask.shape == (180, 320) and (mask[y:y + h, x:x + w] == 255).all()
+            query, reference = cv2.imread(str(folder / "query.jpg")), cv2.imread(str(folder / "reference.jpg"))
+            centre = y + h // 2, x + w // 2
+            assert query[centre][2] > 150 and np.abs(reference[centre].astype(int) - query[centre]).max() > 60
+        assert not [p for p in (tmp_path / "evidence").iterdir() if p.name.startswith(".")]
+
+
+def test_evidence_gets_better_as_the_robot_nears_but_not_for_ever(tmp_path):
+    writes = []
+    with AlertStore(tmp_path) as store:
+        watch = Watch(SETTINGS, store)
+        for i, T in enumerate(ahead()):
+            watch.observe(result(0.3 * i, T, [BAG], SMALL), draw)
+            if watch.alerts:
+                stamp = read_facts(tmp_path / watch.alerts[0].evidence)["stamp_ns"]
+                if not writes or stamp != writes[-1][0]:
+                    writes.append((stamp, read_facts(tmp_path / watch.alerts[0].evidence)["region"]["area_px"]))
+    assert 2 <= len(writes) <= 1 + SETTINGS.alerts.evidence_updates
+    assert all(b[1] > 1.5 * a[1] for a, b in zip(writes, writes[1:]))
+
+
+def test_after_a_restart_the_same_thing_is_the_same_alert_and_keeps_its_better_pictures(tmp_path):
+    with AlertStore(tmp_path) as store:
+        watch = Watch(SETTINGS, store)
+        drive(watch, [BAG])
+        stamp = read_facts(tmp_path / "evidence" / "A0001")["stamp_ns"]
+    with AlertStore(tmp_path) as store:
+        watch = Watch(SETTINGS, store)
+        assert [a.id for a in watch.alerts] == ["A0001"]
+        changed = [a for r in drive(watch, [BAG, CONE], ahead(stop=4.0), start=5000.0) for a in r.changed_alerts if a.state == "active"]
+        assert {a.id for a in changed} - {"A0001"} == {"A0002"}
+        assert read_facts(tmp_path / "evidence" / "A0001")["stamp_ns"] == stamp
+        cleared = drive(watch, [CONE], start=9000.0)
+        assert [a.id for r in cleared for a in r.changed_alerts if a.state == "cleared"] == ["A0001"]
+    with AlertStore(tmp_path) as store:
+        assert [(a.id, a.state) for a in store.alerts()] == [("A0001", "cleared"), ("A0002", "active")]
+
+
+def test_where_nothing_is_compared_nothing_is_judged_and_it_is_written_down(tmp_path):
+    with AlertStore(tmp_path) as store:
+        watch = Watch(SETTINGS, store)
+        drive(watch, [BAG])
+        for i in range(10):
+            status, reason = (NOT_COMPARABLE, f"{i} inliers") if i < 5 else (NO_REFERENCE, "nearest is 4.00 m away")
+            seen = watch.observe(result(2000 + i, pose(0.0, -20 - i), [], SMALL, status, reason), draw)
+            assert seen.alerts == watch.alerts and not seen.sightings and not seen.changed_alerts
+        watch.finish()
+        way = store.coverage()
+        assert {s.status for s in way} == {"compared", NOT_COMPARABLE, NO_REFERENCE}
+        assert sum(s.frames for s in way) == len(ahead()) + 10
+        assert sum(s.metres for s in way if s.status == "compared") == pytest.approx(8.4, abs=0.3)
+        assert way[-1].reason == "nearest is 4.00 m away"
+
+
+def test_a_robot_that_stands_writes_no_row_a_frame(tmp_path):
+    with AlertStore(tmp_path) as store:
+        watch = Watch(SETTINGS, store)
+        drive(watch, [], [pose(0.0)] * 50)
+        watch.finish()
+        assert [s.frames for s in store.coverage()] == [50]
+
+
+def test_without_a_store_alerts_are_told_all_the_same():
+    watch = Watch(SETTINGS, None)
+    drive(watch, [BAG])
+    assert [a.id for a in watch.alerts] == ["A0001"] and watch.alerts[0].evidence == ""
+    watch.reset_time()
+    drive(watch, [BAG], start=0.0)
+    assert [a.id for a in watch.alerts] == ["A0001"]
+
+
+def test_without_a_ground_the_camera_is_as_high_as_the_settings_say():
+    settings = with_values(SETTINGS, {"teach.camera_height_m": 0.7})
+    watch = Watch(settings, None)
+    frame = result(1.0, pose(3.0, height=5.7), [], SMALL)
+    lifted = dataclasses.replace(frame.reference, ground=None)
+    block = result(1.0, pose(3.0), [BAG], SMALL)
+    seen = watch.observe(dataclasses.replace(frame, reference=lifted, regions=block.regions), draw)
+    assert seen.sightings[0].position == pytest.approx((9.0, 0.6, 5.0), abs=0.4)
+
+
+def test_a_dismissed_alert_is_stored_as_such(tmp_path):
+    with AlertStore(tmp_path) as store:
+        watch = Watch(SETTINGS, store)
+        drive(watch, [BAG])
+        watch.dismiss("A0001")
+        assert not watch.alerts and store.alerts()[0].state == "dismissed"
+
+
+def test_evidence_that_cannot_be_written_is_named(tmp_path):
+    with AlertStore(tmp_path) as store:
+        watch = Watch(SETTINGS, store)
+        (tmp_path / "evidence").rmdir()
+        (tmp_path / "evidence").write_text("in the way")
+        with pytest.raises(StoreError, match="cannot write evidence"):
+            drive(watch, [BAG])
+
+
+@pytest.mark.parametrize("text", ["", "[1, 2]", "region: 7", "region: {area_px: 3", "\x00"])
+def test_damaged_facts_are_made_anew(tmp_path, text):
+    with AlertStore(tmp_path) as store:
+        drive(Watch(SETTINGS, store), [BAG])
+        (tmp_path / "evidence" / "A0001" / "evidence.yaml").write_text(text)
+    with AlertStore(tmp_path) as store:
+        drive(Watch(SETTINGS, store), [BAG], start=5000.0)
+        assert yaml.safe_load((tmp_path / "evidence" / "A0001" / "evidence.yaml").read_text())["alert"] == "A0001"
