@@ -49,13 +49,12 @@ def test_pose_is_interpolated_at_the_images_stamp(assembler, messages):
 
 
 def test_newest_only_decodes_no_picture_that_is_replaced(assembler, messages):
-    class Bomb:
-        format = "jpeg"
-        header = messages.header(10.01, "camera")
+    class Bytes:  # of which nothing but the number may be asked
+        def __len__(self):
+            return 9
 
-        @property
-        def data(self):
-            raise AssertionError("decoded")
+    class Bomb:
+        format, header, data = "jpeg", messages.header(10.01, "camera"), Bytes()
 
     assembler.on_pose(messages.odometry(10.0))
     assembler.on_image(Bomb())
@@ -164,9 +163,28 @@ def test_image_first_to_run_backwards(assembler, messages):
 def test_waiting_pictures_are_bounded(settings, messages):
     assembler = FrameAssembler(settings)
     assembler.on_camera_info(messages.camera_info(0))
-    for i in range(200):
+    for i in range(1200):
         assembler.on_image(messages.image(1.0 + i / 30, PICTURE))
-    assert assembler.refused["not localized"] == 200 - 64
+    assert assembler.refused["not localized"] == 200
+
+
+def test_waiting_bytes_are_bounded(settings, messages):
+    assembler = FrameAssembler(settings)
+    for i in range(5):
+        large = messages.image(1.0 + i, PICTURE)
+        large.data = np.broadcast_to(np.uint8(0), (80_000_000,))
+        assembler.on_image(large)
+    assert assembler.refused["not localized"] == 3  # two of them fit into 200 MB
+
+
+def test_whoever_is_too_slow_is_told_so(settings, messages):
+    assembler = FrameAssembler(settings)
+    assembler.on_camera_info(messages.camera_info(0))
+    assembler.on_pose(messages.odometry(1.0))
+    assembler.on_pose(messages.odometry(100.0))
+    for i in range(1010):
+        assembler.on_image(messages.image(1.0 + i / 30, PICTURE))
+    assert assembler.dropped == 10 and not assembler.refused
 
 
 def test_undistorted(settings, messages):

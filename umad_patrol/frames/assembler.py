@@ -23,7 +23,7 @@ from umad_patrol.records import Camera, Frame
 
 log = logging.getLogger(__name__)
 
-WAITING = 64  # pictures that may wait for a pose at once: two seconds of a 30 Hz camera
+WAITING, WAITING_BYTES = 1000, 200_000_000  # messages that may wait at once: JPEGs for half a minute, raw pictures for two seconds
 BAD_POSE, BAD_CLOUD, BAD_TRANSFORM, OUT_OF_ORDER = "bad pose", "bad cloud", "bad transform", "out of order"
 
 
@@ -41,6 +41,10 @@ class _Waiting:
     msg: Any
     arrived_s: float
     is_cloud: bool
+
+    @property
+    def size(self) -> int:
+        return len(self.msg.data)
 
 
 class FrameAssembler:
@@ -68,6 +72,7 @@ class FrameAssembler:
         self._tree = TransformTree()
         self._body_frame = self._input.body_frame
         self._waiting: deque[_Waiting] = deque()
+        self._waiting_bytes = 0
         self._newest_image_ns: int | None = None
         self._changed = threading.Condition()
         self.images, self.dropped, self.resets = 0, 0, 0
@@ -176,28 +181,33 @@ class FrameAssembler:
                 return record
 
     def _wait(self, item: _Waiting) -> None:
-        if len(self._waiting) >= WAITING:
-            oldest = self._waiting.popleft()
+        self._waiting.append(item)
+        self._waiting_bytes += item.size
+        while len(self._waiting) > WAITING or (self._waiting_bytes > WAITING_BYTES and len(self._waiting) > 1):
+            oldest = self._pop(0)
             if self._is_ready(oldest):
                 self.dropped += 1  # whoever takes the frames is too slow
             else:
                 self._refuse(LocalizationError.reason, f"image at {oldest.stamp_ns / 1e9:.3f} s gave up its place to newer ones: no "
                              "pose reaches so far; is the localization topic running?")
-        self._waiting.append(item)
         self._changed.notify_all()
+
+    def _pop(self, index: int) -> _Waiting:
+        item = self._waiting[index]
+        del self._waiting[index]
+        self._waiting_bytes -= item.size
+        return item
 
     def _next_ready(self, final: bool) -> _Waiting | None:
         ready = [i for i, item in enumerate(self._waiting) if final or self._is_ready(item)]
         if not ready:
             return None
-        if self._newest_only:
-            for _ in range(ready[-1]):
-                self._waiting.popleft()
-                self.dropped += 1
-            return self._waiting.popleft()
-        item = self._waiting[ready[0]]
-        del self._waiting[ready[0]]
-        return item
+        if not self._newest_only:
+            return self._pop(ready[0])
+        for _ in range(ready[-1]):
+            self._pop(0)
+            self.dropped += 1
+        return self._pop(0)
 
     def _is_ready(self, item: _Waiting) -> bool:
         newest = self._poses.newest_ns
@@ -248,6 +258,7 @@ class FrameAssembler:
         self._poses.clear()
         self.dropped += len(self._waiting)
         self._waiting.clear()
+        self._waiting_bytes = 0
         self._newest_image_ns = None
         self._refuse(BackwardJump.reason, message)
 
