@@ -71,7 +71,7 @@ class RetrieveSettings:
 class AlignSettings:
     method: str = setting("adaptive", "how a reference is laid on a query", choices=("adaptive", "rotation", "identity"))
     theta_m: float = setting(0.03, "the rotation warp comes first when the cameras are nearer than this", unit="m", low=0.0, high=1.0)
-    features: int = setting(1200, "key points a picture, spread over its cells", low=50, high=20000)
+    features: int = setting(1000, "key points a picture, spread over its cells", low=50, high=20000)
     feature_side_px: int = setting(640, "longer side of the picture in which key points are sought", unit="px", low=64, high=4096)
     ratio: float = setting(0.85, "nearest over second nearest descriptor, at most", low=0.1, high=1.0)
     levels: int = setting(4, "pyramid levels L of the uniformization score", low=1, high=6)
@@ -113,6 +113,7 @@ class AlertSettings:
     clear_frames: int = setting(5, "clean views of its place that clear an alert", low=1, high=1000)
     max_range_m: float = setting(10.0, "farthest place on the ground at which a region counts", unit="m", low=0.5, high=100.0)
     gate_m: float = setting(0.6, "largest distance between sightings of one thing", unit="m", low=0.05, high=10.0)
+    use_cloud: bool = setting(True, "leave out what the map's cloud hides from the camera: its foot is on no ground")
     foot_sigma_px: float = setting(3.0, "noise of where a region meets the ground, pitch of the robot included", unit="px", low=0.1, high=50.0)
     edge_sigma_px: float = setting(2.0, "noise of the upper and lower edge of a region against each other", unit="px", low=0.1, high=50.0)
     foot_bias_px: float = setting(0.0, "how far masks usually reach below the foot of a thing", unit="px", low=-50.0, high=50.0)

@@ -158,8 +158,8 @@ def test_memory_is_bounded_over_ten_thousand_frames():
     here = np.array([6.0, 0.0, 0.0])
     for i in range(10_000):
         T = pose(0.0)
-        strays = [Sighting(region, (float(x), float(y), 0.0), 6.0, 0.2, 0.2) for x, y in rng.uniform(-4, 4, (int(i % 4 == 1), 2)) + [6, 0]]
-        steady = [Sighting(region, tuple(here), 6.0, 0.2, 0.2)] if i % 4 == 0 else []
+        strays = [Sighting(region, (float(x), float(y), 0.0), 6.0, 0.2, 0.2) for x, y in rng.uniform(-4, 4, (int(i % 10 == 1), 2)) + [6, 0]]
+        steady = [Sighting(region, tuple(here), 6.0, 0.2, 0.2)] if i % 10 == 0 else []
         tracker.update(i * 300_000_000, CAMERA, T, strays + steady)
     assert len(tracker.explain()) <= 12
     assert sum(len(t.spots) for t in tracker._things) <= 12 * 60

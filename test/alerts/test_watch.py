@@ -132,6 +132,14 @@ def test_without_a_ground_the_camera_is_as_high_as_the_settings_say():
     assert seen.sightings[0].position == pytest.approx((9.0, 0.6, 5.0), abs=0.4)
 
 
+def test_what_the_cloud_hides_is_not_placed_unless_asked_for():
+    y, z = np.meshgrid(np.arange(-3, 3, 0.05), np.arange(0, 2, 0.05))
+    wall = np.column_stack([np.full(y.size, 5.0), y.ravel(), z.ravel()])
+    for use, count in (("true", 0), ("false", 1)):
+        watch = Watch(with_values(SETTINGS, {"alerts.use_cloud": use}), None, cloud=wall)
+        assert len(watch.observe(result(1.0, pose(0.0), [BAG], SMALL), draw).sightings) == count
+
+
 def test_a_dismissed_alert_is_stored_as_such(tmp_path):
     with AlertStore(tmp_path) as store:
         watch = Watch(SETTINGS, store)

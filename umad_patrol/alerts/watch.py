@@ -31,7 +31,7 @@ class Watch:
         self._settings = settings
         self._store = store
         self._checksums = map_checksum, model_checksum
-        self._structure = Structure(cloud) if cloud is not None and len(cloud) else None
+        self._structure = Structure(cloud) if settings.alerts.use_cloud and cloud is not None and len(cloud) else None
         self.tracker = Tracker(settings.alerts, store.new_id if store is not None else None)
         if store is not None:
             self.tracker.restore(store.alerts())
