@@ -100,8 +100,9 @@ class GradientSettings:
 class DetectSettings:
     detector: str = setting("gradient", "which detector compares the pictures", choices=("gradient",))
     threshold: float = setting(0.5, "score that a changed region reaches somewhere", low=0.0, high=1.0)
-    low_threshold: float = setting(0.3, "score down to which a changed region spreads", low=0.0, high=1.0)
-    close_px: int = setting(6, "gaps in a region up to this wide are bridged", unit="px", low=0, high=100)
+    low_threshold: float = setting(0.15, "score down to which a changed region spreads", low=0.0, high=1.0)
+    close_px: int = setting(12, "gaps in a region up to this wide are bridged", unit="px", low=0, high=100)
+    trim_px: int = setting(2, "taken off a region all round: the smoothing of edges spreads them outward", unit="px", low=0, high=50)
     min_area_px: int = setting(40, "smaller regions are dropped", unit="px", low=1, high=1000000)
     gradient: GradientSettings = field(default_factory=GradientSettings)
 

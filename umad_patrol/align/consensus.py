@@ -8,7 +8,9 @@ import numpy as np
 
 _REFITS = 8
 _CANDIDATES = 4      # hypotheses that are refined before the best is taken
-_SETTLED_PX = 1e-3
+_SUREST = 0.2        # share of the matches that the first samples are drawn from
+_SETTLED_PX = 0.01
+_SINGULAR = 1e-14      # determinant of the normalised equations
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,22 +41,21 @@ def find(matches: np.ndarray, size: tuple[int, int], *, hypotheses: int = 400, i
          generator: np.random.Generator | None = None) -> Consensus | None:
     """The homography of `matches` `(N, 4)` (xr yr xq yq) whose inliers are spread widest over the query picture of `size`.
 
-    Draws `hypotheses` samples of four, all at once, from `generator` (seeded with 0 if None). Those that would mirror or
-    fold are dropped; of equal spreads the one with more inliers is better. The best are fitted to their inliers by
-    reweighted least squares until these settle. None where no four matches agree on anything.
+    Draws `hypotheses` samples of four, all at once, from `generator` (seeded with 0 if None): the first from the fifth
+    of the matches that comes first, the last from all, so it pays to give the surest first (PROSAC, Chum and Matas 2005).
+    Samples that would mirror or fold are dropped; of equal spreads the one with more inliers is better. The best are
+    fitted to their inliers by reweighted least squares until these settle. None where no four matches agree on anything.
     """
     matches = np.asarray(matches, np.float64).reshape(-1, 4)
     if len(matches) < 4:
         return None
-    samples = _samples(len(matches), hypotheses, generator or np.random.default_rng(0))
     p, q = matches[:, :2], matches[:, 2:]
-    samples = samples[_is_proper(p[samples], q[samples])]
+    samples = _samples(p, q, hypotheses, generator or np.random.default_rng(0))
     if not len(samples):
         return None
     H = fit(p[samples], q[samples])
     inside = transfer_error(H, p, q) < inlier_px
-    cells = _cells(q, size, levels)
-    rank = np.lexsort((inside.sum(axis=1), _spread(inside, cells, levels)))[::-1]
+    rank = np.lexsort((inside.sum(axis=1), _spread(inside, _cells(q, size, levels), levels)))[::-1]
     settled = [_judged(h, matches, size, inlier_px, levels) for h in _settle(H[rank[:_CANDIDATES]], p, q, inlier_px)]
     return max((c for c in settled if c), key=lambda c: (c.spread, int(c.inliers.sum()), -c.residual_px), default=None)
 
@@ -96,22 +97,25 @@ def _judged(H: np.ndarray, matches: np.ndarray, size: tuple[int, int], inlier_px
 def fit(p: np.ndarray, q: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
     """Homographies `(..., 3, 3)`, H[2, 2] = 1, that take `p` to `q`, both `(..., N, 2)`, by linear least squares.
 
-    `weights` are `(..., N)`; with them one set of points can be fitted in many ways. Points are normalised first
-    (Hartley 1997). What cannot be solved is NaN.
+    `weights` are `(..., N)`; with them one set of points can be fitted in many ways. All points are moved and scaled
+    alike first (Hartley 1997). What cannot be solved is NaN.
     """
     Tp, Tq = _normalisation(p), _normalisation(q)
-    a, b = _through(Tp, p), _through(Tq, q)
-    x, y, u, v = a[..., 0], a[..., 1], b[..., 0], b[..., 1]
-    one, zero = np.ones_like(x), np.zeros_like(x)
-    A = np.concatenate([np.stack([x, y, one, zero, zero, zero, -u * x, -u * y], -1),
-                        np.stack([zero, zero, zero, x, y, one, -v * x, -v * y], -1)], -2)
+    (x, y), (u, v) = (np.moveaxis(_through(T, points), -1, 0) for T, points in ((Tp, p), (Tq, q)))
+    A = np.zeros(x.shape[:-1] + (2, x.shape[-1], 8))  # both equations of every point: u, then v
+    A[..., 0, :, 0] = A[..., 1, :, 3] = x
+    A[..., 0, :, 1] = A[..., 1, :, 4] = y
+    A[..., 0, :, 2] = A[..., 1, :, 5] = 1.0
+    for i, w in enumerate((u, v)):
+        A[..., i, :, 6], A[..., i, :, 7] = -w * x, -w * y
+    A = A.reshape(x.shape[:-1] + (-1, 8))
     c = np.concatenate([u, v], -1)[..., None]
     if weights is not None or A.shape[-2] != 8:
         w = np.ones(A.shape[:-1]) if weights is None else np.concatenate([weights, weights], -1)
         At = np.swapaxes(A * w[..., None], -1, -2)
         A, c = At @ A, At @ c
     with np.errstate(invalid="ignore"):
-        solvable = np.abs(np.linalg.det(A)) > 1e-12
+        solvable = np.abs(np.linalg.det(A)) > _SINGULAR
     h = np.full(A.shape[:-2] + (9,), np.nan)
     h[solvable, :8] = np.linalg.solve(A[solvable], c[solvable])[..., 0]
     h[..., 8] = 1.0
@@ -134,31 +138,22 @@ def _through(H: np.ndarray, p: np.ndarray) -> np.ndarray:
 
 
 def _normalisation(p: np.ndarray) -> np.ndarray:
-    """The similarity that moves points to the origin and to a mean distance of sqrt(2)."""
-    centre = p.mean(axis=-2)
-    distance = np.linalg.norm(p - centre[..., None, :], axis=-1).mean(axis=-1)
-    scale = np.sqrt(2.0) / np.maximum(distance, 1e-9)
-    T = np.zeros(p.shape[:-2] + (3, 3))
-    T[..., 0, 0] = T[..., 1, 1] = scale
-    T[..., :2, 2] = -scale[..., None] * centre
-    T[..., 2, 2] = 1.0
-    return T
+    """The similarity `(3, 3)` that moves all points to the origin and to a mean distance of sqrt(2)."""
+    p = p.reshape(-1, 2)
+    centre = p.mean(axis=0)
+    scale = np.sqrt(2.0) / max(np.linalg.norm(p - centre, axis=1).mean(), 1e-9)
+    return np.array([[scale, 0, -scale * centre[0]], [0, scale, -scale * centre[1]], [0, 0, 1]])
 
 
-def _samples(count: int, hypotheses: int, generator: np.random.Generator) -> np.ndarray:
-    """`(hypotheses, 4)` rows, of which those with a row twice are left out."""
-    samples = generator.integers(0, count, (hypotheses, 4))
-    ordered = np.sort(samples, axis=1)
-    return samples[(ordered[:, 1:] != ordered[:, :-1]).all(axis=1)]
-
-
-def _is_proper(p: np.ndarray, q: np.ndarray) -> np.ndarray:
-    """Which quadruples `(M, 4, 2)` have no three points in a line and turn the same way in both pictures."""
-    good = np.ones(len(p), bool)
+def _samples(p: np.ndarray, q: np.ndarray, hypotheses: int, generator: np.random.Generator) -> np.ndarray:
+    """Rows `(M, 4)` of four matches, M <= `hypotheses`: no three points in a line, turning the same way in both pictures."""
+    among = np.maximum(len(p) * np.linspace(_SUREST, 1.0, hypotheses), min(len(p), 8))
+    samples = (generator.random((hypotheses, 4)) * among[:, None]).astype(np.intp)
+    good = np.ones(len(samples), bool)
     for triple in ([0, 1, 2], [0, 1, 3], [0, 2, 3], [1, 2, 3]):
-        areas = [_turn(points[:, triple]) for points in (p, q)]
+        areas = [_turn(points[samples[:, triple]]) for points in (p, q)]
         good &= (areas[0] * areas[1] > 0) & (np.minimum(np.abs(areas[0]), np.abs(areas[1])) > 1.0)
-    return good
+    return samples[good]
 
 
 def _turn(triangle: np.ndarray) -> np.ndarray:

@@ -41,11 +41,15 @@ def extract(image: np.ndarray, settings: AlignSettings) -> Features:
 
 
 def match(reference: Features, query: Features, ratio: float = 0.85) -> np.ndarray:
-    """Pairs `(N, 4)` float64 of xr yr xq yq that are each other's nearest, clearly nearer than the second (Lowe's ratio)."""
+    """Pairs `(N, 4)` float64 of xr yr xq yq that are each other's nearest, clearly nearer than the second, the clearest first.
+
+    `ratio` is Lowe's (2004): the distance of the nearest descriptor over that of the second nearest, at most.
+    """
     if len(reference.points) < 2 or len(query.points) < 2:
         return np.zeros((0, 4))
     distance, nearest = _nearest(query.descriptors, reference.descriptors, 2)
-    clear = np.flatnonzero(distance[:, 0] < ratio * distance[:, 1])
+    ambiguity = distance[:, 0] / np.maximum(distance[:, 1], 1)
+    clear = np.argsort(ambiguity, kind="stable")[:np.count_nonzero(ambiguity < ratio)]
     if not len(clear):
         return np.zeros((0, 4))
     nearest = nearest[clear, 0]

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from kornia.geometry.transform import warp_perspective
+from kornia.geometry.transform import remap
 
 from umad_patrol.errors import AlignmentError
 
 _TOLERANCE_PX = 1e-4   # rounding of H must not cost the border of an identical picture
+_HORIZON, _FAR = 1e-9, 4.0
 
 
 def warp(image: torch.Tensor, query_H_reference: np.ndarray, size: tuple[int, int]) -> tuple[torch.Tensor, torch.Tensor]:
     """`image` `(B, C, H, W)` seen in a query picture of `size` (width, height), and where it is seen, `(B, 1, H', W')` bool.
 
-    Bilinear, pixel centres at integers (Kornia with align_corners=True), on the device and in the dtype of `image`.
-    A pixel is valid if all that it blends lies within `image`; elsewhere it fades to 0. Raises AlignmentError for a
+    Bilinear, pixel centres at integers (Kornia's remap with align_corners=True; the same as its warp_perspective with
+    fewer passes over the picture), on the device and in the dtype of `image`.
+    A pixel is valid if all that it blends lies within `image`; what the others show means nothing. Raises AlignmentError for a
     picture or size without pixels, or if the homography is singular.
     """
     width, height = size
@@ -25,13 +27,32 @@ def warp(image: torch.Tensor, query_H_reference: np.ndarray, size: tuple[int, in
     if H.shape != (3, 3) or not np.isfinite(H).all() or np.linalg.matrix_rank(H) < 3:
         raise AlignmentError(f"homography {H.tolist()} is not 3x3, finite and invertible")
     valid = _sees(H, (image.shape[3], image.shape[2]), size, image.device)
-    # Kornia divides by the sides less one, so that a picture one pixel wide needs a border before it has any.
-    if 1 in image.shape[2:]:
-        image = torch.nn.functional.pad(image, (0, int(image.shape[3] == 1), 0, int(image.shape[2] == 1)), mode="replicate")
-    target = (max(height, 2), max(width, 2))
-    matrix = torch.from_numpy(H / np.abs(H).max()).to(image.device, image.dtype).expand(len(image), 3, 3)
-    warped = warp_perspective(image, matrix, target, align_corners=True)
-    return warped[:, :, :height, :width], valid.expand(len(image), 1, height, width)
+    columns, rows = _lookup(H, (image.shape[3], image.shape[2]), size, image)
+    warped = remap(image, columns.expand(len(image), -1, -1), rows.expand(len(image), -1, -1), align_corners=True,
+                   normalized_coordinates=True)
+    return warped, valid.expand(len(image), 1, height, width)
+
+
+def _lookup(H: np.ndarray, reference_size: tuple[int, int], size: tuple[int, int], like: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Where in the reference each query pixel looks, as columns and rows `(1, H', W')` from -1 to 1 between the outermost centres."""
+    u, v, w = np.linalg.inv(H)
+    u, v = (2.0 * plane / max(side - 1, 1) - w for plane, side in zip((u, v), reference_size))
+    x, y = _axes(size, like.device)
+    u, v, w = ((float(a) * x + float(c)).to(like.dtype) + (float(b) * y).to(like.dtype) for a, b, c in (u, v, w))
+    if not _one_sign(w[[0, 0, -1, -1], [0, -1, 0, -1]]):  # the horizon crosses the picture: keep what is near it finite
+        w = torch.where(w.abs() < _HORIZON, _HORIZON, w)
+        return (u / w).clamp_(-_FAR, _FAR)[None], (v / w).clamp_(-_FAR, _FAR)[None]
+    w.reciprocal_()
+    return u.mul_(w)[None], v.mul_(w)[None]
+
+
+def _one_sign(values: torch.Tensor) -> bool:
+    return bool((values > 0).all() or (values < 0).all())
+
+
+def _axes(size: tuple[int, int], device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+    x, y = (torch.arange(side, device=device, dtype=torch.float64) for side in size)
+    return x, y[:, None]
 
 
 def _sees(H: np.ndarray, reference_size: tuple[int, int], size: tuple[int, int], device: torch.device) -> torch.Tensor:
@@ -44,8 +65,7 @@ def _sees(H: np.ndarray, reference_size: tuple[int, int], size: tuple[int, int],
     u, v, w = np.linalg.inv(H) * (-1.0 if H[2] @ middle < 0 else 1.0)  # w > 0: before the reference camera, not behind it
     planes = [w, u + _TOLERANCE_PX * w, v + _TOLERANCE_PX * w,
               (reference_size[0] - 1 + _TOLERANCE_PX) * w - u, (reference_size[1] - 1 + _TOLERANCE_PX) * w - v]
-    x = torch.arange(size[0], device=device, dtype=torch.float64)
-    y = torch.arange(size[1], device=device, dtype=torch.float64)[:, None]
+    x, y = _axes(size, device)
     valid = torch.ones((size[1], size[0]), dtype=torch.bool, device=device)
     corners = np.array([[0, 0, 1], [size[0] - 1, 0, 1], [0, size[1] - 1, 1], [size[0] - 1, size[1] - 1, 1]])
     for a, b, c in planes:

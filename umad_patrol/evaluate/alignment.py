@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -143,7 +142,8 @@ def _tile(name: str, query: np.ndarray, reference: np.ndarray, alignment: Alignm
     tile = before_after(query, reference, warped)
     tile = cv2.resize(tile, (_TILE_WIDTH, max(round(tile.shape[0] * _TILE_WIDTH / tile.shape[1]), 1)), interpolation=cv2.INTER_AREA)
     text = f"{name}: {errors['identity']:.1f} px before, {errors[OURS]:.2f} after" if alignment.comparable else f"{name}: not comparable"
-    cv2.putText(tile, text, (6, 18), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (255, 255, 255), 1, cv2.LINE_AA)
+    for colour, thickness in (((0, 0, 0), 3), ((255, 255, 255), 1)):
+        cv2.putText(tile, text, (6, 18), cv2.FONT_HERSHEY_SIMPLEX, 0.5, colour, thickness, cv2.LINE_AA)
     return tile
 
 

@@ -1,0 +1,172 @@
+"""Adaptive warping: accuracy, the switch at theta, verdicts, and pictures that are bad in every way."""
+
+import dataclasses
+
+import cv2
+import numpy as np
+import pytest
+from align_scene import make_reference, make_texture, relight
+
+from umad_patrol.align.adaptive import Aligner
+from umad_patrol.config import AlignSettings
+from umad_patrol.errors import AlignmentError
+from umad_patrol.geometry.homography import rotation_homography, transform
+from umad_patrol.io.images import to_image
+from umad_patrol.records import Camera
+
+CAMERA = Camera(640, 400, np.array([[500.0, 0, 319.5], [0, 500, 199.5], [0, 0, 1]]))
+PROBE = np.stack(np.meshgrid(np.linspace(40, 600, 12), np.linspace(40, 360, 8)), -1).reshape(-1, 2)
+
+
+def error_px(H, known_H):
+    return np.linalg.norm(transform(H, PROBE) - transform(known_H, PROBE), axis=1)
+
+
+def pose(yaw_deg=0.0, x=0.0):
+    T = np.eye(4)
+    T[:3, :3] = cv2.Rodrigues(np.array([0.0, np.deg2rad(yaw_deg), 0.0]))[0]
+    T[0, 3] = x
+    return T
+
+
+def refused(result, *words):
+    assert not result.comparable and result.warped is None and result.valid is None
+    assert result.reason.startswith("not comparable: ") and "\n" not in result.reason
+    assert all(word in result.reason for word in words), result.reason
+    assert np.isfinite(result.query_H_reference).all()
+    assert all(np.isfinite([result.spread, result.residual_px, result.overlap]))
+
+
+@pytest.fixture(scope="module")
+def aligner():
+    return Aligner(AlignSettings())
+
+
+def test_known_homography_is_found_to_a_fraction_of_a_pixel(aligner, texture, query, known_H):
+    result = aligner.align(query, make_reference(texture))
+    assert result.comparable and result.method == "features", result.reason
+    assert error_px(result.query_H_reference, known_H).max() < 0.5
+    assert result.warped.shape == (1, 3, 400, 640) and result.valid.shape == (1, 1, 400, 640)
+    assert result.inliers <= result.matches and result.overlap == pytest.approx(result.valid.float().mean().item(), abs=0.03)
+    shown = result.valid[0, 0].numpy()
+    relit = relight(to_image(result.warped)).astype(int)
+    assert np.abs(relit - query)[shown].mean() < 4 < np.abs(relight(texture).astype(int) - query)[shown].mean() / 3
+
+
+def test_polish_halves_the_error(texture, query, known_H):
+    errors = [error_px(Aligner(AlignSettings(polish=polish)).align(query, make_reference(texture)).query_H_reference, known_H).mean()
+              for polish in (False, True)]
+    assert errors[1] < errors[0] / 2
+
+
+def test_stored_features_give_the_same_result(aligner, texture, query):
+    fresh = aligner.align(query, make_reference(texture))
+    stored = aligner.align(query, make_reference(texture, aligner.extract(texture)), aligner.extract(query))
+    np.testing.assert_array_equal(fresh.query_H_reference, stored.query_H_reference)
+    assert (fresh.warped == stored.warped).all()
+
+
+def test_pictures_of_different_size(aligner, texture, query, known_H):
+    large = cv2.resize(texture, None, fx=1.5, fy=1.5, interpolation=cv2.INTER_CUBIC)
+    scale = np.array([[2 / 3, 0, -1 / 6], [0, 2 / 3, -1 / 6], [0, 0, 1]])
+    result = aligner.align(query, make_reference(large))
+    assert result.comparable and result.warped.shape == (1, 3, 400, 640)
+    points = (PROBE + 0.5) * 1.5 - 0.5
+    assert np.linalg.norm(transform(result.query_H_reference, points) - transform(known_H @ scale, points), axis=1).max() < 0.7
+
+
+@pytest.mark.parametrize("distance, method", [(0.0, "rotation + features"), (0.029, "rotation + features"), (0.031, "features"), (5.0, "features")])
+def test_rotation_comes_first_only_below_theta(aligner, texture, distance, method):
+    H = rotation_homography(CAMERA.K, pose(2.0)[:3, :3], CAMERA.K)
+    query = cv2.warpPerspective(texture, H, (640, 400), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT)
+    reference = make_reference(texture, camera=CAMERA, map_T_camera=pose(2.0))
+    result = aligner.align(query, reference, query_camera=CAMERA, map_T_camera=pose(0.0, distance))
+    assert result.method == method and result.comparable
+    assert error_px(result.query_H_reference, H).max() < 0.5
+
+
+def test_rotation_alone_is_the_closed_form(texture):
+    aligner = Aligner(AlignSettings(method="rotation"))
+    reference = make_reference(texture, camera=CAMERA, map_T_camera=pose(3.0, 9.0))
+    result = aligner.align(texture, reference, query_camera=CAMERA, map_T_camera=pose())
+    np.testing.assert_allclose(result.query_H_reference, rotation_homography(CAMERA.K, pose(3.0)[:3, :3], CAMERA.K), atol=1e-12)
+    assert result.method == "rotation" and result.comparable and result.inliers == 0
+    with pytest.raises(AlignmentError, match="pose"):
+        aligner.align(texture, reference)
+
+
+def test_rotation_that_looks_elsewhere_is_not_comparable(texture):
+    aligner = Aligner(AlignSettings(method="rotation", min_overlap=0.7))
+    for yaw_deg, word in ((25.0, "covers"), (50.0, "folds"), (170.0, "folds")):
+        reference = make_reference(texture, camera=CAMERA, map_T_camera=pose(yaw_deg))
+        refused(aligner.align(texture, reference, query_camera=CAMERA, map_T_camera=pose()), word)
+
+
+def test_identity_leaves_the_picture(texture):
+    result = Aligner(AlignSettings(method="identity")).align(texture, make_reference(texture))
+    np.testing.assert_array_equal(result.query_H_reference, np.eye(3))
+    np.testing.assert_array_equal(to_image(result.warped), texture)
+
+
+@pytest.mark.parametrize("bad", [
+    np.zeros((400, 640, 3), np.uint8), np.full((400, 640, 3), 255, np.uint8), np.full((1, 1, 3), 9, np.uint8),
+    np.full((1, 640, 3), 9, np.uint8), np.full((3, 3, 3), 9, np.uint8), np.random.default_rng(0).integers(0, 256, (400, 640, 3), np.uint8),
+    np.tile(np.arange(640, dtype=np.uint8)[None, :, None], (400, 1, 3)), np.kron(np.indices((50, 80)).sum(0) % 2, np.ones((8, 8)))[..., None].repeat(3, 2).astype(np.uint8) * 255,
+], ids=["black", "white", "1x1", "1 high", "3x3", "noise", "ramp", "chessboard"])
+def test_bad_pictures_are_not_comparable_either_way(aligner, texture, bad):
+    refused(aligner.align(bad, make_reference(texture)), "inliers")
+    refused(aligner.align(texture, make_reference(bad)), "inliers")
+
+
+def test_two_featureless_pictures(aligner):
+    plain = np.full((400, 640, 3), 90, np.uint8)
+    refused(aligner.align(plain, make_reference(plain)), "0 inliers of 0 matches", "20 are needed")
+
+
+@pytest.mark.parametrize("code", [cv2.ROTATE_180, cv2.ROTATE_90_CLOCKWISE])
+def test_turned_pictures_are_not_comparable(aligner, texture, code):
+    refused(aligner.align(cv2.rotate(texture, code), make_reference(texture)))
+
+
+def test_a_mirrored_picture_is_not_comparable(aligner, texture):
+    refused(aligner.align(texture[:, ::-1].copy(), make_reference(texture)))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_another_place_is_not_comparable(aligner, texture, seed):
+    refused(aligner.align(make_texture(100 + seed), make_reference(texture)), "inliers")
+
+
+def test_agreement_in_one_corner_only_is_named(aligner, texture):
+    other = make_texture(50)
+    other[260:, 440:] = texture[260:, 440:]
+    result = aligner.align(other, make_reference(texture))
+    refused(result, "lower right corner")
+
+
+def test_too_little_overlap(texture):
+    H = np.array([[1.0, 0, 350], [0, 1, 0], [0, 0, 1]])
+    query = cv2.warpPerspective(texture, H, (640, 400))
+    result = Aligner(AlignSettings(min_spread=0.0, min_inliers=4, min_overlap=0.6)).align(query, make_reference(texture))
+    refused(result, "covers 4", "60% is needed")
+
+
+def test_same_input_same_output(texture, query):
+    first, second = (Aligner(AlignSettings()).align(query, make_reference(texture)) for _ in range(2))
+    np.testing.assert_array_equal(first.query_H_reference, second.query_H_reference)
+
+
+def test_features_of_another_picture_are_refused(aligner, texture, query):
+    small = aligner.extract(cv2.resize(texture, (320, 200)))
+    with pytest.raises(AlignmentError, match="320x200"):
+        aligner.align(query, make_reference(texture, small))
+    with pytest.raises(AlignmentError, match="320x200"):
+        aligner.align(query, make_reference(texture), small)
+
+
+@pytest.mark.parametrize("image", [np.zeros((0, 5, 3), np.uint8), np.zeros((5, 5), np.uint8), np.zeros((5, 5, 3))])
+def test_what_is_no_picture_is_refused(aligner, texture, image):
+    with pytest.raises(AlignmentError):
+        aligner.align(image, make_reference(texture))
+    with pytest.raises(AlignmentError):
+        aligner.align(texture, dataclasses.replace(make_reference(texture), image=image))

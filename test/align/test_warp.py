@@ -1,0 +1,100 @@
+"""Warps against closed forms and OpenCV, and the mask of what they show."""
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from kornia.geometry.transform import warp_perspective
+
+from umad_patrol.align.warp import warp
+from umad_patrol.errors import AlignmentError
+from umad_patrol.io.images import to_image, to_tensor
+
+
+def shift(x, y):
+    return np.array([[1.0, 0, x], [0, 1, y], [0, 0, 1]])
+
+
+def test_identity_changes_nothing_and_shows_all(texture):
+    tensor = to_tensor(texture)
+    warped, valid = warp(tensor, np.eye(3), (640, 400))
+    assert (warped - tensor).abs().max() < 1e-4 and valid.all() and valid.shape == (1, 1, 400, 640) and valid.dtype == torch.bool
+    np.testing.assert_array_equal(to_image(warped), texture)
+
+
+@pytest.mark.parametrize("x, y", [(7, 3), (-5, 0), (0, -11), (600, 10)])
+def test_whole_pixel_translation_moves_pixels(texture, x, y):
+    tensor = to_tensor(texture)
+    warped, valid = warp(tensor, shift(x, y), (640, 400))
+    columns, rows = np.meshgrid(np.arange(640) - x, np.arange(400) - y)
+    inside = (columns >= 0) & (columns < 640) & (rows >= 0) & (rows < 400)
+    np.testing.assert_array_equal(valid[0, 0].numpy(), inside)
+    expected = texture[rows.clip(0, 399), columns.clip(0, 639)]
+    np.testing.assert_array_equal(to_image(warped)[inside], expected[inside])
+
+
+def test_half_a_pixel_is_the_mean_of_two():
+    ramp = torch.tensor([[0.0, 1.0, 0.0, 0.5]]).expand(3, 4)[None, None]
+    warped, valid = warp(ramp, shift(0.5, 0), (4, 3))
+    np.testing.assert_allclose(warped[0, 0, 1, 1:], [0.5, 0.5, 0.25], atol=1e-6)
+    assert valid[0, 0, 1].tolist() == [False, True, True, True]
+
+
+def test_agrees_with_opencv_and_kornia(texture, known_H):
+    smooth = cv2.GaussianBlur(texture, (0, 0), 2)
+    warped, valid = warp(to_tensor(smooth), known_H, (500, 450))
+    expected = cv2.warpPerspective(smooth, known_H, (500, 450), flags=cv2.INTER_LINEAR)
+    inside = valid[0, 0].numpy()
+    assert inside.mean() > 0.5
+    assert np.abs(to_image(warped).astype(int) - expected)[inside].max() <= 2
+    reference = warp_perspective(to_tensor(smooth), torch.from_numpy(known_H).float()[None], (450, 500), align_corners=True)
+    assert (reference - warped).abs()[0][:, inside].max() < 2e-3
+
+
+def test_mask_is_where_the_whole_support_lies(known_H):
+    ones = torch.ones(1, 1, 60, 80)
+    warped, valid = warp(ones, known_H, (100, 90))
+    points = np.stack(np.meshgrid(np.arange(100), np.arange(90)), -1).reshape(-1, 2)
+    there = cv2.perspectiveTransform(points[:, None].astype(float), np.linalg.inv(known_H))[:, 0]
+    inside = ((there >= 0) & (there <= (79, 59))).all(axis=1).reshape(90, 100)
+    np.testing.assert_array_equal(valid[0, 0].numpy(), inside)
+    assert warped[valid].min() > 0.999
+
+
+def test_behind_the_camera_is_not_seen():
+    H = shift(0, 150) @ np.array([[1.0, 0, 0], [0, 1, 0], [0, -0.02, 1]])  # the reference's rows over 50 lie behind the query
+    seen = warp(torch.rand(1, 3, 100, 100), H, (100, 300))[1][0, 0]
+    assert seen[150:].any() and not seen[:150].any()
+    assert torch.isfinite(warp(torch.rand(1, 3, 100, 100), H, (100, 300))[0]).all()
+
+
+def test_scale_of_the_matrix_does_not_matter(texture, known_H):
+    tensor = to_tensor(texture)
+    first, mask = warp(tensor, known_H, (640, 400))
+    for factor in (-3.0, 1e-6, 1e5):
+        again, same = warp(tensor, known_H * factor, (640, 400))
+        assert (again - first).abs()[same.expand_as(again)].max() < 2e-3 and (same == mask).all()
+
+
+def test_batches_and_other_channels(known_H):
+    warped, valid = warp(torch.rand(2, 5, 30, 40), known_H, (33, 22))
+    assert warped.shape == (2, 5, 22, 33) and valid.shape == (2, 1, 22, 33)
+
+
+@pytest.mark.parametrize("height, width", [(1, 1), (1, 9), (9, 1)])
+def test_one_pixel_pictures(height, width):
+    image = torch.rand(1, 3, height, width)
+    warped, valid = warp(image, np.eye(3), (width, height))
+    assert torch.allclose(warped, image, atol=1e-5) and valid.all()
+
+
+@pytest.mark.parametrize("H", [np.zeros((3, 3)), np.full((3, 3), np.nan), np.ones((3, 3)), np.eye(2)])
+def test_bad_homographies_are_refused(H):
+    with pytest.raises(AlignmentError):
+        warp(torch.rand(1, 3, 8, 8), H, (8, 8))
+
+
+@pytest.mark.parametrize("shape, size", [((3, 8, 8), (8, 8)), ((1, 3, 0, 8), (8, 8)), ((1, 3, 8, 8), (0, 8))])
+def test_bad_shapes_are_refused(shape, size):
+    with pytest.raises(AlignmentError):
+        warp(torch.zeros(shape), np.eye(3), size)
