@@ -23,6 +23,7 @@ from umad_patrol.errors import ConfigError, ImageError
 from umad_patrol.io.images import to_tensor
 from umad_patrol.records import (COMPARED, NO_REFERENCE, NOT_COMPARABLE, Alert, Alignment, Features, Frame, Match, Reference,
                                  Region, Result, ScoreMap)
+from umad_patrol.reference.look import light
 from umad_patrol.reference.map import ReferenceMap
 from umad_patrol.reference.retrieve import Retriever
 
@@ -139,7 +140,8 @@ class Pipeline:
         """Say what is new in a frame. Raises ImageError or CameraError if there is nothing to look at."""
         watch = Stopwatch()
         with watch.stage("retrieve"):
-            matches = self._retriever.find(frame.map_T_camera, count=self.settings.retrieve.references)
+            likeness = light(frame.image) if len(self.map.runs) > 1 else None
+            matches = self._retriever.find(frame.map_T_camera, self.settings.retrieve.references, likeness)
         result = self._compared(frame, matches, watch) if matches else self._without_reference(frame)
         with watch.stage("alerts"):
             result = self._watch.observe(result, overlay)

@@ -45,6 +45,8 @@ def run(args: argparse.Namespace) -> dict:
     if out.exists() and not out.is_dir():
         raise StoreError(f"--out {args.out!r} is a file; name a folder")
     store = AlertStore(out)
+    if not args.no_masks:
+        (out / "masks").mkdir(exist_ok=True)
     pipeline = Pipeline(reference_map, settings, store)
     rows, statuses, seconds, resets = [], Counter(), [], 0
     started = time.perf_counter()
@@ -59,9 +61,10 @@ def run(args: argparse.Namespace) -> dict:
         rows.append(_row(result))
         if not args.no_masks and result.status == COMPARED:
             write_image(out / "masks" / f"{frame.stamp_ns}.png", result.mask)
-    alerts = store.alerts()
-    write_report(store, reference_map, out / "report.html")
     pipeline.close()
+    with AlertStore(out, read_only=True) as kept:
+        alerts = kept.alerts()
+        write_report(kept, reference_map, out / "report.html")
     _write_rows(out / "frames.csv", rows)
     summary = {
         "frames": len(rows), "statuses": dict(statuses), "refused": dict(recording.skipped),

@@ -1,0 +1,72 @@
+"""`listener`: hears a patrol node from outside, as any other program would, and writes down what came.
+
+Used by the demo and by tests as the proof that results crossed DDS. Writes JSON to the parameter `out` when it is
+stopped: stamps and changed pixels of the masks, the newest alerts, the number of markers, the newest diagnostics.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.node import Node
+from rclpy.qos import QoSDurabilityPolicy, QoSProfile, qos_profile_sensor_data
+from sensor_msgs.msg import Image
+from visualization_msgs.msg import MarkerArray
+
+from umad_patrol.io.messages import stamp_ns
+from umad_patrol.ros.runner import run_node
+
+LATCHED = QoSProfile(depth=1, durability=QoSDurabilityPolicy.TRANSIENT_LOCAL)
+
+
+class Listener(Node):
+    """Subscribes to what a patrol node publishes and keeps the newest of each, and the stamps of all masks."""
+
+    def __init__(self) -> None:
+        super().__init__("listener")
+        self.out = Path(self.declare_parameter("out", "heard.json").value)
+        self.masks: dict[int, int] = {}
+        self.alerts: dict[str, dict] = {}
+        self.markers = 0
+        self.diagnostics: dict = {}
+        self.create_subscription(Image, "patrol_node/anomaly_mask", self._on_mask, qos_profile_sensor_data)
+        self.create_subscription(DiagnosticArray, "patrol_node/alerts", self._on_alerts, LATCHED)
+        self.create_subscription(MarkerArray, "patrol_node/alert_markers", self._on_markers, LATCHED)
+        self.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 10)
+        self.get_logger().info("listening")
+
+    def _on_mask(self, msg: Image) -> None:
+        self.masks[stamp_ns(msg.header)] = int(np.count_nonzero(np.frombuffer(msg.data, np.uint8)))
+
+    def _on_alerts(self, msg: DiagnosticArray) -> None:
+        for status in msg.status:
+            self.alerts[status.hardware_id or status.name] = {"name": status.name, "message": status.message,
+                                                              **{pair.key: pair.value for pair in status.values}}
+
+    def _on_markers(self, msg: MarkerArray) -> None:
+        self.markers += len(msg.markers)
+
+    def _on_diagnostics(self, msg: DiagnosticArray) -> None:
+        for status in msg.status:
+            self.diagnostics[status.name] = {"message": status.message, **{pair.key: pair.value for pair in status.values}}
+
+    def destroy_node(self) -> None:
+        """Write down what was heard, then end as every node does."""
+        heard = {"masks": {str(k): v for k, v in sorted(self.masks.items())}, "alerts": self.alerts, "markers": self.markers,
+                 "diagnostics": self.diagnostics}
+        beside = self.out.with_name(f".{self.out.name}")
+        beside.write_text(json.dumps(heard, indent=1), encoding="utf-8")
+        beside.replace(self.out)
+        super().destroy_node()
+
+
+def main(args: list[str] | None = None) -> int:
+    """Run until stopped."""
+    return run_node(Listener, args)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
