@@ -1,4 +1,4 @@
-"""From a score map to a mask and its regions: hysteresis, small gaps closed, holes filled, connected patches."""
+"""From a score map to a mask and its regions: hysteresis, gaps closed, holes filled, edges trimmed, connected patches."""
 
 from __future__ import annotations
 
@@ -37,22 +37,25 @@ def find_regions(score_map: ScoreMap, settings: DetectSettings) -> tuple[np.ndar
 def _patches(plane: np.ndarray, valid: np.ndarray, settings: DetectSettings) -> tuple[np.ndarray, list[tuple[int, tuple]]]:
     """Labels of the patches of one plane, and (label, box) of those that hold a high score and are large enough."""
     low = min(settings.low_threshold, settings.threshold)
-    patch = _closed(((plane >= low) & valid).astype(np.uint8), settings.close_px) & valid.astype(np.uint8)
+    patch = _shaped(((plane >= low) & valid).astype(np.uint8), settings) & valid.astype(np.uint8)
     count, labels, stats, _ = cv2.connectedComponentsWithStats(patch, connectivity=8)
     high = np.unique(labels[(plane >= settings.threshold) & (patch > 0)])
     boxes = [(int(i), tuple(int(v) for v in stats[i, :4])) for i in high if i and stats[i, cv2.CC_STAT_AREA] >= settings.min_area_px]
     return labels, boxes
 
 
-def _closed(patch: np.ndarray, gap_px: int) -> np.ndarray:
-    """Gaps up to `gap_px` bridged and holes filled."""
+def _shaped(patch: np.ndarray, settings: DetectSettings) -> np.ndarray:
+    """Gaps up to `close_px` bridged, holes filled, `trim_px` taken off all round."""
     if not patch.any():
         return patch
-    if gap_px > 0:
-        kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * (gap_px // 2) + 1,) * 2)
-        patch = cv2.morphologyEx(patch, cv2.MORPH_CLOSE, kernel)
+    patch = cv2.morphologyEx(patch, cv2.MORPH_CLOSE, _disc(settings.close_px // 2))
     outlines, _ = cv2.findContours(patch, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    return cv2.drawContours(np.zeros_like(patch), outlines, -1, 1, cv2.FILLED)
+    filled = cv2.drawContours(np.zeros_like(patch), outlines, -1, 1, cv2.FILLED)
+    return cv2.erode(filled, _disc(settings.trim_px))
+
+
+def _disc(radius: int) -> np.ndarray:
+    return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1,) * 2)
 
 
 def _region(name: str, plane: np.ndarray, labels: np.ndarray, index: int, box: tuple) -> Region:

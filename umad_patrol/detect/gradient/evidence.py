@@ -27,7 +27,7 @@ NEWNESS_SHARE = 0.35
 
 
 def score(query: GradientFeatures, reference: GradientFeatures, valid: torch.Tensor, settings: GradientSettings) -> torch.Tensor:
-    """Scores `(1, 1, H/2, W/2)` in [0, 1]: 0.5 where the cues together reach one unit of their scales.
+    """Scores `(1, 1, H/2, W/2)` in [0, 1]: 0.5 where one cue reaches one unit of its scale.
 
     Zero within the search range of the picture's border and of what is not valid: what lies beyond is not known.
     """
@@ -36,9 +36,10 @@ def score(query: GradientFeatures, reference: GradientFeatures, valid: torch.Ten
     appeared, vanished = _new_edges(query, reference, reach), _new_edges(reference, query, reach)
     surfaces = (_new_colour(query, reference, seen, reach) / settings.colour).square_()
     surfaces += (_new_light(query, reference, seen, reach, settings.light) / settings.light).square_()
-    total = (_shapes(query, appeared, settings.shape_px) / settings.edge).square_() + surfaces * _newness(appeared, vanished)
+    shapes = (_shapes(query, appeared, settings.shape_px) / settings.edge).square_()
+    of_shapes, of_surfaces = shapes / (1 + shapes), surfaces / (1 + surfaces) * _newness(appeared, vanished)
     inside = _highest((~seen).float(), reach, outside=1.0) < 0.5
-    return total / (1 + total) * inside
+    return (of_shapes + of_surfaces - of_shapes * of_surfaces) * inside
 
 
 def _halved_mask(valid: torch.Tensor) -> torch.Tensor:

@@ -1,0 +1,154 @@
+"""What every registered detector must do: keep to the contract, see what was put there, leave light and shifts alone."""
+
+import numpy as np
+import pytest
+import torch
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from scenes import HEIGHT, WIDTH, Box, ground, photograph, shifted, tensors, with_box, with_shadow  # noqa: E402
+
+from umad_patrol.config import DetectSettings
+from umad_patrol.detect import Detector, make_detector
+from umad_patrol.detect.regions import find_regions
+from umad_patrol.detect.registry import DETECTORS
+from umad_patrol.errors import DetectorError
+from umad_patrol.records import ScoreMap
+
+BOXES = [Box(180, 120, 14, 40), Box(120, 200, 60, 50), Box(300, 90, 8, 28), Box(60, 70, 24, 16)]
+GREY = (0.10, 0.10, 0.11)
+
+
+@pytest.fixture(params=sorted(DETECTORS))
+def settings(request):
+    return DetectSettings(detector=request.param)
+
+
+@pytest.fixture
+def detector(settings):
+    return make_detector(settings)
+
+
+def regions_of(detector, settings, query, reference, valid=None):
+    q, r, v = tensors(query, reference, valid)
+    return find_regions(ScoreMap(detector.classes, detector.score(q, r, v), v), settings)
+
+
+def test_the_registry_makes_what_its_settings_offer():
+    choices = DetectSettings.__dataclass_fields__["detector"].metadata["choices"]
+    assert set(choices) == set(DETECTORS)
+    with pytest.raises(DetectorError, match="no detector 'magic'; known are"):
+        make_detector(DetectSettings(detector="magic"))
+
+
+def test_it_keeps_to_the_contract(detector):
+    assert isinstance(detector, Detector)
+    assert detector.name in DETECTORS and detector.classes and len(detector.checksum) == 64
+    q, r, v = tensors(photograph(with_box(ground(), BOXES[0]), 1), photograph(ground(), 2))
+    scores = detector.score(q, r, v)
+    assert scores.shape == (1, len(detector.classes), HEIGHT, WIDTH)
+    assert scores.dtype == torch.float32 and scores.device == q.device
+    assert float(scores.min()) >= 0 and float(scores.max()) <= 1
+    assert torch.equal(scores, detector.score(q, r, v))
+    assert torch.equal(scores, detector.compare(detector.prepare(q), detector.prepare(r), v))
+
+
+def test_the_checksum_tells_settings_apart(settings):
+    from dataclasses import replace
+
+    other = replace(settings, gradient=replace(settings.gradient, edge=settings.gradient.edge * 2))
+    assert make_detector(settings).checksum == make_detector(settings).checksum
+    if settings.detector == "gradient":
+        assert make_detector(settings).checksum != make_detector(other).checksum
+
+
+@pytest.mark.parametrize("size", [(16, 16), (17, 31), (33, 64), (121, 203)])
+def test_any_size_is_scored_at_its_own_size(detector, size, rng):
+    picture = torch.from_numpy(rng.random((1, 3, *size), np.float32))
+    other = torch.from_numpy(rng.random((1, 3, *size), np.float32))
+    scores = detector.score(picture, other, torch.ones((1, 1, *size), dtype=torch.bool))
+    assert scores.shape[2:] == size and bool(torch.isfinite(scores).all())
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0, float("nan")])
+def test_pictures_without_content_score_nothing(detector, value):
+    flat = torch.full((1, 3, 60, 80), value)
+    scores = detector.score(flat, flat, torch.ones((1, 1, 60, 80), dtype=torch.bool))
+    assert not bool((scores.nan_to_num() > 0).any())
+
+
+def test_unequal_sizes_and_wrong_shapes_are_refused(detector):
+    q, r, v = tensors(photograph(ground(), 1), photograph(ground(), 2))
+    with pytest.raises(DetectorError, match="400x300, reference 400x200"):
+        detector.score(q, r[:, :, :200], v)
+    with pytest.raises(DetectorError, match="valid mask"):
+        detector.score(q, r, v[..., :10])
+    for bad in (q[0], q[:, :2], (q * 255).byte(), q[:, :, :0]):
+        with pytest.raises(DetectorError, match="no .1, 3, H, W. float tensor"):
+            detector.prepare(bad)
+
+
+def test_identical_pictures_give_an_empty_mask(detector, settings):
+    picture = photograph(with_box(ground(), BOXES[1]), 1)
+    mask, regions = regions_of(detector, settings, picture, picture)
+    assert not mask.any() and regions == ()
+
+
+@pytest.mark.parametrize("change", [{"gain": 0.5}, {"gain": 1.6}, {"gamma": 1.8}, {"gamma": 2.6}, {"balance": (0.8, 1.0, 1.2)},
+                                    {"balance": (1.25, 1.0, 0.85), "gain": 0.7, "noise": 3.0}], ids=str)
+def test_exposure_gamma_and_white_balance_are_no_change(detector, settings, change):
+    scene = with_box(ground(), BOXES[1])
+    assert regions_of(detector, settings, photograph(scene, 1, **change), photograph(scene, 2))[1] == ()
+
+
+@pytest.mark.parametrize("shift", [(2, 0), (0, -4), (6, 0), (4.3, 4.2), (-5.5, 2.4), (0.5, 6)])
+def test_small_shifts_are_no_change(detector, settings, shift):
+    scene = with_box(ground(), BOXES[0], GREY)
+    assert regions_of(detector, settings, photograph(scene, 1), shifted(photograph(scene, 2), *shift))[1] == ()
+
+
+@pytest.mark.parametrize("box", BOXES, ids=lambda b: f"{b.width}x{b.height}")
+@pytest.mark.parametrize("colour", [(0.05, 0.08, 0.5), (0.4, 0.1, 0.05), GREY, (0.9, 0.9, 0.9), (0.01, 0.01, 0.01)], ids=str)
+def test_a_thing_that_was_put_there_is_found_where_it_stands(detector, settings, box, colour):
+    mask, regions = regions_of(detector, settings, photograph(with_box(ground(), box, colour), 1, gain=0.8),
+                               shifted(photograph(ground(), 2), 1.5, 1.0))
+    inside = mask[box.y:box.y + box.height, box.x:box.x + box.width] > 0
+    assert inside.mean() > 0.5
+    own = [r for r in regions if abs(r.foot[0] - box.foot[0]) <= 4 and abs(r.foot[1] - box.foot[1]) <= 4]
+    assert len(own) == 1 and len(regions) == 1
+
+
+@pytest.mark.parametrize("corners", [[(50, 120), (350, 60), (350, 200), (50, 260)], [(-10, 150), (410, 80), (410, 330), (-10, 330)],
+                                     [(40, 40), (60, 40), (330, 290), (300, 290)]])
+@pytest.mark.parametrize("depth", [0.4, 0.65])
+def test_a_cast_shadow_is_no_thing_nor_is_one_that_went(detector, settings, corners, depth):
+    shaded, plain = photograph(with_shadow(ground(), corners, depth), 1), photograph(ground(), 2)
+    assert regions_of(detector, settings, shaded, plain)[1] == ()
+    assert regions_of(detector, settings, plain, shaded)[1] == ()
+
+
+@pytest.mark.parametrize("box", BOXES, ids=lambda b: f"{b.width}x{b.height}")
+def test_what_was_taken_away_is_no_anomaly(detector, settings, box):
+    assert regions_of(detector, settings, photograph(ground(), 1), photograph(with_box(ground(), box), 2))[1] == ()
+
+
+def test_invalid_pixels_never_score(detector):
+    valid = np.ones((HEIGHT, WIDTH), bool)
+    valid[:, :200] = False
+    reference = photograph(ground(), 2)
+    reference[:, :200] = 0
+    q, r, v = tensors(photograph(with_box(ground(), BOXES[0]), 1), reference, valid)
+    scores = detector.score(q, r, v)
+    assert not bool(scores[~v.expand_as(scores)].any())
+    assert not bool(detector.score(q, r, torch.zeros_like(v)).any())
+
+
+def test_one_query_serves_several_references(detector):
+    q, r, v = tensors(photograph(with_box(ground(), BOXES[0]), 1), photograph(ground(), 2))
+    prepared = detector.prepare(q)
+    first = detector.compare(prepared, detector.prepare(r), v)
+    detector.compare(prepared, detector.prepare(q), v)
+    assert torch.equal(first, detector.compare(prepared, detector.prepare(r), v))
