@@ -127,8 +127,8 @@ def fit(p: np.ndarray, q: np.ndarray, weights: np.ndarray | None = None) -> np.n
 def transfer_error(H: np.ndarray, p: np.ndarray, q: np.ndarray) -> np.ndarray:
     """Distance in pixels between `q` and `p` taken through `H`: `(..., N)` for `H` `(..., 3, 3)`; infinite where undefined."""
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        offset = _through(H, p) - q
-        error = np.hypot(offset[..., 0], offset[..., 1])
+        moved = H @ np.stack([p[..., 0], p[..., 1], np.ones(p.shape[:-1])], axis=-2)
+        error = np.sqrt((moved[..., 0, :] / moved[..., 2, :] - q[..., 0]) ** 2 + (moved[..., 1, :] / moved[..., 2, :] - q[..., 1]) ** 2)
     return np.where(np.isfinite(error), error, np.inf)
 
 
@@ -179,7 +179,7 @@ def _spread(inside: np.ndarray, cells: np.ndarray, levels: int) -> np.ndarray:
     held = held.reshape(-1, n, n)
     score = np.zeros(len(inside))
     for level in range(levels, 0, -1):
-        score += 2.0 ** (levels - level + 1) * held.sum(axis=(1, 2))
-        half = held.shape[1] // 2
-        held = held.reshape(-1, half, 2, half, 2).any(axis=(2, 4))
+        score += 2.0 ** (levels - level + 1) * np.count_nonzero(held, axis=(1, 2))
+        held = held[:, ::2] | held[:, 1::2]
+        held = held[:, :, ::2] | held[:, :, 1::2]
     return score
