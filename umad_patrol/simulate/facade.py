@@ -12,9 +12,18 @@ BAY = 256
 STYLES = ("plaster", "brick", "panels", "concrete")
 
 
-def upper_floors(style: str, rng: np.random.Generator) -> np.ndarray:
+def wall_color(style: str, rng: np.random.Generator) -> np.ndarray:
+    """A colour that such a wall may have, sRGB 0 to 255."""
+    pool = {"plaster": [(204, 190, 160), (188, 176, 162), (196, 168, 140), (206, 204, 198), (172, 186, 180)],
+            "brick": [(142, 84, 66), (156, 112, 84), (124, 76, 66)],
+            "panels": [(168, 166, 160), (136, 140, 146), (180, 168, 150)],
+            "concrete": [(152, 150, 144), (164, 158, 148)]}[style]
+    return np.array(pool[int(rng.integers(len(pool)))], np.float32)
+
+
+def upper_floors(style: str, color: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """`(768, 1024, 3)` uint8 sRGB, the lowest floor in the first rows (v points up)."""
-    picture = _wall(style, (3 * BAY, 4 * BAY), rng)
+    picture = _wall(style, color, (3 * BAY, 4 * BAY), rng)
     width, height, top = int(rng.integers(80, 150)), int(rng.integers(110, 160)), int(rng.integers(40, 62))
     trim = np.clip(picture.reshape(-1, 3).mean(0) + rng.uniform(-60, 60), 40, 235)
     for row in range(3):
@@ -28,9 +37,9 @@ def upper_floors(style: str, rng: np.random.Generator) -> np.ndarray:
     return np.ascontiguousarray(np.clip(picture, 3, 250).astype(np.uint8)[::-1])
 
 
-def ground_floor(style: str, rng: np.random.Generator) -> np.ndarray:
+def ground_floor(style: str, color: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """`(256, 1024, 3)` uint8 sRGB: a door, shop windows or a gate, a plinth."""
-    picture = _wall(style, (BAY, 4 * BAY), rng)
+    picture = _wall(style, color, (BAY, 4 * BAY), rng)
     trim = np.clip(picture.reshape(-1, 3).mean(0) * rng.uniform(0.4, 0.8), 25, 200)
     cv2.rectangle(picture, (0, 214), (4 * BAY, BAY), (trim * 0.9).tolist(), -1)
     picture[214:] += 7.0 * octaves((64, 1024), 32, 1, rng)[:42, :, None]
@@ -46,11 +55,7 @@ def ground_floor(style: str, rng: np.random.Generator) -> np.ndarray:
     return np.ascontiguousarray(np.clip(picture, 3, 250).astype(np.uint8)[::-1])
 
 
-def _wall(style: str, shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
-    base = np.array({"plaster": [(204, 190, 160), (188, 176, 162), (196, 168, 140), (206, 204, 198), (172, 186, 180)][int(rng.integers(5))],
-                     "brick": [(142, 84, 66), (156, 112, 84), (124, 76, 66)][int(rng.integers(3))],
-                     "panels": [(168, 166, 160), (136, 140, 146), (180, 168, 150)][int(rng.integers(3))],
-                     "concrete": (152, 150, 144)}[style], np.float32)
+def _wall(style: str, color: np.ndarray, shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
     gray = 4.0 * octaves(shape, 8, 1, rng, 0.9) + 6.0 * octaves(shape, 256, 16, rng)
     rows, columns = np.arange(shape[0])[:, None], np.arange(shape[1])[None, :]
     if style == "brick":
@@ -64,7 +69,7 @@ def _wall(style: str, shape: tuple[int, int], rng: np.random.Generator) -> np.nd
         gray -= 45.0 * ((rows % 64 == 0) | (columns % 128 == 0))
     elif style == "concrete":
         gray += 7.0 * octaves(shape, 128, 4, rng) - 20.0 * (rows % 128 == 0)
-    return base + gray[..., None] * np.array([1.0, 0.98, 0.95], np.float32)
+    return color + gray[..., None] * np.array([1.0, 0.98, 0.95], np.float32)
 
 
 def _window(picture: np.ndarray, x: int, y: int, w: int, h: int, trim: np.ndarray, rng: np.random.Generator) -> None:

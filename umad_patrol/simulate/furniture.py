@@ -40,11 +40,11 @@ def tree(rng: np.random.Generator) -> Mesh:
     centres += [top + [0, 0, 1.3], top + [0, 0, 2.2]]
     green = linear(84, 112, 46) * rng.uniform(0.7, 1.3) * rng.uniform((0.85, 0.9, 0.8), (1.25, 1.1, 1.1))
     for centre in centres:
-        n = 170
+        n = 260
         offset = rng.standard_normal((n, 3))
         offset *= (rng.uniform(0.5, 1.0, (n, 1)) / np.linalg.norm(offset, axis=1, keepdims=True)) * rng.uniform(0.7, 1.05) * [1.0, 1.0, 0.75]
         shade = green * np.clip(0.95 + 0.28 * rng.standard_normal((n, 1)), 0.45, 1.7)
-        parts.append(leaves(centre + offset, 0.13, shade, m.LEAF, rng))
+        parts.append(leaves(centre + offset, 0.1, shade, m.LEAF, rng))
     parts.append(box((1.1, 1.1, 0.012), linear(92, 78, 62), m.GRASS))
     return merge(parts)
 
@@ -111,8 +111,8 @@ def sign(rng: np.random.Generator) -> Mesh:
     blue = rng.random() < 0.5
     for radius, x, color in ((0.3, -0.035, linear(30, 80, 160) if blue else linear(190, 36, 36)), (0.22, -0.04, linear(40, 96, 176) if blue else WHITE)):
         disc = np.vstack([[x, 0, 2.2], np.c_[np.full(24, x), radius * np.cos(angle), 2.2 + radius * np.sin(angle)]])
-        parts.append(make(disc, np.array([[0, i + 1, (i + 1) % 24 + 1] for i in range(24)]), color, m.METAL))
-    parts.append(quad(np.array([[-0.045, -0.04, 2.06], [-0.045, 0.04, 2.06], [-0.045, 0.04, 2.34], [-0.045, -0.04, 2.34]]), WHITE if blue else BLACK, m.METAL))
+        parts.append(make(disc, np.array([[0, i + 1, (i + 1) % 24 + 1] for i in range(24)]), color, m.MATTE))
+    parts.append(quad(np.array([[-0.045, -0.04, 2.06], [-0.045, 0.04, 2.06], [-0.045, 0.04, 2.34], [-0.045, -0.04, 2.34]]), WHITE if blue else BLACK, m.MATTE))
     return merge(parts)
 
 

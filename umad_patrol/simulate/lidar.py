@@ -18,7 +18,7 @@ def scan(renderer: Renderer, map_T_lidar: np.ndarray, time_s: float, number: int
     elevation = np.arcsin(np.sin(np.radians(-30)) + np.mod(i * PLASTIC[1], 1.0) * (np.sin(np.radians(35)) - np.sin(np.radians(-30))))
     direction = np.stack([np.cos(elevation) * np.cos(azimuth), np.cos(elevation) * np.sin(azimuth), np.sin(elevation)], 1)
     ray = np.einsum("ij,nj->ni", map_T_lidar[:3, :3], direction)
-    stage, surface = renderer.at(time_s)
+    stage, surface, _ = renderer.at(time_s)
     answer = stage.cast(map_T_lidar[:3, 3], ray.T.astype(np.float32))
     distance = answer["distance"].astype(np.float64)
     noise = rng.normal(0.0, sigma_m, points)

@@ -40,7 +40,7 @@ class Light:
     @property
     def sky(self) -> np.ndarray:
         """What the whole sky gives a surface that faces up, linear RGB; bluer when clear."""
-        clear, grey = np.array([0.42, 0.52, 0.72], np.float32), np.array([0.85, 0.88, 0.92], np.float32)
+        clear, grey = np.array([0.52, 0.58, 0.70], np.float32), np.array([0.85, 0.88, 0.92], np.float32)
         return clear + (grey - clear) * np.float32(self.cover)
 
     def sky_seen(self, direction: np.ndarray, clouds: Texture) -> np.ndarray:

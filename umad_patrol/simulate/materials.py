@@ -11,8 +11,8 @@ from umad_patrol.simulate.texture import Texture
 
 (PAVING, ROAD, GRASS, PAVERS, KERB, BARK, LEAF, MATTE, CARD, FABRIC, PLASTIC, METAL, GLASS, SKIN) = range(14)
 WALLS = range(14, 22)
-SHOPS = range(22, 26)
-FIRST_FREE = 26
+SHOPS = range(22, 30)  # the ground floor that goes with each wall
+FIRST_FREE = 30
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +47,7 @@ def make_palette(seed: int) -> Palette:
 
     ground = surfaces.GROUND_TEXEL
     table = {
-        PAVING: Material(Texture.build(surfaces.paving(rng(0)), ground), 0.5, 0.12, relief=True),
+        PAVING: Material(Texture.build(surfaces.paving(rng(0)), ground), 0.65, 0.12, relief=True),
         ROAD: Material(Texture.build(surfaces.road(rng(1)), ground), 0.7, 0.1, relief=True),
         GRASS: Material(Texture.build(surfaces.grass(rng(2)), 0.004), 0.4, 0.35, through=0.1, relief=True),
         PAVERS: Material(Texture.build(surfaces.pavers(rng(3)), 0.005), 0.4, 0.2, relief=True),
@@ -58,15 +58,14 @@ def make_palette(seed: int) -> Palette:
         CARD: Material(None, 0.12, 0.1),
         FABRIC: Material(None, 0.35, 0.15),
         PLASTIC: Material(None, 0.06, 0.06, 0.05, 40.0),
-        METAL: Material(None, 0.06, 0.06, 0.3, 60.0),
-        GLASS: Material(None, 0.02, 0.05, 0.35, 200.0),
+        METAL: Material(None, 0.06, 0.06, 0.1, 60.0),
+        GLASS: Material(None, 0.02, 0.05, 0.16, 200.0),
         SKIN: Material(None, 0.1, 0.1, 0.03, 8.0),
     }
-    for i, number in enumerate(WALLS):
+    for i, (wall, shop) in enumerate(zip(WALLS, SHOPS)):
         style = facade.STYLES[i % len(facade.STYLES)]
-        table[number] = Material(Texture.build(facade.upper_floors(style, rng(20 + i)), facade.FACADE_TEXEL, 6), 0.15, 0.1)
-    for i, number in enumerate(SHOPS):
-        style = facade.STYLES[i % len(facade.STYLES)]
-        table[number] = Material(Texture.build(facade.ground_floor(style, rng(40 + i)), facade.FACADE_TEXEL, 6), 0.15, 0.1)
+        color = facade.wall_color(style, rng(20 + i))
+        for number, draw in ((wall, facade.upper_floors), (shop, facade.ground_floor)):
+            table[number] = Material(Texture.build(draw(style, color, rng(40 + number)), facade.FACADE_TEXEL, 6), 0.15, 0.1)
     return Palette(tuple(table[i] for i in range(FIRST_FREE)), Texture.build(surfaces.detail(rng(60)), 0.001, 10),
                    Texture.build(surfaces.clouds(rng(61)), 1.0, 8))

@@ -6,27 +6,34 @@ import cv2
 import numpy as np
 
 
-def smooth(shape: tuple[int, int], cells: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
-    """One octave: `shape` float32 of about unit variance, `cells` blobs a side, periodic in both directions.
-
-    `shape` must be a multiple of `cells` in each direction.
-    """
-    grid = np.pad(rng.standard_normal(cells, dtype=np.float32), 2, mode="wrap")
-    fy, fx = shape[0] // cells[0], shape[1] // cells[1]
-    large = cv2.resize(grid, (grid.shape[1] * fx, grid.shape[0] * fy), interpolation=cv2.INTER_CUBIC)
-    return large[2 * fy:2 * fy + shape[0], 2 * fx:2 * fx + shape[1]]
-
-
 def octaves(shape: tuple[int, int], coarsest_px: int, finest_px: int, rng: np.random.Generator, gain: float = 0.6) -> np.ndarray:
     """Noise whose blobs go from `coarsest_px` down to `finest_px` in powers of two, each finer one `gain` times as strong.
 
-    The field has unit variance. Both sizes are powers of two that divide `shape`.
+    `shape` float32 of zero mean and unit variance, periodic in both directions. Both sizes are powers of two that divide
+    `shape` (a blob larger than it fills it).
     """
-    field, weight, power, size = np.zeros(shape, np.float32), 1.0, 0.0, coarsest_px
-    while size >= finest_px:
-        field += weight * smooth(shape, (max(1, shape[0] // size), max(1, shape[1] // size)), rng)
-        weight, power, size = weight * gain, power + weight * weight, size // 2
+    size, weight = coarsest_px, 1.0
+    field = rng.standard_normal(_cells(shape, size), dtype=np.float32)
+    while size > finest_px:
+        size, weight = size // 2, weight * gain
+        finer = rng.standard_normal(_cells(shape, size), dtype=np.float32)
+        field = _enlarged(field, finer.shape) + np.float32(weight) * finer
+    field = _enlarged(field, shape)
     return (field - field.mean()) / max(float(field.std()), 1e-6)
+
+
+def _cells(shape: tuple[int, int], size: int) -> tuple[int, int]:
+    return max(1, shape[0] // size), max(1, shape[1] // size)
+
+
+def _enlarged(field: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """The periodic field on a grid finer by whole factors, smoothly between its values."""
+    fy, fx = shape[0] // field.shape[0], shape[1] // field.shape[1]
+    if fy == fx == 1:
+        return field
+    padded = np.pad(field, 2, mode="wrap")
+    large = cv2.resize(padded, (padded.shape[1] * fx, padded.shape[0] * fy), interpolation=cv2.INTER_CUBIC)
+    return large[2 * fy:2 * fy + shape[0], 2 * fx:2 * fx + shape[1]]
 
 
 def veins(shape: tuple[int, int], coarsest_px: int, finest_px: int, rng: np.random.Generator) -> np.ndarray:

@@ -7,14 +7,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from umad_patrol.records import Camera
+from umad_patrol.simulate.contact import Contact
 from umad_patrol.simulate.light import Light
 from umad_patrol.simulate.mesh import merge
-from umad_patrol.simulate.shade import Hits, Shader, Surface, dot
+from umad_patrol.simulate.shade import Foot, Hits, Shader, Surface, dot
 from umad_patrol.simulate.stage import Stage
 from umad_patrol.simulate.world import World
 
-SUBPIXELS = np.array([(-0.3, -0.15), (0.15, -0.3), (0.3, 0.3)], np.float32)  # places in the pixel of the extra rays along outlines
+SUBPIXELS = np.array([(-0.33, -0.2), (0.33, 0.2)], np.float32)  # places in the pixel of the extra rays along outlines
 BATCH = 120_000  # rays at once: more fall out of the cache
+FEET = {"person": (0.3, 0.25), "cyclist": (0.8, 0.2), "car": (2.2, 1.0)}  # half length and width in metres of what stands on the ground
 SIGHT_M = 55.0  # people and vehicles farther from the robot are left out
 
 
@@ -36,25 +38,27 @@ class Renderer:
         self.world, self.run = world, run
         standing = world.standing(run)
         self._stage, self._surface = Stage(standing, threads), Surface.of(standing)
-        self._shader = Shader(world.palette)
+        line = world.route.point(np.linspace(0.0, world.route.length_m, 100), 0.0)
+        self._shader = Shader(world.palette, Contact(standing, line))
 
-    def at(self, time_s: float) -> tuple[Stage, Surface]:
-        """What rays can hit, with everybody where they are at `time_s`, and what those triangles look like."""
+    def at(self, time_s: float) -> tuple[Stage, Surface, list[Foot]]:
+        """What rays can hit, with everybody where they are at `time_s`, what those triangles look like, who touches the ground."""
         robot = self.world.drives[self.run].pose(time_s)[:2, 3]
         near = [(actor, number) for actor, number in self.world.passing(self.run, time_s)
                 if np.hypot(*(actor.place(self.world.route, time_s)[0][:2] - robot)) < SIGHT_M]
         if not near:
-            return self._stage, self._surface
+            return self._stage, self._surface, []
         meshes = [actor.mesh(self.world.route, time_s).labelled(number) for actor, number in near]
-        return self._stage.with_moving(meshes), self._surface.extended(merge(meshes))
+        feet = [Foot(*place[:2], yaw, FEET[actor.kind]) for actor, _ in near for place, yaw in (actor.place(self.world.route, time_s),)]
+        return self._stage.with_moving(meshes), self._surface.extended(merge(meshes)), feet
 
     def view(self, map_T_camera: np.ndarray, camera: Camera, light: Light, time_s: float) -> View:
         """What a camera sees from there at that time."""
-        stage, surface = self.at(time_s)
+        stage, surface, feet = self.at(time_s)
         grid, shape = _pixel_grid(camera), (camera.height, camera.width)
 
         def trace(pixels: np.ndarray) -> tuple[Hits, np.ndarray]:
-            return self._trace(stage, surface, pixels, map_T_camera, camera, light)
+            return self._trace(stage, surface, pixels, map_T_camera, camera, light, feet)
 
         parts = [trace(grid[:, i:i + BATCH]) for i in range(0, grid.shape[1], BATCH)]
         radiance = np.concatenate([color for _, color in parts], axis=1)
@@ -71,7 +75,7 @@ class Renderer:
         return View(np.ascontiguousarray(radiance.T).reshape(*shape, 3), thing, distance, above)
 
     def _trace(self, stage: Stage, surface: Surface, pixels: np.ndarray, map_T_camera: np.ndarray, camera: Camera,
-               light: Light) -> tuple[Hits, np.ndarray]:
+               light: Light, feet: list[Foot]) -> tuple[Hits, np.ndarray]:
         direction, shrink = rays_through(pixels, camera, map_T_camera)
         origin = map_T_camera[:3, 3].astype(np.float32)
         hits = Hits.of(stage.cast(origin, direction), origin, direction, shrink / np.float32(camera.K[0, 0]))
@@ -80,7 +84,7 @@ class Renderer:
         some = np.flatnonzero(hits.hit & ((facing > 0) | surface.through[hits.triangle]))
         start = hits.point[:, some] + np.float32(3e-3) * (hits.normal[:, some] + light.to_sun[:, None])
         lit[some] = ~stage.hidden(start, light.to_sun)
-        return hits, self._shader.radiance(hits, surface, light, lit)
+        return hits, self._shader.radiance(hits, surface, light, lit, feet)
 
 
 def rays_through(pixels: np.ndarray, camera: Camera, map_T_camera: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from umad_patrol.simulate import materials
+from umad_patrol.simulate.contact import Contact
 from umad_patrol.simulate.light import Light
 from umad_patrol.simulate.materials import Material, Palette
 from umad_patrol.simulate.mesh import Mesh
@@ -77,24 +78,43 @@ class Hits:
         return cls(hit, answer["triangle"], answer["bary"], point, normal, direction, distance, spread, np.where(hit, level * 64 + facing, -1))
 
 
+@dataclass(frozen=True)
+class Foot:
+    """Where somebody who moves stands: place, heading, half length and half width of what touches the ground, metres."""
+
+    x: float
+    y: float
+    yaw: float
+    half: tuple[float, float]
+
+    def open_sky(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        """The share of the sky that the ground round it sees."""
+        c, s = np.float32(np.cos(self.yaw)), np.float32(np.sin(self.yaw))
+        dx, dy = x - np.float32(self.x), y - np.float32(self.y)
+        along, across = (c * dx + s * dy) / np.float32(self.half[0]), (c * dy - s * dx) / np.float32(self.half[1])
+        square = along * along + across * across
+        return 1 - np.float32(0.65) / (1 + square * square)
+
+
 class Shader:
     """Shades hits with the materials of a palette."""
 
-    def __init__(self, palette: Palette) -> None:
-        self.palette = palette
+    def __init__(self, palette: Palette, contact: Contact) -> None:
+        self.palette, self.contact = palette, contact
 
-    def radiance(self, hits: Hits, surface: Surface, light: Light, lit: np.ndarray) -> np.ndarray:
-        """Linear RGB `(3, N)` float32; `lit` [0, 1] `(N,)` is how much of the sun each place sees."""
+    def radiance(self, hits: Hits, surface: Surface, light: Light, lit: np.ndarray, feet: list[Foot]) -> np.ndarray:
+        """Linear RGB `(3, N)` float32; `lit` [0, 1] `(N,)` is how much of the sun each place sees, `feet` who darkens the ground."""
         out = np.empty((3, len(hits.hit)), np.float32)
         sky = np.flatnonzero(~hits.hit)
         out[:, sky] = light.sky_seen(hits.direction[:, sky], self.palette.clouds)
         material = np.where(hits.hit, surface.material[hits.triangle], np.int16(-1))
         for number in np.flatnonzero(np.bincount(material[hits.hit])):
             where = np.flatnonzero(material == number)
-            out[:, where] = self._surface(self.palette.materials[number], where, hits, surface, light, lit[where])
+            out[:, where] = self._surface(self.palette.materials[number], where, hits, surface, light, lit[where], feet)
         return out
 
-    def _surface(self, kind: Material, where: np.ndarray, hits: Hits, surface: Surface, light: Light, lit: np.ndarray) -> np.ndarray:
+    def _surface(self, kind: Material, where: np.ndarray, hits: Hits, surface: Surface, light: Light, lit: np.ndarray,
+                 feet: list[Foot]) -> np.ndarray:
         triangle = hits.triangle[where]
         direction, normal = hits.direction[:, where], hits.normal[:, where]
         b1, b2 = hits.bary[:, where]
@@ -103,8 +123,7 @@ class Shader:
         distance = hits.distance[where]
         fu, fv = _footprint(hits.spread[where] * distance, dot(normal, direction), dot(rows[ALONG], direction))
         dither = _hash(where)
-        fine = self.palette.detail.sample(u, v, fu, fv, dither)
-        fine = [fine[:, c] * np.float32(1 / 128) - np.float32(1) for c in (0, 1)]
+        fine = self._fine(u, v, fu, fv, dither)
         change = 1.0 + kind.rough * fine[0]
         if kind.blotchy >= 0.1:
             part = np.float32(0.083)
@@ -118,7 +137,26 @@ class Shader:
         if curved.any():
             normal[:, curved] = _smoothed(surface.normals[triangle[curved]], b1[curved], b2[curved], direction[:, curved])
         relief = np.float32(0.5 * kind.rough) if kind.relief else np.float32(0)
-        return _lit(kind, albedo, normal, direction, distance, hits.point[2, where], lit, light, fine, relief)
+        open_sky = self._open_sky(kind.relief, normal, hits.point[:, where], feet)
+        return _lit(kind, albedo, normal, direction, distance, open_sky, lit, light, fine, relief)
+
+    def _fine(self, u: np.ndarray, v: np.ndarray, fu: np.ndarray, fv: np.ndarray, dither: np.ndarray) -> np.ndarray:
+        """Two fields of the detail `(2, N)` round 0; where a pixel covers too much to show any they are 0."""
+        near = np.flatnonzero(np.minimum(fu, fv) < 0.02)
+        bytes_ = self.palette.detail.sample(u[near], v[near], fu[near], fv[near], dither[near])
+        fine = np.zeros((2, len(u)), np.float32)
+        for c in (0, 1):
+            fine[c, near] = bytes_[:, c] * np.float32(1 / 128) - np.float32(1)
+        return fine
+
+    def _open_sky(self, ground: bool, normal: np.ndarray, point: np.ndarray, feet: list[Foot]) -> np.ndarray:
+        """The share of the sky above a place that nothing near hides, by rule of thumb."""
+        if not ground:
+            return np.where(normal[2] > 0.8, np.float32(1.0), 0.55 + 0.45 * np.clip(point[2] * np.float32(1 / 0.6), 0, 1))
+        share = self.contact.open_sky(point[0], point[1])
+        for foot in feet:
+            share *= foot.open_sky(point[0], point[1])
+        return share
 
 
 def dot(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -136,8 +174,8 @@ def _footprint(width: np.ndarray, cosine: np.ndarray, toward: np.ndarray) -> tup
     return width * np.sqrt(1 + toward / square), width * np.sqrt(1 + np.maximum(1 - square - toward, 0) / square)
 
 
-def _lit(kind: Material, albedo: np.ndarray, normal: np.ndarray, direction: np.ndarray, distance: np.ndarray, height: np.ndarray,
-         lit: np.ndarray, light: Light, fine: list[np.ndarray], relief: np.float32) -> np.ndarray:
+def _lit(kind: Material, albedo: np.ndarray, normal: np.ndarray, direction: np.ndarray, distance: np.ndarray, open_sky: np.ndarray,
+         lit: np.ndarray, light: Light, fine: np.ndarray, relief: np.float32) -> np.ndarray:
     """Sun and sky on a surface, what it mirrors of them, and the haze before it."""
     facing = dot(normal, light.to_sun)
     if relief:  # the detail's two fields tilt the surface a little
@@ -147,7 +185,7 @@ def _lit(kind: Material, albedo: np.ndarray, normal: np.ndarray, direction: np.n
     sun = np.maximum(facing, 0) * lit
     up = 0.5 + 0.5 * normal[2]
     bounce = np.float32(0.22) * (light.sky * 0.6 + light.sun * (max(0.0, float(light.to_sun[2])) * 0.35))
-    open_sky = up * np.where(normal[2] > 0.8, np.float32(1.0), 0.62 + 0.38 * np.clip(height * np.float32(1 / 0.6), 0, 1))
+    open_sky = up * open_sky
     fade = np.exp(distance * np.float32(-1.0 / HAZE_M))
     mirrored, highlight = _gloss(kind, normal, direction, light) if kind.gloss > 0 else (None, None)
     out = np.empty_like(albedo)

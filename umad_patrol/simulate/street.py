@@ -73,31 +73,34 @@ class Street:
 
     def fixtures(self) -> Mesh:
         """Lamps, posts, trees, hedges, signs, cabinets, planters and parked cars that never move."""
-        parts, rng, length = [], self.rng, self.route.length_m
-        towards_road, bend = -self.route.side * np.pi / 2, self.route.bend
-        for s in np.arange(-40, length + 50, 17.0):
-            parts.append(self.stand(furniture.lamp(rng), s, -1.75, turn=towards_road - np.pi / 2))
-        for s in np.arange(-6.0, length + 20, 1.9):
-            if np.sin(s / 9.0) > 0.25:
-                parts.append(self.stand(furniture.post(rng), s, -1.85))
+        rng, length = self.rng, self.route.length_m
+        across, bend = self.route.side * np.pi / 2, self.route.bend  # the turn that points +x at the houses
+        trees, bushes, cars = ([make_one(rng) for _ in range(5)] for make_one in (furniture.tree, furniture.bush, actors.car))
+        lamp, post, hedge = furniture.lamp(rng), furniture.post(rng), furniture.hedge(3.6, rng)
+        parts = [self.stand(lamp, s, -1.75, turn=-across - np.pi / 2) for s in np.arange(-40, length + 50, 17.0)]
+        parts += [self.stand(post, s, -1.85) for s in np.arange(-6.0, length + 20, 1.9) if np.sin(s / 9.0) > 0.25]
         for s in np.arange(-45, length + 50, 8.5):
-            if rng.random() < 0.62:
-                parts.append(self.stand(furniture.tree(rng), s + rng.uniform(-2, 2), rng.uniform(2.9, 3.6)))
-            if rng.random() < 0.75:
-                parts.append(self.stand(furniture.tree(rng), s + rng.uniform(-2, 2), -10.3))
+            for chance, d in ((0.62, rng.uniform(2.9, 3.6)), (0.75, -10.3)):
+                if rng.random() < chance:
+                    parts.append(self._grown(trees, s + rng.uniform(-2, 2), d))
         for s in np.arange(-20, length + 30, 7.0):
             if rng.random() < 0.42 and not bend[0] - 3 < s < bend[1] + 3:
-                parts.append(self.stand(furniture.hedge(rng.uniform(2.5, 4.5), rng), s, rng.uniform(4.1, 4.5)))
+                parts.append(self.stand(hedge, s, rng.uniform(4.1, 4.5)))
             elif rng.random() < 0.5:
-                parts.append(self.stand(furniture.bush(rng), s + rng.uniform(-2, 2), rng.uniform(4.0, 4.8)))
+                parts.append(self._grown(bushes, s + rng.uniform(-2, 2), rng.uniform(4.0, 4.8)))
         for s in np.arange(3, length + 20, 13.0) + rng.uniform(0, 4):
             kind = [furniture.sign, furniture.cabinet, furniture.planter][int(rng.integers(3))]
-            away = -1.8 if kind is furniture.sign else 2.35
-            parts.append(self.stand(kind(rng), s + rng.uniform(-2, 2), away, turn=0.0 if kind is furniture.sign else -towards_road - np.pi / 2))
+            d, turn = (-1.8, 0.0) if kind is furniture.sign else (2.4, across - np.pi / 2)
+            parts.append(self.stand(kind(rng), s + rng.uniform(-2, 2), d, turn=turn))
         for s in np.arange(-50, length + 55, 6.2):
             if rng.random() < 0.45:
-                parts.append(self.stand(actors.car(rng), s + rng.uniform(-0.5, 0.5), FAR_KERB + 1.0, ROAD_Z))
+                parts.append(self.stand(cars[int(rng.integers(5))], s + rng.uniform(-0.5, 0.5), FAR_KERB + 1.0, ROAD_Z))
         return merge(parts)
+
+    def _grown(self, shapes: list[Mesh], s: float, d: float) -> Mesh:
+        """One of these plants, turned and sized at random."""
+        plant = shapes[int(self.rng.integers(len(shapes)))].scaled(float(self.rng.uniform(0.85, 1.15)))
+        return self.stand(plant, s, d, turn=float(self.rng.uniform(-np.pi, np.pi)))
 
     def _stations(self, a: float, b: float) -> np.ndarray:
         start, end = self.route.bend
@@ -136,9 +139,8 @@ class Street:
 
     def _house(self, pieces: list[tuple[float, float]], d: float, outward: float) -> list[Mesh]:
         rng, parts = self.rng, []
-        wall, shop = int(rng.choice(m.WALLS)), int(rng.integers(len(m.SHOPS)))
-        style = (wall - m.WALLS[0]) % len(m.SHOPS)
-        shop = m.SHOPS[style] if rng.random() < 0.8 else m.SHOPS[shop]
+        wall = int(rng.choice(m.WALLS))
+        shop = wall - m.WALLS[0] + m.SHOPS[0]
         tint, floors, offset = rng.uniform(0.8, 1.1) * rng.uniform(0.94, 1.06, 3), int(rng.integers(2, 6)), 3.2 * float(rng.integers(4))
         top = 3.2 * (floors + 1)
         u = offset

@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from umad_patrol.simulate.noise import blots, octaves, smooth, veins
+from umad_patrol.simulate.noise import blots, octaves, veins
 
 GROUND_TEXEL = 0.00625  # metres; what a pixel covers 3 m away across the view, and finer detail is laid over it
 RUN_PX = 4096  # 25.6 m along the route before the ground repeats
@@ -19,7 +19,7 @@ def paving(rng: np.random.Generator) -> np.ndarray:
     tone = rng.normal(0, 7.0, slab.max() + 1).astype(np.float32)[slab]
     band = (np.arange(shape[1]) // (16 * length) % 2 == 0)[None, :] & (rng.random() < 0.6)
     tone = tone - 26.0 * band
-    grain = 8.0 * octaves(shape, 16, 1, rng, 0.9) + 10.0 * octaves(shape, 128, 8, rng) + 7.0 * octaves(shape, 1024 // 2, 128, rng)
+    grain = 13.0 * octaves(shape, 8, 1, rng, 1.1) + 8.0 * octaves(shape, 128, 8, rng, 0.8) + 7.0 * octaves(shape, 512, 128, rng)
     dirt = np.clip(octaves(shape, 64, 4, rng) + 0.3, 0, 2)
     gray = tone + grain - joint * (55.0 + 12.0 * dirt) - 14.0 * dirt * cv2.blur(joint, (15, 15)) * 4
     gray -= 45.0 * veins(shape, 128, 4, rng) * (rng.random(slab.max() + 1) < 0.05)[slab]
@@ -37,14 +37,14 @@ def road(rng: np.random.Generator) -> np.ndarray:
     shape = (1024, RUN_PX)
     across = np.arange(shape[0], dtype=np.float32)[:, None]
     stones = rng.standard_normal(shape, dtype=np.float32)
-    gray = 13.0 * cv2.GaussianBlur(stones, (0, 0), 0.6) / 0.5 + 6.0 * octaves(shape, 32, 2, rng, 0.8) + 8.0 * octaves(shape, 512, 64, rng)
+    gray = 15.0 * cv2.GaussianBlur(stones, (0, 0), 0.6) / 0.5 + 6.0 * octaves(shape, 32, 2, rng, 0.8) + 8.0 * octaves(shape, 512, 64, rng)
     gray += 6.0 * np.cos((across - 420) / 80.0) * np.ones((1, shape[1]), np.float32)
     for _ in range(5):
         x, y = int(rng.integers(shape[1] - 900)), int(rng.integers(150, 900))
         w, h = int(rng.integers(150, 900)), int(rng.integers(80, 330))
         gray[y:y + h, x:x + w] += rng.uniform(-26, 6)
         cv2.rectangle(gray, (x, y), (x + w, min(y + h, shape[0] - 1)), float(rng.uniform(-40, -20)), 3)
-    gray -= 45.0 * np.clip(1.6 * cv2.GaussianBlur(veins(shape, 512, 16, rng), (0, 0), 0.8), 0, 1) * (smooth(shape, (2, 8), rng) > 0.4)
+    gray -= 45.0 * np.clip(1.6 * cv2.GaussianBlur(veins(shape, 512, 16, rng), (0, 0), 0.8), 0, 1) * (octaves(shape, 512, 512, rng) > 0.4)
     gray -= 25.0 * cv2.GaussianBlur(blots(shape, 30, (6, 40), rng), (0, 0), 4)
     picture = _tinted(gray + rng.uniform(88, 112), (1.0, 1.0, 0.985))
     worn = np.clip(0.75 + 0.35 * octaves(shape, 32, 1, rng, 0.85), 0, 1)
@@ -61,9 +61,9 @@ def grass(rng: np.random.Generator) -> np.ndarray:
     shape = (1024, 1024)
     seeds = rng.standard_normal((2, *shape), dtype=np.float32)
     blades = sum(np.roll(seeds[0], (k, k), (0, 1)) + np.roll(seeds[1], (-2 * k, k), (0, 1)) for k in range(6)) / 3.0
-    gray = 17.0 * blades + 12.0 * octaves(shape, 64, 4, rng) + 8.0 * octaves(shape, 512, 128, rng)
+    gray = 26.0 * blades + 14.0 * octaves(shape, 32, 2, rng, 0.9) + 8.0 * octaves(shape, 512, 128, rng)
     dry = np.clip(octaves(shape, 256, 8, rng) - 0.6, 0, 1.5)[..., None]
-    green, straw = np.array([74, 96, 44], np.float32), np.array([128, 116, 78], np.float32)
+    green, straw = np.array([88, 108, 52], np.float32), np.array([128, 116, 78], np.float32)
     picture = green + (straw - green) * dry * 0.6 + gray[..., None] * [1.0, 1.0, 0.7]
     _litter(picture, 60, rng)
     return _bytes(picture)
@@ -101,7 +101,7 @@ def bark(rng: np.random.Generator) -> np.ndarray:
 def detail(rng: np.random.Generator) -> np.ndarray:
     """Neutral grey variation laid over everything: three independent fields of noise round 128, 1 m at 1 mm."""
     shape = (1024, 1024)
-    fields = [octaves(shape, 512, 1, rng, 0.8), octaves(shape, 16, 1, rng, 0.95), octaves(shape, 512, 32, rng, 0.6)]
+    fields = [octaves(shape, 32, 1, rng, 1.0), octaves(shape, 16, 1, rng, 1.0), octaves(shape, 512, 32, rng, 0.6)]
     return _bytes(np.stack([128 + 34 * f for f in fields], -1))
 
 
