@@ -17,6 +17,7 @@ from umad_patrol.simulate.world import World
 SUBPIXELS = np.array([(-0.33, -0.2), (0.33, 0.2)], np.float32)  # places in the pixel of the extra rays along outlines
 BATCH = 120_000  # rays at once: more fall out of the cache
 FEET = {"person": (0.3, 0.25), "cyclist": (0.8, 0.2), "car": (2.2, 1.0)}  # half length and width in metres of what stands on the ground
+ROOM = 60_000  # triangles of people and vehicles that fit beside the street's
 SIGHT_M = 55.0  # people and vehicles farther from the robot are left out
 
 
@@ -38,6 +39,7 @@ class Renderer:
         self.world, self.run = world, run
         standing = world.standing(run)
         self._stage, self._surface = Stage(standing, threads), Surface.of(standing)
+        self._roomy = self._surface.with_room(ROOM)
         line = world.route.point(np.linspace(0.0, world.route.length_m, 100), 0.0)
         self._shader = Shader(world.palette, Contact(standing, line))
 
@@ -50,7 +52,7 @@ class Renderer:
             return self._stage, self._surface, []
         meshes = [actor.mesh(self.world.route, time_s).labelled(number) for actor, number in near]
         feet = [Foot(*place[:2], yaw, FEET[actor.kind]) for actor, _ in near for place, yaw in (actor.place(self.world.route, time_s),)]
-        return self._stage.with_moving(meshes), self._surface.extended(merge(meshes)), feet
+        return self._stage.with_moving(meshes), self._roomy.followed_by(merge(meshes), len(self._surface.material)), feet
 
     def view(self, map_T_camera: np.ndarray, camera: Camera, light: Light, time_s: float) -> View:
         """What a camera sees from there at that time."""

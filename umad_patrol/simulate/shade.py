@@ -45,10 +45,22 @@ class Surface:
         smooth = np.abs(mesh.normals).sum((1, 2)) > 0.5
         return cls(table, mesh.normals.reshape(-1, 9), smooth, mesh.material, mesh.thing, mesh.material == materials.LEAF)
 
-    def extended(self, mesh: Mesh) -> Surface:
-        """With the triangles of another mesh behind its own."""
-        other = Surface.of(mesh)
-        return replace(self, **{name: np.concatenate([getattr(self, name), getattr(other, name)]) for name in self.__dataclass_fields__})
+    def with_room(self, faces: int) -> Surface:
+        """A copy in arrays that have room for so many more triangles (`followed_by`)."""
+        return replace(self, **{name: np.concatenate([a, np.zeros((faces, *a.shape[1:]), a.dtype)]) for name, a in self._arrays()})
+
+    def followed_by(self, mesh: Mesh, start: int) -> Surface:
+        """The triangles before `start` followed by those of `mesh`, written into this surface's own room: it is good until the
+        next call. Copying the whole street for each frame would take as long as casting its rays."""
+        other, end = Surface.of(mesh), start + len(mesh.faces)
+        if end > len(self.material):
+            return replace(self, **{name: np.concatenate([a[:start], getattr(other, name)]) for name, a in self._arrays()})
+        for name, array in self._arrays():
+            array[start:end] = getattr(other, name)
+        return replace(self, **{name: a[:end] for name, a in self._arrays()})
+
+    def _arrays(self) -> list[tuple[str, np.ndarray]]:
+        return [(name, getattr(self, name)) for name in self.__dataclass_fields__]
 
 
 @dataclass(frozen=True, eq=False)

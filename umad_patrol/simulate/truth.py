@@ -17,6 +17,8 @@ from umad_patrol.simulate.world import HORIZON_BIT, OLD_BIT, PATROL, World
 
 VISIBLE_SHARE = 0.3
 MIN_PIXELS = 12
+SAMPLES = 20_000  # rays at most that measure a silhouette
+Box = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True)
@@ -39,10 +41,10 @@ def labels(world: World, view: View, map_T_camera: np.ndarray, camera: Camera) -
     mask = world.bits()[view.thing]
     mask[view.above] |= HORIZON_BIT
     for old, _ in world.moved:
-        box, distance = silhouette(old.mesh, map_T_camera, camera, margin_px=0)
-        if box is None:
+        alone = silhouette(old.mesh, map_T_camera, camera)
+        if alone is None:
             continue
-        x0, y0, x1, y1 = box
+        (x0, y0, x1, y1), distance = alone
         part = mask[y0:y1, x0:x1]
         part[distance < view.distance[y0:y1, x0:x1] + 0.02] |= OLD_BIT
     return mask
@@ -55,32 +57,43 @@ def sightings(world: World, view: View, map_T_camera: np.ndarray, camera: Camera
     for thing in world.anomalies:
         if counts[thing.id] == 0:
             continue
-        _, distance = silhouette(thing.mesh, map_T_camera, camera, margin_px=camera.width)
-        whole = int(np.isfinite(distance).sum()) if distance is not None else 0
+        whole = _whole(thing.mesh, map_T_camera, camera)
         offset = np.array(thing.position[:2]) - map_T_camera[:2, 3]
         found.append(Seen(thing.id, int(counts[thing.id]), whole, float(np.hypot(*offset))))
     return found
 
 
-def silhouette(mesh: Mesh, map_T_camera: np.ndarray, camera: Camera, margin_px: int) -> tuple[tuple[int, int, int, int] | None, np.ndarray | None]:
-    """The box (x0, y0, x1, y1) of pixels round a thing alone, and the distance to it at each; None if it is behind the camera.
+def _whole(mesh: Mesh, map_T_camera: np.ndarray, camera: Camera) -> int:
+    """How many pixels a thing would have if nothing hid it and the picture had no border; large ones are counted coarsely."""
+    box = pixel_box(mesh, map_T_camera, camera, margin_px=camera.width)
+    step = max(1, int(np.sqrt((box[2] - box[0]) * (box[3] - box[1]) / SAMPLES)))
+    return int(np.isfinite(_distances(mesh, box, step, map_T_camera, camera)).sum()) * step * step
 
-    The box is cut to the picture, widened by `margin_px` on all sides.
-    """
+
+def silhouette(mesh: Mesh, map_T_camera: np.ndarray, camera: Camera) -> tuple[Box, np.ndarray] | None:
+    """The box of pixels round a thing alone, cut to the picture, and the distance to it at each; None if it is outside."""
+    box = pixel_box(mesh, map_T_camera, camera, margin_px=0)
+    return None if box is None else (box, _distances(mesh, box, 1, map_T_camera, camera))
+
+
+def pixel_box(mesh: Mesh, map_T_camera: np.ndarray, camera: Camera, margin_px: int) -> Box | None:
+    """The box (x0, y0, x1, y1) round a thing, cut to the picture widened by `margin_px`; None if it is outside or behind."""
     camera_T_map = se3.inverse(map_T_camera)
     points = mesh.vertices.astype(np.float64) @ camera_T_map[:3, :3].T + camera_T_map[:3, 3]
     if points[:, 2].max() < 0.1:
-        return None, None
+        return None
     points[:, 2] = np.maximum(points[:, 2], 0.1)
     pixels = points @ camera.K.T / points[:, 2:]
     low = np.maximum(np.floor(pixels[:, :2].min(0)).astype(int), -margin_px)
     high = np.minimum(np.ceil(pixels[:, :2].max(0)).astype(int) + 1, np.array([camera.width, camera.height]) + margin_px)
-    if np.any(high <= low):
-        return None, None
-    x, y = np.meshgrid(np.arange(low[0], high[0], dtype=np.float32), np.arange(low[1], high[1], dtype=np.float32))
+    return None if np.any(high <= low) else (int(low[0]), int(low[1]), int(high[0]), int(high[1]))
+
+
+def _distances(mesh: Mesh, box: Box, step: int, map_T_camera: np.ndarray, camera: Camera) -> np.ndarray:
+    """Distance along the ray to a thing alone at every `step`-th pixel of a box; infinite beside it."""
+    x, y = np.meshgrid(np.arange(box[0], box[2], step, dtype=np.float32), np.arange(box[1], box[3], step, dtype=np.float32))
     direction, _ = rays_through(np.stack([x.ravel(), y.ravel()]), camera, map_T_camera)
-    distance = Stage(mesh).cast(map_T_camera[:3, 3], direction)["distance"].reshape(x.shape)
-    return (int(low[0]), int(low[1]), int(high[0]), int(high[1])), distance
+    return Stage(mesh).cast(map_T_camera[:3, 3], direction)["distance"].reshape(x.shape)
 
 
 def anomaly_rows(world: World, seen: list[list[Seen]]) -> list[dict]:

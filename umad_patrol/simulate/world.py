@@ -8,7 +8,6 @@ from functools import cached_property
 import numpy as np
 
 from umad_patrol.errors import SimulationError
-from umad_patrol.io.open3d import open3d
 from umad_patrol.simulate import furniture
 from umad_patrol.simulate.actors import Actor
 from umad_patrol.simulate.drive import Drive, make_drive
@@ -16,12 +15,14 @@ from umad_patrol.simulate.light import Light, make_light
 from umad_patrol.simulate.materials import Palette, make_palette
 from umad_patrol.simulate.mesh import Mesh, merge
 from umad_patrol.simulate.route import Route, make_route
+from umad_patrol.simulate.stage import Stage
 from umad_patrol.simulate.street import ROAD_Z, Street
 from umad_patrol.simulate.things import KINDS
 
 TEACH, PATROL = "teach", "patrol"
 ANOMALY_BIT, HORIZON_BIT, PERSON_BIT, VEHICLE_BIT, MOVED_BIT, OLD_BIT = 128, 64, 32, 16, 8, 1
-MIN_LENGTH_M, SPACING_M, LEAD_M = 12.0, 3.2, 4.5
+MIN_LENGTH_M, SPACING_M, LEAD_M = 12.0, 3.2, 4.7
+VIEW_RAD = np.radians(31.0)  # a little less than half of what the camera sees across
 START_NS = {TEACH: 1_750_000_000_000_000_000, PATROL: 1_750_095_000_000_000_000}
 
 
@@ -100,11 +101,7 @@ class Planter:
     """Finds free places that the camera sees from the route."""
 
     def __init__(self, street: Street, fixed: Mesh, rng: np.random.Generator) -> None:
-        o3d = open3d()
-        self.street, self.rng, self.taken = street, rng, []
-        self.scene = o3d.t.geometry.RaycastingScene(nthreads=1)
-        self.scene.add_triangles(o3d.core.Tensor(fixed.vertices), o3d.core.Tensor(fixed.faces.astype(np.uint32)))
-        self.tensor = o3d.core.Tensor
+        self.street, self.rng, self.taken, self.stage = street, rng, [], Stage(fixed)
 
     def anomalies(self, count: int) -> tuple[Thing, ...]:
         """`count` things of all kinds by turns, spread over the route."""
@@ -117,16 +114,16 @@ class Planter:
             mesh = KINDS[str(kind)](self.rng)
             low, high = mesh.bounds()
             large = high[2] > 0.4
-            for attempt in range(200):
+            for _ in range(200):
                 d = self._aside(large and self.rng.random() < 0.35)
                 place = s + self.rng.uniform(-room, room)
                 thing = self._thing(i + 1, str(kind), ANOMALY_BIT, mesh, place, d, self.rng.uniform(-np.pi, np.pi))
-                if self._seen(thing, place):
+                if self._free(thing, 3.0) and self._seen(thing, place):
                     break
             else:
                 raise SimulationError(f"no place for a {kind} at {s:.1f} m of the route; take another --seed or fewer --anomalies")
             found.append(thing)
-        self.taken = [t.position[:2] for t in found]
+            self.taken.append(thing.position[:2])
         return tuple(found)
 
     def moved(self, first: int) -> tuple[tuple[Thing, Thing], ...]:
@@ -134,14 +131,15 @@ class Planter:
         pairs, number = [], first
         for kind, share in (("bin", self.rng.uniform(0.15, 0.4)), ("bench", self.rng.uniform(0.65, 0.9))):
             mesh = furniture.bin_(self.rng) if kind == "bin" else furniture.bench(self.rng)
-            turn = np.pi if self.street.route.side < 0 else 0.0
-            for _ in range(300):
-                s, d = share * self.street.route.length_m + self.rng.uniform(-5.0, 5.0), self.rng.uniform(2.4, 2.7)
+            turn = 0.0 if self.street.route.side > 0 else np.pi
+            for attempt in range(400):  # near where it should be; then anywhere
+                spread = 5.0 if attempt < 100 else 0.5 * self.street.route.length_m
+                s, d = share * self.street.route.length_m + self.rng.uniform(-spread, spread), self.rng.uniform(2.4, 2.7)
                 step = self.rng.choice([-1.0, 1.0]) * self.rng.uniform(1.7, 2.8)
                 if not LEAD_M < min(s, s + step) < max(s, s + step) < self.street.route.length_m - 1.5:
                     continue
                 old, new = (self._thing(number + i, kind, MOVED_BIT, mesh, s + i * step, d, turn) for i in (0, 1))
-                if self._seen(old, s) and self._seen(new, s + step) and self._free(old) and self._free(new):
+                if self._seen(old, s) and self._seen(new, s + step) and self._free(old, 2.4) and self._free(new, 2.4):
                     pairs.append((old, new))
                     self.taken += [old.position[:2], new.position[:2]]
                     number += 2
@@ -161,19 +159,23 @@ class Planter:
         size = mesh.bounds()[1] - mesh.bounds()[0]
         return Thing(number, kind, bit, (float(0.5 * (low[0] + high[0])), float(0.5 * (low[1] + high[1])), 0.0), tuple(float(x) for x in size), placed)
 
-    def _free(self, thing: Thing) -> bool:
-        return all(np.hypot(thing.position[0] - x, thing.position[1] - y) > 3.0 for x, y in self.taken)
+    def _free(self, thing: Thing, apart_m: float) -> bool:
+        return all(np.hypot(thing.position[0] - x, thing.position[1] - y) > apart_m for x, y in self.taken)
 
     def _seen(self, thing: Thing, s: float) -> bool:
-        """Whether four in five of the rays from the route, 3 and 5 m before, reach the thing's box."""
+        """Whether the camera, from two places before it, looks at the thing and four in five rays reach its box."""
         low, high = thing.mesh.bounds()
         grid = np.stack(np.meshgrid(*[np.linspace(a, b, 4) for a, b in zip(low, high)], indexing="ij"), -1).reshape(-1, 3)
         grid[:, 2] = np.maximum(grid[:, 2], 0.03)
-        for back in (3.0, 5.0):
-            eye = self.street.point(s - back, 0.0, 0.7)
-            rays = np.c_[np.broadcast_to(eye, grid.shape), grid - eye].astype(np.float32)
-            hits = self.scene.cast_rays(self.tensor(rays), nthreads=1)["t_hit"].numpy()
-            if np.mean(hits > 1.0) < 0.8:
+        aside = float(np.hypot(*(np.array(thing.position[:2]) - self.street.route.point(s, 0.0))))
+        for back in (max(2.6, 2.1 * aside), max(4.0, 2.8 * aside)):
+            eye, heading = self.street.point(s - back, 0.0, 0.7), float(self.street.route.heading(s - back))
+            toward = grid - eye
+            length = np.linalg.norm(toward, axis=1)
+            turn = np.arctan2(toward[:, 1], toward[:, 0]) - heading
+            inside = np.abs((turn + np.pi) % (2 * np.pi) - np.pi) < VIEW_RAD
+            reached = self.stage.cast(eye, (toward / length[:, None]).T)["distance"] > length - 0.02
+            if s - back < 0.4 or np.mean(inside & reached) < 0.8:
                 return False
         return True
 
