@@ -12,14 +12,14 @@ from umad_patrol.config import DetectSettings
 from umad_patrol.detect.contract import check_picture, check_sizes
 from umad_patrol.detect.gradient import evidence
 from umad_patrol.detect.gradient.features import GradientFeatures, measure
-from umad_patrol.records import CHANGED
+from umad_patrol.records import ANOMALY
 
 
 class GradientDetector:
     """New edges, new colours and changes of light beyond a shadow's, each against the best within the search range."""
 
     name = "gradient"
-    classes = (CHANGED,)
+    classes = (ANOMALY,)
 
     def __init__(self, settings: DetectSettings, device: str | torch.device = "cpu"):
         self.device = torch.device(device)
