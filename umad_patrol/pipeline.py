@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,6 +74,9 @@ class Comparer:
         self.aligner = Aligner(settings.align, self.device)
         self.detector = make_detector(settings.detect, self.device)
         self._settings = settings
+        # On a CPU a reference a core is twice as quick as every operation spread over the cores.
+        several = self.device.type == "cpu" and settings.retrieve.references > 1
+        self._threads = ThreadPoolExecutor(settings.retrieve.references, "compare") if several else None
 
     def compare(self, frame: Frame, references: list[Reference], watch: Stopwatch | None = None) -> Comparison:
         """Compare a frame with one or more references. Raises ImageError if the picture is none."""
@@ -80,34 +84,50 @@ class Comparer:
         height, width = _size(frame.image)
         with watch.stage("features"):
             features = self.aligner.extract(frame.image)
-        pairs = []
-        for reference in references:
-            with watch.stage("align"):
-                pairs.append((reference, self._aligned(frame, reference, features)))
-        usable = [(reference, alignment) for reference, alignment in pairs if alignment.comparable]
+            query = self.detector.prepare(to_tensor(frame.image, self.device))
+        with watch.stage("compare"):
+            looks = list(self._each(lambda reference: self._look(frame, features, query, reference), references))
+        usable = [look for look in looks if look.alignment.comparable]
         if not usable:
-            return Comparison(pairs[0][1], pairs[0][0], None, np.zeros((height, width), np.uint8), ())
-        with watch.stage("detect"):
-            score_map = self._scores(to_tensor(frame.image, self.device), [alignment for _, alignment in usable])
+            return Comparison(looks[0].alignment, references[0], None, np.zeros((height, width), np.uint8), ())
         with watch.stage("regions"):
+            score_map = _fused(self.detector.classes, usable)
             mask, regions = find_regions(score_map, self._settings.detect)
-        return Comparison(usable[0][1], usable[0][0], score_map, mask, regions)
+        return Comparison(usable[0].alignment, usable[0].reference, score_map, mask, regions)
 
-    def _aligned(self, frame: Frame, reference: Reference, features: Features) -> Alignment:
-        return self.aligner.align(frame.image, reference, query_features=features, query_camera=frame.camera,
-                                  map_T_camera=frame.map_T_camera)
+    def close(self) -> None:
+        """End the threads."""
+        if self._threads is not None:
+            self._threads.shutdown()
 
-    def _scores(self, query: Any, alignments: list[Alignment]) -> ScoreMap:
-        scores, valid = None, None
-        for alignment in alignments:
-            new = self.detector.score(query, alignment.warped, alignment.valid)
-            if scores is None:
-                scores, valid = new, alignment.valid
-                continue
-            both = valid & alignment.valid
-            scores = torch.where(both, torch.minimum(scores, new), torch.where(valid, scores, new))
-            valid = valid | alignment.valid
-        return ScoreMap(self.detector.classes, scores, valid)
+    def _each(self, look: Callable[[Reference], _Look], references: list[Reference]) -> Iterable[_Look]:
+        return map(look, references) if self._threads is None or len(references) == 1 else self._threads.map(look, references)
+
+    def _look(self, frame: Frame, features: Features, query: Any, reference: Reference) -> _Look:
+        alignment = self.aligner.align(frame.image, reference, query_features=features, query_camera=frame.camera,
+                                       map_T_camera=frame.map_T_camera)
+        if not alignment.comparable:
+            return _Look(reference, alignment, None)
+        scores = self.detector.compare(query, self.detector.prepare(alignment.warped), alignment.valid)
+        return _Look(reference, alignment, scores)
+
+
+@dataclass(frozen=True, eq=False)
+class _Look:
+    """One reference laid on the query and its scores, None if not comparable."""
+
+    reference: Reference
+    alignment: Alignment
+    scores: Any
+
+
+def _fused(classes: tuple[str, ...], looks: list[_Look]) -> ScoreMap:
+    scores, valid = looks[0].scores, looks[0].alignment.valid
+    for look in looks[1:]:
+        new, seen = look.scores, look.alignment.valid
+        scores = torch.where(valid & seen, torch.minimum(scores, new), torch.where(valid, scores, new))
+        valid = valid | seen
+    return ScoreMap(classes, scores, valid)
 
 
 class Pipeline:
@@ -155,6 +175,7 @@ class Pipeline:
     def close(self) -> None:
         """Write what is pending and close the store."""
         self._watch.finish()
+        self.comparer.close()
         if self._store is not None:
             self._store.close()
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from kornia.geometry.transform import warp_perspective
 
-from umad_patrol.align.warp import warp
+from umad_patrol.align.warp import lay, warp
 from umad_patrol.errors import AlignmentError
 from umad_patrol.io.images import to_image, to_tensor
 
@@ -98,3 +98,21 @@ def test_bad_homographies_are_refused(H):
 def test_bad_shapes_are_refused(shape, size):
     with pytest.raises(AlignmentError):
         warp(torch.zeros(shape), np.eye(3), size)
+
+
+def test_the_cpu_way_agrees_with_kornia(texture, known_H):
+    quick, seen = lay(texture, known_H, (500, 450), torch.device("cpu"))
+    exact, valid = warp(to_tensor(texture), known_H, (500, 450))
+    assert torch.equal(seen, valid)
+    inside = cv2.erode(valid[0, 0].numpy().astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
+    grey_levels = 255 * (quick - exact).abs()[0].numpy()[:, inside]
+    assert grey_levels.mean() < 0.3 and np.percentile(grey_levels, 99) < 0.7
+
+
+@pytest.mark.parametrize(("shape", "H", "size"), [
+    ((0, 5, 3), np.eye(3), (5, 5)), ((5, 5, 3), np.eye(3), (0, 5)), ((5, 5, 3), np.zeros((3, 3)), (5, 5)),
+    ((5, 5, 3), np.full((3, 3), np.nan), (5, 5)), ((5, 5, 3), np.eye(2), (5, 5)),
+])
+def test_laying_refuses_what_warping_refuses(shape, H, size):
+    with pytest.raises(AlignmentError):
+        lay(np.zeros(shape, np.uint8), H, size, torch.device("cpu"))

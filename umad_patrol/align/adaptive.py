@@ -8,12 +8,11 @@ import torch
 from umad_patrol.align import consensus, features
 from umad_patrol.align.polish import polish
 from umad_patrol.align.verdict import Estimate, objection
-from umad_patrol.align.warp import warp
+from umad_patrol.align.warp import lay
 from umad_patrol.config import AlignSettings
 from umad_patrol.errors import AlignmentError
 from umad_patrol.geometry import se3
 from umad_patrol.geometry.homography import overlap, rotation_homography, transform
-from umad_patrol.io.images import to_tensor
 from umad_patrol.records import Alignment, Camera, Features, Reference
 
 
@@ -80,7 +79,7 @@ class Aligner:
                    "overlap": overlap(H, *sizes)}
         if against:
             return Alignment(H, estimate.method, **numbers, comparable=False, reason=against)
-        warped, valid = warp(to_tensor(reference.image, self.device), H, sizes[1])
+        warped, valid = lay(reference.image, H, sizes[1], self.device)
         reason = f"{inliers} of {estimate.matches} matches agree" if estimate.by_matches else f"{estimate.method}, nothing verifies it"
         return Alignment(H, estimate.method, **numbers, comparable=True, reason=reason, warped=warped, valid=valid)
 
