@@ -89,17 +89,17 @@ class GradientSettings:
     """Scales of the detector without weights; fitted on simulated patrols only."""
 
     search_px: int = setting(10, "how far the reference is searched for what the query shows", unit="px", low=0, high=64)
-    noise: float = setting(0.01, "sensor noise of a pixel in [0, 1], twofold", low=0.0, high=0.5)
-    edge: float = setting(0.035, "new gradient, in log intensity a pixel, that alone scores 0.5", low=0.001, high=10.0)
-    shape_px: int = setting(26, "span within which an outline must turn; a shadow's border runs straight", unit="px", low=4, high=400)
-    colour: float = setting(0.10, "new chromaticity, in log ratio, that alone scores 0.5", low=0.001, high=10.0)
+    noise: float = setting(0.006, "sensor noise of a pixel in [0, 1]", low=0.0, high=0.5)
+    edge: float = setting(0.04, "new gradient, in log intensity a pixel, that alone scores 0.5", low=0.001, high=10.0)
+    shape_px: int = setting(42, "span within which an outline must turn; a shadow's border runs straight", unit="px", low=4, high=400)
+    colour: float = setting(0.08, "new chromaticity, in log ratio, that alone scores 0.5", low=0.001, high=10.0)
     light: float = setting(0.5, "change of log intensity beyond which no cast shadow explains it", low=0.0, high=10.0)
 
 
 @dataclass(frozen=True)
 class DetectSettings:
     detector: str = setting("gradient", "which detector compares the pictures", choices=("gradient",))
-    threshold: float = setting(0.5, "score that a changed region reaches somewhere", low=0.0, high=1.0)
+    threshold: float = setting(0.6, "score that a changed region reaches somewhere", low=0.0, high=1.0)
     low_threshold: float = setting(0.15, "score down to which a changed region spreads", low=0.0, high=1.0)
     close_px: int = setting(12, "gaps in a region up to this wide are bridged", unit="px", low=0, high=100)
     trim_px: int = setting(2, "taken off a region all round: the smoothing of edges spreads them outward", unit="px", low=0, high=50)

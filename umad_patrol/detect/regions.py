@@ -26,28 +26,37 @@ def find_regions(score_map: ScoreMap, settings: DetectSettings) -> tuple[np.ndar
     mask = np.zeros(valid.shape, np.uint8)
     regions: list[Region] = []
     for name, plane in zip(score_map.classes, scores[0]):
-        labels, kept = _patches(np.nan_to_num(plane), valid, settings)
-        regions += [_region(name, plane, labels, index, box) for index, box in kept]
-        if name != DYNAMIC and kept:
-            for index, (x, y, width, height) in kept:
-                mask[y:y + height, x:x + width][labels[y:y + height, x:x + width] == index] = 255
+        for region, inside in _regions(name, np.nan_to_num(plane), valid, settings):
+            regions.append(region)
+            x, y, width, height = region.box
+            if name != DYNAMIC:
+                mask[y:y + height, x:x + width][inside] = 255
     return mask, tuple(sorted(regions, key=lambda region: (-region.score, region.box)))
 
 
-def _patches(plane: np.ndarray, valid: np.ndarray, settings: DetectSettings) -> tuple[np.ndarray, list[tuple[int, tuple]]]:
-    """Labels of the patches of one plane, and (label, box) of those that hold a high score and are large enough."""
-    low = min(settings.low_threshold, settings.threshold)
-    patch = _shaped(((plane >= low) & valid).astype(np.uint8), settings) & valid.astype(np.uint8)
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(patch, connectivity=8)
+def _regions(name: str, plane: np.ndarray, valid: np.ndarray, settings: DetectSettings) -> list[tuple[Region, np.ndarray]]:
+    """The regions of one plane, each with its pixels inside its box."""
+    if not (plane >= settings.threshold).any():
+        return []
+    patch = (plane >= min(settings.low_threshold, settings.threshold)) & valid
+    left, top, wide, tall = cv2.boundingRect(patch.view(np.uint8))  # all work is done inside: most of a picture is unchanged
+    window = slice(top, top + tall), slice(left, left + wide)
+    plane, patch = plane[window], _shaped(patch[window].view(np.uint8), settings) & valid[window].view(np.uint8)
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(patch, connectivity=8)
     high = np.unique(labels[(plane >= settings.threshold) & (patch > 0)])
-    boxes = [(int(i), tuple(int(v) for v in stats[i, :4])) for i in high if i and stats[i, cv2.CC_STAT_AREA] >= settings.min_area_px]
-    return labels, boxes
+    found = []
+    for index in high:
+        x, y, width, height, area = (int(v) for v in stats[index])
+        if area >= settings.min_area_px:
+            part = slice(y, y + height), slice(x, x + width)
+            inside = labels[part] == index
+            score = float(plane[part][inside].max())
+            found.append((Region(name, score, area, (x + left, y + top, width, height), _foot(inside, x + left, y + top)), inside))
+    return found
 
 
 def _shaped(patch: np.ndarray, settings: DetectSettings) -> np.ndarray:
-    """Gaps up to `close_px` bridged, holes filled, `trim_px` taken off all round."""
-    if not patch.any():
-        return patch
+    """Gaps up to `close_px` bridged, holes filled, `trim_px` taken off all round but at the border."""
     patch = cv2.morphologyEx(patch, cv2.MORPH_CLOSE, _disc(settings.close_px // 2))
     outlines, _ = cv2.findContours(patch, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     filled = cv2.drawContours(np.zeros_like(patch), outlines, -1, 1, cv2.FILLED)
@@ -58,10 +67,8 @@ def _disc(radius: int) -> np.ndarray:
     return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1,) * 2)
 
 
-def _region(name: str, plane: np.ndarray, labels: np.ndarray, index: int, box: tuple) -> Region:
-    x, y, width, height = box
-    inside = labels[y:y + height, x:x + width] == index
-    score = float(plane[y:y + height, x:x + width][inside].max())
+def _foot(inside: np.ndarray, x: int, y: int) -> tuple[float, float]:
+    """The middle of the lowest rows of a region whose box has its corner at (x, y)."""
+    height = len(inside)
     lowest = np.nonzero(inside[max(0, height - FOOT_ROWS):])[1]
-    foot = (float(x + (lowest.min() + lowest.max()) / 2), float(y + height - 1))
-    return Region(name, score, int(inside.sum()), box, foot)
+    return float(x + (lowest.min() + lowest.max()) / 2), float(y + height - 1)
