@@ -19,9 +19,12 @@ WHEEL_R = 0.32
 STRIDE_M, POSES = 1.4, 14
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Actor:
-    """Moves along the route at `speed_mps` (negative: towards the robot), `d_m` towards the houses beside it, at `s0_m` at time 0, on `z_m`."""
+    """Moves along the route at `speed_mps` (negative: towards the robot), `d_m` towards the houses beside it, at `s0_m` at time 0, on `z_m`.
+
+    `model` is its shape along +x; without one it is made from its kind and `look`, a random number.
+    """
 
     id: str
     kind: str
@@ -31,6 +34,7 @@ class Actor:
     speed_mps: float
     z_m: float = 0.0
     sway_m: float = 0.0
+    model: Mesh | None = None
 
     def place(self, route: Route, time_s: float) -> tuple[np.ndarray, float]:
         """Position `(3,)` in the map and yaw at `time_s` since the start of the run."""
@@ -42,6 +46,8 @@ class Actor:
     def mesh(self, route: Route, time_s: float) -> Mesh:
         """Its surface in the map at `time_s`."""
         position, yaw = self.place(route, time_s)
+        if self.model is not None:
+            return self.model.placed(position, yaw)
         return posed(self.kind, self.look, int(abs(self.speed_mps) * time_s / STRIDE_M * POSES) % POSES).placed(position, yaw)
 
 

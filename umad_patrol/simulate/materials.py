@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -32,40 +33,78 @@ class Material:
 
 
 @dataclass(frozen=True, eq=False)
+class Picture:
+    """A picture that repeats seamlessly, `(h, w, 3)` uint8 sRGB, sides powers of two, and the size of a texel in metres."""
+
+    image: np.ndarray
+    texel: float
+
+
 class Palette:
-    """All materials by their number, and the pictures that every one shares."""
+    """All materials of the world with this seed by their number, each made when it is first looked at.
 
-    materials: tuple[Material, ...]
-    detail: Texture
-    clouds: Texture
+    `grounds` replaces the pictures of some materials, `models` are materials of their own from FIRST_FREE on.
+    """
+
+    def __init__(self, seed: int, grounds: dict[int, Picture] | None = None, models: tuple[Picture, ...] = ()) -> None:
+        self._seed, self._grounds, self._models, self._made = seed, grounds or {}, models, {}
+
+    def __getitem__(self, number: int) -> Material:
+        if number not in self._made:
+            self._made[number] = self._make(number)
+        return self._made[number]
+
+    @cached_property
+    def detail(self) -> Texture:
+        """The fine variation that lies over everything."""
+        return Texture.build(surfaces.detail(self._rng(60)), 0.001)
+
+    @cached_property
+    def clouds(self) -> Texture:
+        """What the sky is made of."""
+        return Texture.build(surfaces.clouds(self._rng(61)), 1.0)
+
+    def _rng(self, number: int) -> np.random.Generator:
+        return np.random.default_rng([self._seed, 77, number])
+
+    def _make(self, number: int) -> Material:
+        if number >= FIRST_FREE:
+            picture = self._models[number - FIRST_FREE]
+            return Material(Texture.build(picture.image, picture.texel, 5), 0.1, 0.0)
+        if number in WALLS or number in SHOPS:
+            return self._wall(number)
+        material = PLAIN[number]
+        if number in self._grounds:
+            return replace(material, texture=Texture.build(self._grounds[number].image, self._grounds[number].texel))
+        if number in PICTURES:
+            draw, texel = PICTURES[number]
+            return replace(material, texture=Texture.build(draw(self._rng(number)), texel))
+        return material
+
+    def _wall(self, number: int) -> Material:
+        place = number - (WALLS if number in WALLS else SHOPS)[0]
+        style = facade.STYLES[place % len(facade.STYLES)]
+        color, draw = facade.wall_color(style, self._rng(200 + place)), facade.upper_floors if number in WALLS else facade.ground_floor
+        return Material(Texture.build(draw(style, color, self._rng(100 + number)), facade.FACADE_TEXEL, 6), 0.15, 0.1)
 
 
-def make_palette(seed: int) -> Palette:
-    """The materials of the world with this seed; takes some seconds."""
-    def rng(number: int) -> np.random.Generator:
-        return np.random.default_rng([seed, 77, number])
-
-    ground = surfaces.GROUND_TEXEL
-    table = {
-        PAVING: Material(Texture.build(surfaces.paving(rng(0)), ground), 0.65, 0.12, relief=True),
-        ROAD: Material(Texture.build(surfaces.road(rng(1)), ground), 0.7, 0.1, relief=True),
-        GRASS: Material(Texture.build(surfaces.grass(rng(2)), 0.004), 0.4, 0.35, through=0.1, relief=True),
-        PAVERS: Material(Texture.build(surfaces.pavers(rng(3)), 0.005), 0.4, 0.2, relief=True),
-        KERB: Material(Texture.build(surfaces.concrete(rng(4)), 0.004), 0.3, 0.15),
-        BARK: Material(Texture.build(surfaces.bark(rng(5)), 0.002), 0.3, 0.3),
-        LEAF: Material(None, 0.3, 0.0, through=0.35),
-        MATTE: Material(None, 0.12, 0.12, 0.02, 10.0),
-        CARD: Material(None, 0.12, 0.1),
-        FABRIC: Material(None, 0.35, 0.15),
-        PLASTIC: Material(None, 0.06, 0.06, 0.05, 40.0),
-        METAL: Material(None, 0.06, 0.06, 0.1, 60.0),
-        GLASS: Material(None, 0.02, 0.05, 0.16, 200.0),
-        SKIN: Material(None, 0.1, 0.1, 0.03, 8.0),
-    }
-    for i, (wall, shop) in enumerate(zip(WALLS, SHOPS)):
-        style = facade.STYLES[i % len(facade.STYLES)]
-        color = facade.wall_color(style, rng(20 + i))
-        for number, draw in ((wall, facade.upper_floors), (shop, facade.ground_floor)):
-            table[number] = Material(Texture.build(draw(style, color, rng(40 + number)), facade.FACADE_TEXEL, 6), 0.15, 0.1)
-    return Palette(tuple(table[i] for i in range(FIRST_FREE)), Texture.build(surfaces.detail(rng(60)), 0.001, 10),
-                   Texture.build(surfaces.clouds(rng(61)), 1.0, 8))
+PLAIN = {
+    PAVING: Material(None, 0.65, 0.12, relief=True),
+    ROAD: Material(None, 0.7, 0.1, relief=True),
+    GRASS: Material(None, 0.4, 0.35, through=0.1, relief=True),
+    PAVERS: Material(None, 0.4, 0.2, relief=True),
+    KERB: Material(None, 0.3, 0.15),
+    BARK: Material(None, 0.3, 0.3),
+    LEAF: Material(None, 0.3, 0.0, through=0.35),
+    MATTE: Material(None, 0.12, 0.12, 0.02, 10.0),
+    CARD: Material(None, 0.12, 0.1),
+    FABRIC: Material(None, 0.35, 0.15),
+    PLASTIC: Material(None, 0.06, 0.06, 0.05, 40.0),
+    METAL: Material(None, 0.06, 0.06, 0.1, 60.0),
+    GLASS: Material(None, 0.02, 0.05, 0.16, 200.0),
+    SKIN: Material(None, 0.1, 0.1, 0.03, 8.0),
+}
+PICTURES = {
+    PAVING: (surfaces.paving, surfaces.GROUND_TEXEL), ROAD: (surfaces.road, surfaces.GROUND_TEXEL), GRASS: (surfaces.grass, 0.004),
+    PAVERS: (surfaces.pavers, 0.005), KERB: (surfaces.concrete, 0.004), BARK: (surfaces.bark, 0.002),
+}

@@ -165,7 +165,7 @@ def _grid(points: np.ndarray, color: np.ndarray, material: int, sharp_rows: bool
     else:
         along = np.gradient(points, axis=0)
         normals = np.cross(across, along).reshape(-1, 3)[faces]
-    normals = normals / np.maximum(np.linalg.norm(normals, axis=-1, keepdims=True), 1e-9)
+    normals = normals / np.maximum(np.linalg.norm(normals, axis=-1, keepdims=True), 1e-30)  # tiny at the poles, yet of some direction
     corners = flat[faces]
     area = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1)
     keep = area > 1e-10

@@ -23,7 +23,7 @@ from umad_patrol.simulate.drive import Rig, make_rig
 from umad_patrol.simulate.lidar import scan
 from umad_patrol.simulate.light import photograph
 from umad_patrol.simulate.render import Renderer
-from umad_patrol.simulate.world import PATROL, TEACH, World, make_world
+from umad_patrol.simulate.world import PATROL, TEACH, World, check_length, make_world
 
 _log = logging.getLogger(__name__)
 
@@ -99,6 +99,7 @@ def write_simulation(out: str | Path, seed: int = 0, anomalies: int = 10, frames
 def _checked(seed: int, anomalies: int, frames: int | None, size: tuple[int, int], length_m: float, assets: str | Path | None) -> Plan:
     if not 0 <= seed < 2 ** 63:
         raise SimulationError(f"seed {seed} is not in 0 to 2^63 - 1")
+    check_length(length_m)
     frames = max(2, round(length_m / SPACING_M)) if frames is None else frames
     if not 2 <= frames <= MAX_FRAMES:
         raise SimulationError(f"{frames} frames a run cannot be made; --frames takes 2 to {MAX_FRAMES}")
@@ -109,7 +110,7 @@ def _checked(seed: int, anomalies: int, frames: int | None, size: tuple[int, int
 
 
 def _world(plan: Plan) -> World:
-    return make_world(plan.seed, plan.anomalies, plan.length_m)
+    return make_world(plan.seed, plan.anomalies, plan.length_m, plan.assets)
 
 
 def _shots(world: World, run: str, plan: Plan) -> list[Shot]:

@@ -14,16 +14,20 @@ from umad_patrol.simulate.contact import Contact
 from umad_patrol.simulate.light import Light
 from umad_patrol.simulate.materials import Material, Palette
 from umad_patrol.simulate.mesh import Mesh
-from umad_patrol.simulate.texture import LINEAR
+from umad_patrol.simulate.texture import linear_light
 
 HAZE_M = 450.0
-UV, ALONG, COLOR = slice(0, 6), slice(6, 9), slice(9, 12)  # columns of Surface.table
+U, V, ALONG, COLOR, B1, B2 = slice(0, 4), slice(4, 8), slice(8, 11), slice(11, 14), slice(14, 18), slice(18, 22)  # rows of Surface.table
 
 
 @dataclass(frozen=True, eq=False)
 class Surface:
-    """What shading looks up of each triangle. `table` `(F, 12)` holds uv of the first corner and its change along both
-    sides, the direction of u, the colour; corner `normals` count where `smooth`."""
+    """What shading looks up of each triangle.
+
+    `table` `(22, F)` holds u and v as linear functions of the place in the map (x, y, z and a constant), the direction of u,
+    the colour, and the weights of the second and third corner, linear in the place too. Corner `normals` `(9, F)` count
+    where `smooth`.
+    """
 
     table: np.ndarray
     normals: np.ndarray
@@ -35,29 +39,33 @@ class Surface:
     @classmethod
     def of(cls, mesh: Mesh) -> Surface:
         """From a mesh."""
-        corners = mesh.corners
-        e1, e2 = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
+        corners = mesh.corners.astype(np.float64)
+        first, e1, e2 = corners[:, 0], corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
         d1, d2 = mesh.uv[:, 1] - mesh.uv[:, 0], mesh.uv[:, 2] - mesh.uv[:, 0]
-        det = d1[:, 0] * d2[:, 1] - d1[:, 1] * d2[:, 0]
-        along = (e1 * d2[:, 1:] - e2 * d1[:, 1:]) * np.sign(det)[:, None]
-        along /= np.maximum(np.linalg.norm(along, axis=1, keepdims=True), 1e-9)
-        table = np.concatenate([mesh.uv[:, 0], d1, d2, along, mesh.color], axis=1).astype(np.float32)
+        a, b = _dual(e1, e2)
+        weights = [np.c_[g, -np.einsum("ij,ij->i", g, first)] for g in (a, b)]
+        uv = [d1[:, i:i + 1] * weights[0] + d2[:, i:i + 1] * weights[1] for i in (0, 1)]
+        for i in (0, 1):
+            uv[i][:, 3] += mesh.uv[:, 0, i]
+        along = uv[0][:, :3] / np.maximum(np.linalg.norm(uv[0][:, :3], axis=1, keepdims=True), 1e-9)
+        table = np.concatenate([*uv, along, mesh.color, *weights], axis=1).astype(np.float32).T
         smooth = np.abs(mesh.normals).sum((1, 2)) > 0.5
-        return cls(table, mesh.normals.reshape(-1, 9), smooth, mesh.material, mesh.thing, mesh.material == materials.LEAF)
+        return cls(np.ascontiguousarray(table), np.ascontiguousarray(mesh.normals.reshape(-1, 9).T), smooth, mesh.material, mesh.thing,
+                   mesh.material == materials.LEAF)
 
     def with_room(self, faces: int) -> Surface:
         """A copy in arrays that have room for so many more triangles (`followed_by`)."""
-        return replace(self, **{name: np.concatenate([a, np.zeros((faces, *a.shape[1:]), a.dtype)]) for name, a in self._arrays()})
+        return replace(self, **{name: np.concatenate([a, np.zeros((*a.shape[:-1], faces), a.dtype)], axis=-1) for name, a in self._arrays()})
 
     def followed_by(self, mesh: Mesh, start: int) -> Surface:
-        """The triangles before `start` followed by those of `mesh`, written into this surface's own room: it is good until the
-        next call. Copying the whole street for each frame would take as long as casting its rays."""
+        """The triangles before `start` followed by those of `mesh`, written into this surface's own room: the answer is good
+        until the next call. Copying the whole street for each frame would take as long as casting its rays."""
         other, end = Surface.of(mesh), start + len(mesh.faces)
         if end > len(self.material):
-            return replace(self, **{name: np.concatenate([a[:start], getattr(other, name)]) for name, a in self._arrays()})
+            return replace(self, **{name: np.concatenate([a[..., :start], getattr(other, name)], axis=-1) for name, a in self._arrays()})
         for name, array in self._arrays():
-            array[start:end] = getattr(other, name)
-        return replace(self, **{name: a[:end] for name, a in self._arrays()})
+            array[..., start:end] = getattr(other, name)
+        return self
 
     def _arrays(self) -> list[tuple[str, np.ndarray]]:
         return [(name, getattr(self, name)) for name in self.__dataclass_fields__]
@@ -65,12 +73,11 @@ class Surface:
 
 @dataclass(frozen=True, eq=False)
 class Hits:
-    """Where rays met something: `hit` `(N,)`, triangle, barycentric place `(2, N)`, `point`, `normal` towards the eye and
-    `direction` `(3, N)`, distance; `spread` is how wide a pixel is at 1 m, `key` changes wherever another surface begins."""
+    """Where rays met something: `hit` `(N,)`, triangle, `point`, `normal` towards the eye and `direction` `(3, N)`,
+    distance; `spread` is how wide a pixel is at 1 m, `key` changes wherever another surface begins."""
 
     hit: np.ndarray
     triangle: np.ndarray
-    bary: np.ndarray
     point: np.ndarray
     normal: np.ndarray
     direction: np.ndarray
@@ -87,7 +94,11 @@ class Hits:
         point = np.where(hit, distance, np.float32(0)) * direction + np.asarray(origin, np.float32)[:, None]
         level = np.rint(dot(normal, point) * np.float32(20)).astype(np.int32)
         facing = np.rint(normal[0] * 4).astype(np.int32) * 8 + np.rint(normal[1] * 4).astype(np.int32)
-        return cls(hit, answer["triangle"], answer["bary"], point, normal, direction, distance, spread, np.where(hit, level * 64 + facing, -1))
+        return cls(hit, answer["triangle"], point, normal, direction, distance, spread, np.where(hit, level * 64 + facing, -1))
+
+    def part(self, start: int, end: int) -> Hits:
+        """Those from number `start` to before `end`."""
+        return replace(self, **{name: getattr(self, name)[..., start:end] for name in self.__dataclass_fields__})
 
 
 @dataclass(frozen=True)
@@ -118,22 +129,22 @@ class Shader:
         """Linear RGB `(3, N)` float32; `lit` [0, 1] `(N,)` is how much of the sun each place sees, `feet` who darkens the ground."""
         out = np.empty((3, len(hits.hit)), np.float32)
         sky = np.flatnonzero(~hits.hit)
-        out[:, sky] = light.sky_seen(hits.direction[:, sky], self.palette.clouds)
-        material = np.where(hits.hit, surface.material[hits.triangle], np.int16(-1))
-        for number in np.flatnonzero(np.bincount(material[hits.hit])):
+        _put(out, sky, light.sky_seen(hits.direction.take(sky, axis=1), self.palette.clouds))
+        material = surface.material.take(hits.triangle)
+        material[sky] = -1
+        for number in np.flatnonzero(np.bincount(material + 1))[1 if len(sky) else 0:] - 1:
             where = np.flatnonzero(material == number)
-            out[:, where] = self._surface(self.palette.materials[number], where, hits, surface, light, lit[where], feet)
+            _put(out, where, self._surface(self.palette[int(number)], where, hits, surface, light, lit.take(where), feet))
         return out
 
     def _surface(self, kind: Material, where: np.ndarray, hits: Hits, surface: Surface, light: Light, lit: np.ndarray,
                  feet: list[Foot]) -> np.ndarray:
-        triangle = hits.triangle[where]
-        direction, normal = hits.direction[:, where], hits.normal[:, where]
-        b1, b2 = hits.bary[:, where]
-        rows = np.ascontiguousarray(surface.table[triangle].T)
-        u, v = rows[0] + b1 * rows[2] + b2 * rows[4], rows[1] + b1 * rows[3] + b2 * rows[5]
-        distance = hits.distance[where]
-        fu, fv = _footprint(hits.spread[where] * distance, dot(normal, direction), dot(rows[ALONG], direction))
+        triangle = hits.triangle.take(where)
+        direction, normal = hits.direction.take(where, axis=1), hits.normal.take(where, axis=1)
+        point, rows = hits.point.take(where, axis=1), surface.table[:B1.start].take(triangle, axis=1)
+        u, v = _linear(rows[U], point), _linear(rows[V], point)
+        distance = hits.distance.take(where)
+        fu, fv = _footprint(hits.spread.take(where) * distance, dot(normal, direction), dot(rows[ALONG], direction))
         dither = _hash(where)
         fine = self._fine(u, v, fu, fv, dither)
         change = 1.0 + kind.rough * fine[0]
@@ -143,19 +154,18 @@ class Shader:
             change += np.float32(2.0 * kind.blotchy) * (coarse * np.float32(1 / 128) - np.float32(1))
         albedo = rows[COLOR] * np.maximum(change, np.float32(0.1))
         if kind.texture is not None:
-            picture = kind.texture.sample(u, v, fu, fv, dither)
-            albedo *= np.stack([LINEAR[picture[:, c]] for c in range(3)])
-        curved = surface.smooth[triangle]
-        if curved.any():
-            normal[:, curved] = _smoothed(surface.normals[triangle[curved]], b1[curved], b2[curved], direction[:, curved])
+            albedo *= linear_light(kind.texture.sample(u, v, fu, fv, dither))
+        curved = np.flatnonzero(surface.smooth.take(triangle))
+        if len(curved):
+            normal[:, curved] = _smoothed(surface, triangle.take(curved), point.take(curved, axis=1), direction.take(curved, axis=1))
         relief = np.float32(0.5 * kind.rough) if kind.relief else np.float32(0)
-        open_sky = self._open_sky(kind.relief, normal, hits.point[:, where], feet)
+        open_sky = self._open_sky(kind.relief, normal, point, feet)
         return _lit(kind, albedo, normal, direction, distance, open_sky, lit, light, fine, relief)
 
     def _fine(self, u: np.ndarray, v: np.ndarray, fu: np.ndarray, fv: np.ndarray, dither: np.ndarray) -> np.ndarray:
         """Two fields of the detail `(2, N)` round 0; where a pixel covers too much to show any they are 0."""
         near = np.flatnonzero(np.minimum(fu, fv) < 0.02)
-        bytes_ = self.palette.detail.sample(u[near], v[near], fu[near], fv[near], dither[near])
+        bytes_ = self.palette.detail.sample(*(a.take(near) for a in (u, v, fu, fv, dither)))
         fine = np.zeros((2, len(u)), np.float32)
         for c in (0, 1):
             fine[c, near] = bytes_[:, c] * np.float32(1 / 128) - np.float32(1)
@@ -169,6 +179,12 @@ class Shader:
         for foot in feet:
             share *= foot.open_sky(point[0], point[1])
         return share
+
+
+def _put(planes: np.ndarray, where: np.ndarray, values: np.ndarray) -> None:
+    """Write values `(3, M)` to columns of planes `(3, N)`; row by row is the quick way."""
+    for plane, row in zip(planes, values):
+        plane[where] = row
 
 
 def dot(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -219,12 +235,25 @@ def _gloss(kind: Material, normal: np.ndarray, direction: np.ndarray, light: Lig
     return share * np.clip(mirror[2] * 2 + 0.3, 0.05, 1.0), np.float32(kind.gloss * (2 + kind.sharpness) / 12.0) * shine
 
 
-def _smoothed(normals: np.ndarray, b1: np.ndarray, b2: np.ndarray, direction: np.ndarray) -> np.ndarray:
-    """Normals `(3, N)` between those of the corners `(N, 9)`."""
-    rows = normals.T
-    n = rows[0:3] * (1 - b1 - b2) + rows[3:6] * b1 + rows[6:9] * b2
+def _smoothed(surface: Surface, triangle: np.ndarray, point: np.ndarray, direction: np.ndarray) -> np.ndarray:
+    """Normals `(3, N)` between those of the corners."""
+    rows, normals = surface.table[B1.start:].take(triangle, axis=1), surface.normals.take(triangle, axis=1)
+    b1, b2 = _linear(rows[:4], point), _linear(rows[4:], point)
+    n = normals[0:3] * (1 - b1 - b2) + normals[3:6] * b1 + normals[6:9] * b2
     n /= np.maximum(np.sqrt(dot(n, n)), np.float32(1e-9))
     return np.where(dot(n, direction) > 0.3, -n, n)  # turned where seen from inside
+
+
+def _linear(rows: np.ndarray, point: np.ndarray) -> np.ndarray:
+    """A linear function (x, y, z, constant) `(4, N)` at places `(3, N)`."""
+    return dot(rows, point) + rows[3]
+
+
+def _dual(e1: np.ndarray, e2: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Vectors in the plane of both sides that give the weights of the corners: a.e1 = 1, a.e2 = 0 and the other way round."""
+    s11, s12, s22 = (np.einsum("ij,ij->i", p, q) for p, q in ((e1, e1), (e1, e2), (e2, e2)))
+    det = np.maximum(s11 * s22 - s12 * s12, 1e-18)[:, None]
+    return (s22[:, None] * e1 - s12[:, None] * e2) / det, (s11[:, None] * e2 - s12[:, None] * e1) / det
 
 
 def _hash(number: np.ndarray) -> np.ndarray:

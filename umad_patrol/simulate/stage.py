@@ -42,7 +42,7 @@ class Stage:
 
     def cast(self, origin: np.ndarray, direction: np.ndarray) -> dict[str, np.ndarray]:
         """Nearest hits of rays from one `origin` `(3,)` along unit `direction` `(3, N)`: distance and triangle
-        `(N,)`, bary `(2, N)`, normal `(3, N)`."""
+        `(N,)`, normal `(3, N)`."""
         answer = _answer(self._scene, rays(origin, direction), self.threads, 0)
         if self._moving is None:
             return answer
@@ -54,7 +54,7 @@ class Stage:
             near |= _along(direction, toward) > np.float32(least if away > ball.radius else -away)
         some = np.flatnonzero(near)
         if len(some):
-            other = _answer(self._moving, rays(origin, direction[:, some]), self.threads, self.triangles)
+            other = _answer(self._moving, rays(origin, direction.take(some, axis=1)), self.threads, self.triangles)
             closer = other["distance"] < answer["distance"][some]
             for name, values in answer.items():
                 values[..., some[closer]] = other[name][..., closer]
@@ -74,7 +74,7 @@ class Stage:
             near |= (a - np.float32(ball.centre @ across)) ** 2 + (b - np.float32(ball.centre @ other)) ** 2 < np.float32(ball.radius ** 2)
         some = np.flatnonzero(near & ~dark)
         if len(some):
-            dark[some] = self._moving.test_occlusions(open3d().core.Tensor(rays(start[:, some], to_sun)), nthreads=self.threads).numpy()
+            dark[some] = self._moving.test_occlusions(open3d().core.Tensor(rays(start.take(some, axis=1), to_sun)), nthreads=self.threads).numpy()
         return dark
 
 
@@ -104,5 +104,5 @@ def _answer(scene: object, beams: np.ndarray, threads: int, first: int) -> dict[
     found = scene.cast_rays(open3d().core.Tensor(beams), nthreads=threads)
     distance = found["t_hit"].numpy()
     triangle = np.where(np.isfinite(distance), found["primitive_ids"].numpy().astype(np.int64) + first, 0)
-    return {"distance": distance, "triangle": triangle, "bary": np.ascontiguousarray(found["primitive_uvs"].numpy().T),
+    return {"distance": distance, "triangle": triangle,
             "normal": np.ascontiguousarray(found["primitive_normals"].numpy().T)}

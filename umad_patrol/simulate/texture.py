@@ -33,7 +33,7 @@ class Texture:
     y0: np.ndarray
 
     @classmethod
-    def build(cls, image: np.ndarray, texel: float, levels: int = 8) -> Texture:
+    def build(cls, image: np.ndarray, texel: float, levels: int = 12) -> Texture:
         """From an `(h, w, 3)` uint8 picture that repeats seamlessly; `u` runs along its columns, `v` along its rows."""
         height, width = image.shape[:2]
         columns, rows = _levels(width, levels), _levels(height, levels)
@@ -57,8 +57,8 @@ class Texture:
         bias = (dither + np.float32(0.85)) * np.float32(1.0 / self.texel)  # 0.85 to 1.85: about one level from end to end
         level_u, scale_u = _level(footprint_u * bias, len(self.x0))
         level_v, scale_v = _level(footprint_v * bias, len(self.y0))
-        x = self._place(u, self.size[0], scale_u) + self.x0[level_u]
-        y = self._place(v, self.size[1], scale_v) + self.y0[level_v]
+        x = self._place(u, self.size[0], scale_u) + self.x0.take(level_u)
+        y = self._place(v, self.size[1], scale_v) + self.y0.take(level_v)
         return _look_up(self.atlas, x, y)
 
     def _place(self, u: np.ndarray, size: int, scale: np.ndarray) -> np.ndarray:
@@ -72,9 +72,14 @@ def _level(texels: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
     return level, ((127 - level) << 23).astype(np.int32).view(np.float32)
 
 
+def linear_light(picture: np.ndarray) -> np.ndarray:
+    """Linear RGB `(3, N)` float32 of sRGB bytes `(N, 3)`."""
+    return np.ascontiguousarray(cv2.LUT(picture.reshape(1, -1, 3), LINEAR)[0].T) if len(picture) else np.zeros((3, 0), np.float32)
+
+
 def _levels(size: int, most: int) -> int:
     count = 1
-    while count < most and size % (1 << count) == 0 and size >> count >= 2:
+    while count < most and size % (1 << count) == 0 and size >> count >= 1:
         count += 1
     return count
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field, replace
+from functools import cached_property, lru_cache
+from pathlib import Path
 
 import numpy as np
 
 from umad_patrol.errors import SimulationError
 from umad_patrol.simulate import furniture
 from umad_patrol.simulate.actors import Actor
+from umad_patrol.simulate.assets import Shelf
 from umad_patrol.simulate.drive import Drive, make_drive
 from umad_patrol.simulate.light import Light, make_light
-from umad_patrol.simulate.materials import Palette, make_palette
+from umad_patrol.simulate.materials import Palette, Picture
 from umad_patrol.simulate.mesh import Mesh, merge
 from umad_patrol.simulate.route import Route, make_route
 from umad_patrol.simulate.stage import Stage
@@ -21,7 +23,7 @@ from umad_patrol.simulate.things import KINDS
 
 TEACH, PATROL = "teach", "patrol"
 ANOMALY_BIT, HORIZON_BIT, PERSON_BIT, VEHICLE_BIT, MOVED_BIT, OLD_BIT = 128, 64, 32, 16, 8, 1
-MIN_LENGTH_M, SPACING_M, LEAD_M = 12.0, 3.2, 4.7
+MIN_LENGTH_M, MAX_LENGTH_M, SPACING_M, LEAD_M = 12.0, 2000.0, 3.2, 4.7
 VIEW_RAD = np.radians(31.0)  # a little less than half of what the camera sees across
 START_NS = {TEACH: 1_750_000_000_000_000_000, PATROL: 1_750_095_000_000_000_000}
 
@@ -50,11 +52,13 @@ class World:
     actors: tuple[Actor, ...]
     lights: dict[str, Light]
     drives: dict[str, Drive]
+    grounds: dict[int, Picture] = field(default_factory=dict)
+    pictures: tuple[Picture, ...] = ()
 
     @cached_property
     def palette(self) -> Palette:
-        """The materials, made when they are first looked at."""
-        return make_palette(self.seed)
+        """The materials, each made when it is first looked at."""
+        return Palette(self.seed, self.grounds, self.pictures) if self.grounds or self.pictures else _own_palette(self.seed)
 
     def standing(self, run: str) -> Mesh:
         """Everything that does not move during this run."""
@@ -77,30 +81,49 @@ class World:
         return table
 
 
-def make_world(seed: int = 0, anomalies: int = 10, length_m: float = 68.0) -> World:
-    """The world of this seed. Raises SimulationError if so many anomalies cannot stand apart on so short a route."""
-    if not (np.isfinite(length_m) and MIN_LENGTH_M <= length_m <= 2000.0):
-        raise SimulationError(f"a route of {length_m} m cannot be made; --length takes {MIN_LENGTH_M:g} to 2000 m")
+def make_world(seed: int = 0, anomalies: int = 10, length_m: float = 68.0, assets: str | Path | None = None) -> World:
+    """The world of this seed; `assets` is a folder of models and pictures (see `assets.py`) that are used as well.
+
+    Raises SimulationError if so many anomalies cannot stand apart on so short a route, or an asset cannot be read.
+    """
+    check_length(length_m)
     most = int((length_m - LEAD_M - 3.0) / SPACING_M) + 1
     if not 0 <= anomalies <= most:
         raise SimulationError(f"{anomalies} anomalies do not fit, {SPACING_M} m apart, on {length_m:g} m; ask for 0 to {most} or a longer route")
     rng = np.random.default_rng([seed, 1])
     route = make_route(rng, length_m)
     street = Street(route, rng)
-    fixed = merge([street.ground(), street.houses(), street.fixtures()])
-    planter = Planter(street, fixed, np.random.default_rng([seed, 2]))
+    shelf, extra = (None if assets is None else Shelf(assets)), np.random.default_rng([seed, 4])
+    fixed = merge([street.ground(), street.houses(), street.fixtures(), *_furniture(shelf, street, extra)])
+    planter = Planter(street, fixed, np.random.default_rng([seed, 2]), shelf)
     planted = planter.anomalies(anomalies)
     moved = planter.moved(len(planted) + 1)
     azimuth = rng.uniform(-np.pi, np.pi)
     lights = {TEACH: make_light(rng, azimuth), PATROL: make_light(rng, azimuth + rng.choice([-1, 1]) * rng.uniform(0.6, 1.8))}
     drives = {TEACH: make_drive(route, rng, 0.02, START_NS[TEACH]), PATROL: make_drive(route, rng, 0.06, START_NS[PATROL])}
-    return World(seed, route, fixed, planted, moved, _actors(route, drives[PATROL], np.random.default_rng([seed, 3])), lights, drives)
+    actors = _actors(route, drives[PATROL], np.random.default_rng([seed, 3]))
+    grounds = {}
+    if shelf is not None:
+        actors, grounds = _dressed(actors, shelf, extra), shelf.grounds(extra)
+    return World(seed, route, fixed, planted, moved, actors, lights, drives, grounds, tuple(shelf.pictures) if shelf else ())
+
+
+def check_length(length_m: float) -> None:
+    """Raises SimulationError if no route can be so long."""
+    if not MIN_LENGTH_M <= length_m <= MAX_LENGTH_M:
+        raise SimulationError(f"a route of {length_m} m cannot be made; --length takes {MIN_LENGTH_M:g} to {MAX_LENGTH_M:g} m")
+
+
+@lru_cache(maxsize=1)
+def _own_palette(seed: int) -> Palette:
+    return Palette(seed)
 
 
 class Planter:
     """Finds free places that the camera sees from the route."""
 
-    def __init__(self, street: Street, fixed: Mesh, rng: np.random.Generator) -> None:
+    def __init__(self, street: Street, fixed: Mesh, rng: np.random.Generator, shelf: Shelf | None = None) -> None:
+        self.shelf = shelf
         self.street, self.rng, self.taken, self.stage = street, rng, [], Stage(fixed)
 
     def anomalies(self, count: int) -> tuple[Thing, ...]:
@@ -111,13 +134,13 @@ class Planter:
         kinds = np.concatenate([self.rng.permutation(list(KINDS)) for _ in range(-(-count // len(KINDS)))] or [[]])[:count]
         found = []
         for i, (s, kind) in enumerate(zip(slots, kinds)):
-            mesh = KINDS[str(kind)](self.rng)
+            kind, mesh = self._left_behind(str(kind), i)
             low, high = mesh.bounds()
             large = high[2] > 0.4
             for _ in range(200):
                 d = self._aside(large and self.rng.random() < 0.35)
                 place = s + self.rng.uniform(-room, room)
-                thing = self._thing(i + 1, str(kind), ANOMALY_BIT, mesh, place, d, self.rng.uniform(-np.pi, np.pi))
+                thing = self._thing(i + 1, kind, ANOMALY_BIT, mesh, place, d, self.rng.uniform(-np.pi, np.pi))
                 if self._free(thing, 3.0) and self._seen(thing, place):
                     break
             else:
@@ -145,6 +168,12 @@ class Planter:
                     number += 2
                     break
         return tuple(pairs)
+
+    def _left_behind(self, kind: str, number: int) -> tuple[str, Mesh]:
+        """A thing of this kind; every other one comes from the shelf where there is one."""
+        mesh = KINDS[kind](self.rng)
+        found = self.shelf.take("anomaly", self.rng, (0.1, 1.2), 0.9) if self.shelf and number % 2 else None
+        return found or (kind, mesh)
 
     def _aside(self, yard: bool) -> float:
         """How far beside the robot's line: on the pavement, or in a front yard; people walk between the two."""
@@ -178,6 +207,28 @@ class Planter:
             if s - back < 0.4 or np.mean(inside & reached) < 0.8:
                 return False
         return True
+
+
+def _furniture(shelf: Shelf | None, street: Street, rng: np.random.Generator) -> list[Mesh]:
+    """Some models of street furniture in the front yards."""
+    if shelf is None:
+        return []
+    taken = [shelf.take("furniture", rng, (0.3, 3.0), 2.2) for _ in range(int(street.route.length_m / 9))]
+    return [street.stand(found[1], rng.uniform(4.0, street.route.length_m), rng.uniform(3.9, 4.6), turn=rng.uniform(-np.pi, np.pi)) for found in taken if found]
+
+
+def _dressed(actors: tuple[Actor, ...], shelf: Shelf, rng: np.random.Generator) -> tuple[Actor, ...]:
+    """Every other person and car gets a model's shape."""
+    found = []
+    for i, actor in enumerate(actors):
+        kind, height, reach = ("people", (1.4, 2.1), 1.2) if actor.kind == "person" else ("vehicle", (1.1, 2.2), 5.5)
+        model = shelf.take(kind, rng, height, reach) if i % 2 == 0 and actor.kind != "cyclist" else None
+        if model is not None:
+            size = np.ptp(model[1].vertices, axis=0)
+            turn = np.pi / 2 if actor.kind == "person" or size[1] > size[0] else 0.0  # models look along -y
+            actor = replace(actor, model=model[1].placed(np.zeros(3), turn))
+        found.append(actor)
+    return tuple(found)
 
 
 def _actors(route: Route, drive: Drive, rng: np.random.Generator) -> tuple[Actor, ...]:
