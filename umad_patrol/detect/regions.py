@@ -39,8 +39,8 @@ def _regions(name: str, plane: np.ndarray, valid: np.ndarray, settings: DetectSe
     if not (plane >= settings.threshold).any():
         return []
     patch = (plane >= min(settings.low_threshold, settings.threshold)) & valid
-    left, top, wide, tall = cv2.boundingRect(patch.view(np.uint8))  # all work is done inside: most of a picture is unchanged
-    window = slice(top, top + tall), slice(left, left + wide)
+    window = _around(patch, settings.close_px + settings.trim_px)  # most of a picture is unchanged
+    top, left = window[0].start, window[1].start
     plane, patch = plane[window], _shaped(patch[window].view(np.uint8), settings) & valid[window].view(np.uint8)
     _, labels, stats, _ = cv2.connectedComponentsWithStats(patch, connectivity=8)
     high = np.unique(labels[(plane >= settings.threshold) & (patch > 0)])
@@ -53,6 +53,12 @@ def _regions(name: str, plane: np.ndarray, valid: np.ndarray, settings: DetectSe
             score = float(plane[part][inside].max())
             found.append((Region(name, score, area, (x + left, y + top, width, height), _foot(inside, x + left, y + top)), inside))
     return found
+
+
+def _around(patch: np.ndarray, margin_px: int) -> tuple[slice, slice]:
+    """The rows and columns that hold all true pixels, with a margin as far as the picture goes."""
+    x, y, width, height = cv2.boundingRect(patch.view(np.uint8))
+    return slice(max(0, y - margin_px), y + height + margin_px), slice(max(0, x - margin_px), x + width + margin_px)
 
 
 def _shaped(patch: np.ndarray, settings: DetectSettings) -> np.ndarray:

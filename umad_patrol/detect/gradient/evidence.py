@@ -22,6 +22,8 @@ EDGE_NOISE = 0.4  # standard deviation of a derivative, and of chromaticity, ove
 CHROMA_NOISE = 0.6
 NEWNESS_REACHES = (3, 10)  # in cells of cells, 8 px
 NEWNESS_SHARE = 0.35
+CRISP_REACH = 2  # in cells
+CRISP_NONE, CRISP_ALL = 0.11, 0.25
 
 
 def score(query: GradientFeatures, reference: GradientFeatures, valid: torch.Tensor, settings: GradientSettings) -> torch.Tensor:
@@ -33,7 +35,7 @@ def score(query: GradientFeatures, reference: GradientFeatures, valid: torch.Ten
     unknown = cells.joined(cells.joined(padded((~valid).float())))
     known_edges = cells.highest(reference.edge_cells, reach)
     shapes = _shapes(query, known_edges, settings.shape_px) / settings.edge ** 2
-    surfaces = _surfaces(query, reference, unknown < 0.5, reach, settings)
+    surfaces = _crisp(_surfaces(query, reference, unknown < 0.5, reach, settings))
     of_surfaces = surfaces / (1 + surfaces) * cells.spread(_newness(query, reference, known_edges, reach))
     inside = cells.spread((cells.highest(unknown, reach, outside=1.0) < 0.5).float())
     return (1 - (1 - of_surfaces) / (1 + shapes)) * inside
@@ -46,7 +48,7 @@ def _shapes(query: GradientFeatures, known_edges: torch.Tensor, shape_px: int) -
     smaller eigenvalue of the structure tensor of the new gradient.
     """
     appeared = (query.edges - cells.spread(known_edges)).sub_(NOISE_SIGMAS * EDGE_NOISE * query.noise).clamp_min_(0)
-    appeared = appeared.square_().sum(1, keepdim=True).sqrt_()
+    appeared = _crisp(appeared.square_().sum(1, keepdim=True)).sqrt_()
     slope = query.slope * (appeared / (query.length + 1e-6))
     across, down = slope[:, :1], slope[:, 1:]
     moments = cells.joined(torch.cat([across * across, down * down, across * down], 1), torch.add) / CELL ** 2
@@ -83,6 +85,13 @@ def _surfaces(query: GradientFeatures, reference: GradientFeatures, seen: torch.
     colour = across.square_().add_(along.abs_().sub_(SHADE_STEP).clamp_min_(0).square_()).sqrt_()
     colour = colour.sub_(NOISE_SIGMAS * CHROMA_NOISE * query.noise).clamp_min_(0).div_(settings.colour).square_()
     return colour.add_(light.abs().sub_(settings.light).clamp_min_(0).div_(settings.light).square_())
+
+
+def _crisp(squared: torch.Tensor) -> torch.Tensor:
+    """Without the slopes that smoothing adds around things: under half of the highest amplitude nearby it fades, under a third it ends."""
+    top = cells.spread(cells.highest(cells.joined(squared), CRISP_REACH)).add_(1e-12)
+    share = squared / top
+    return squared * ((share - CRISP_NONE) / (CRISP_ALL - CRISP_NONE)).clamp_(0.0, 1.0)
 
 
 def _balance(query: torch.Tensor, reference: torch.Tensor, seen: torch.Tensor) -> torch.Tensor:
