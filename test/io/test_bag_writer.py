@@ -29,12 +29,23 @@ def test_what_is_written_is_read_again(tmp_path):
         bag.write("/jpeg", build.compressed_image(S, "camera", b"\xff\xd8abc"), S + 3)
         bag.write("/mask", build.image(S, "camera", np.full((4, 6), 255, np.uint8)), S + 4)
     found = {topic: (stamp, message) for topic, stamp, message in read(tmp_path / "bag")}
-    assert {topic: stamp - S for topic, (stamp, _) in found.items()} == {"/tf_static": 0, "/pose": 0, "/cloud": 1, "/info": 2, "/jpeg": 3, "/mask": 4}
+    assert {topic: stamp - S for topic, (stamp, _) in found.items()} == {
+        "/tf_static": 0,
+        "/pose": 0,
+        "/cloud": 1,
+        "/info": 2,
+        "/jpeg": 3,
+        "/mask": 4,
+    }
     pose = found["/pose"][1]
     assert (pose.pose.pose.position.z, pose.pose.pose.orientation.w, pose.pose.covariance[0]) == pytest.approx((3.0, 0.5, 1e-4))
-    assert (pose.header.stamp.sec, pose.header.stamp.nanosec) == divmod(S, 10 ** 9)
+    assert (pose.header.stamp.sec, pose.header.stamp.nanosec) == divmod(S, 10**9)
     assert np.array_equal(found["/cloud"][1].data.view(np.float32).reshape(3, 4), points) and found["/cloud"][1].row_step == 48
-    assert found["/info"][1].k.reshape(3, 3).tolist() == K.tolist() and found["/info"][1].p[2] == 320 and found["/info"][1].distortion_model == "plumb_bob"
+    assert (
+        found["/info"][1].k.reshape(3, 3).tolist() == K.tolist()
+        and found["/info"][1].p[2] == 320
+        and found["/info"][1].distortion_model == "plumb_bob"
+    )
     assert found["/jpeg"][1].data.tobytes() == b"\xff\xd8abc" and found["/mask"][1].step == 6
     assert found["/tf_static"][1].transforms[0].child_frame_id == "camera"
     with Reader(tmp_path / "bag") as reader:
@@ -52,9 +63,26 @@ def test_the_same_messages_give_the_same_bytes(tmp_path):
 
 
 def test_markers_and_diagnostics_from_nested_fields(tmp_path):
-    markers = build.message("visualization_msgs/msg/MarkerArray", {"markers": [{"header": build.header(S, "map"), "ns": "alerts", "id": 7, "type": 3,
-                            "pose": build.pose(np.eye(4)), "scale": build.vector([1, 2, 3]), "color": {"r": 1.0, "a": 0.5}, "points": [build.vector([1, 1, 1])]}]})
-    status = build.message("diagnostic_msgs/msg/DiagnosticArray", {"status": [{"name": "alert", "level": 2, "values": [{"key": "x", "value": "1"}]}]})
+    markers = build.message(
+        "visualization_msgs/msg/MarkerArray",
+        {
+            "markers": [
+                {
+                    "header": build.header(S, "map"),
+                    "ns": "alerts",
+                    "id": 7,
+                    "type": 3,
+                    "pose": build.pose(np.eye(4)),
+                    "scale": build.vector([1, 2, 3]),
+                    "color": {"r": 1.0, "a": 0.5},
+                    "points": [build.vector([1, 1, 1])],
+                }
+            ]
+        },
+    )
+    status = build.message(
+        "diagnostic_msgs/msg/DiagnosticArray", {"status": [{"name": "alert", "level": 2, "values": [{"key": "x", "value": "1"}]}]}
+    )
     with BagWriter(tmp_path / "bag") as bag:
         bag.write("/markers", markers, S)
         bag.write("/alerts", status, S)
@@ -90,8 +118,14 @@ def test_wrong_use_is_refused(tmp_path):
             bag.write("/y", build.message("std_msgs/msg/Header", {"frame_id": 5}), S)
 
 
-@pytest.mark.parametrize("kind,fields,match", [("no_msgs/msg/Thing", {}, "unknown"), ("std_msgs/msg/Header", {"frame": "map"}, "no field 'frame'"),
-                                               ("nav_msgs/msg/Odometry", {"pose": {"where": 1}}, "no field 'where'")])
+@pytest.mark.parametrize(
+    "kind,fields,match",
+    [
+        ("no_msgs/msg/Thing", {}, "unknown"),
+        ("std_msgs/msg/Header", {"frame": "map"}, "no field 'frame'"),
+        ("nav_msgs/msg/Odometry", {"pose": {"where": 1}}, "no field 'where'"),
+    ],
+)
 def test_unknown_types_and_fields_are_named(kind, fields, match):
     with pytest.raises(BagError, match=match):
         build.message(kind, fields)
@@ -104,7 +138,13 @@ def test_pictures_of_other_kinds_are_refused(picture):
 
 
 def test_every_zero_message_can_be_written(tmp_path):
-    kinds = ["sensor_msgs/msg/CameraInfo", "sensor_msgs/msg/PointCloud2", "visualization_msgs/msg/Marker", "nav_msgs/msg/Path", "sensor_msgs/msg/Image"]
+    kinds = [
+        "sensor_msgs/msg/CameraInfo",
+        "sensor_msgs/msg/PointCloud2",
+        "visualization_msgs/msg/Marker",
+        "nav_msgs/msg/Path",
+        "sensor_msgs/msg/Image",
+    ]
     with BagWriter(tmp_path / "bag") as bag:
         for i, kind in enumerate(kinds):
             bag.write(f"/t{i}", build.message(kind), S)

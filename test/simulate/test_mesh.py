@@ -27,8 +27,14 @@ def test_box_stands_on_the_ground_and_moves():
     assert low == pytest.approx([4.5, 5, 7], abs=1e-6) and high == pytest.approx([5.5, 7, 10], abs=1e-6)
 
 
-@pytest.mark.parametrize("mesh", [soft_box((0.4, 0.3, 0.5), RED, 0), lathe([(0.0, 0.0), (0.2, 0.0), (0.2, 0.5), (0.0, 0.5)], RED, 0),
-                                  capsule((0, 0, 0), (0.3, 0.1, 0.5), (0.1, 0.08), RED, 0)])
+@pytest.mark.parametrize(
+    "mesh",
+    [
+        soft_box((0.4, 0.3, 0.5), RED, 0),
+        lathe([(0.0, 0.0), (0.2, 0.0), (0.2, 0.5), (0.0, 0.5)], RED, 0),
+        capsule((0, 0, 0), (0.3, 0.1, 0.5), (0.1, 0.08), RED, 0),
+    ],
+)
 def test_smooth_normals_are_unit_and_look_outward(mesh):
     assert np.linalg.norm(mesh.normals, axis=-1) == pytest.approx(1.0, abs=1e-4)
     assert outward(mesh) > 0.97
@@ -38,11 +44,21 @@ def test_merge_keeps_every_corner():
     a, b = box((1, 1, 1), RED, 0), box((2, 2, 2), RED, 1).placed((9, 0, 0)).labelled(7)
     both = merge([a, b])
     assert np.allclose(both.corners, np.concatenate([a.corners, b.corners]))
-    assert set(both.thing[len(a.faces):]) == {7} and set(both.material[:len(a.faces)]) == {0}
+    assert set(both.thing[len(a.faces) :]) == {7} and set(both.material[: len(a.faces)]) == {0}
 
 
-HEIGHTS = {"cone": (0.4, 0.8), "bottle": (0.2, 0.35), "can": (0.1, 0.18), "backpack": (0.4, 0.65), "bag": (0.3, 0.6), "carton": (0.2, 0.75),
-           "box": (0.2, 0.36), "bollard": (0.7, 1.05), "trolley": (1.0, 1.2), "suitcase": (0.7, 1.15)}
+HEIGHTS = {
+    "cone": (0.4, 0.8),
+    "bottle": (0.2, 0.35),
+    "can": (0.1, 0.18),
+    "backpack": (0.4, 0.65),
+    "bag": (0.3, 0.6),
+    "carton": (0.2, 0.75),
+    "box": (0.2, 0.36),
+    "bollard": (0.7, 1.05),
+    "trolley": (1.0, 1.2),
+    "suitcase": (0.7, 1.15),
+}
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS))
@@ -56,13 +72,29 @@ def test_things_have_real_sizes_and_stand_on_the_ground(kind, seed):
 
 def test_people_and_vehicles_have_real_sizes():
     rng = np.random.default_rng(3)
-    for mesh, height, length in ((person(rng, 0.3), (1.5, 2.0), 1.2), (cyclist(rng, 0.1), (1.5, 1.9), 2.0), (car(rng), (1.4, 1.6), 4.5)):
+    for mesh, height, length in (
+        (person(rng, 0.3), (1.5, 2.0), 1.2),
+        (cyclist(rng, 0.1), (1.5, 1.9), 2.0),
+        (car(rng), (1.4, 1.6), 4.5),
+    ):
         low, high = mesh.bounds()
         assert height[0] < high[2] < height[1] and low[2] == pytest.approx(0.0, abs=0.06) and (high - low)[0] < length
 
 
-@pytest.mark.parametrize("make", [furniture.lamp, furniture.post, furniture.tree, furniture.bush, furniture.bench, furniture.bin_,
-                                  furniture.cabinet, furniture.sign, furniture.planter])
+@pytest.mark.parametrize(
+    "make",
+    [
+        furniture.lamp,
+        furniture.post,
+        furniture.tree,
+        furniture.bush,
+        furniture.bench,
+        furniture.bin_,
+        furniture.cabinet,
+        furniture.sign,
+        furniture.planter,
+    ],
+)
 def test_furniture_is_finite_and_stands_on_the_ground(make):
     mesh = make(np.random.default_rng(1))
     assert np.isfinite(mesh.vertices).all() and np.isfinite(mesh.uv).all() and np.isfinite(mesh.normals).all()

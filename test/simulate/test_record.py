@@ -14,8 +14,13 @@ from umad_patrol.simulate.record import write_simulation
 from umad_patrol.simulate.world import PATROL, TEACH
 
 TYPES = get_typestore(Stores.ROS2_JAZZY)
-TOPICS = {"/camera/color/image_raw/compressed": "sensor_msgs/msg/CompressedImage", "/camera/color/camera_info": "sensor_msgs/msg/CameraInfo",
-          "/localization": "nav_msgs/msg/Odometry", "/livox/lidar": "sensor_msgs/msg/PointCloud2", "/tf_static": "tf2_msgs/msg/TFMessage"}
+TOPICS = {
+    "/camera/color/image_raw/compressed": "sensor_msgs/msg/CompressedImage",
+    "/camera/color/camera_info": "sensor_msgs/msg/CameraInfo",
+    "/localization": "nav_msgs/msg/Odometry",
+    "/livox/lidar": "sensor_msgs/msg/PointCloud2",
+    "/tf_static": "tf2_msgs/msg/TFMessage",
+}
 
 
 def messages(bag, topic):
@@ -30,7 +35,7 @@ def tum(path) -> dict[int, np.ndarray]:
         if not line.startswith("#"):
             words = line.split()
             seconds, nanos = words[0].split(".")
-            rows[int(seconds) * 10 ** 9 + int(nanos)] = se3.matrix(*np.split(np.array(words[1:], float), [3]))
+            rows[int(seconds) * 10**9 + int(nanos)] = se3.matrix(*np.split(np.array(words[1:], float), [3]))
     return rows
 
 
@@ -58,21 +63,29 @@ def test_messages_carry_what_they_should(simulation, run):
     picture = cv2.imdecode(image.data, cv2.IMREAD_COLOR)
     assert picture.shape == (90, 160, 3) and picture.std() > 20 and image.format == "jpeg"
     assert image.header.frame_id == "camera_color_optical_frame"
-    assert image.header.stamp.sec * 10 ** 9 + image.header.stamp.nanosec == stamp
+    assert image.header.stamp.sec * 10**9 + image.header.stamp.nanosec == stamp
     info, camera = messages(simulation / run, "/camera/color/camera_info")[0][1], load(simulation / "truth" / "camera.yaml")
     assert info.k.reshape(3, 3).tolist() == camera["K"] and (info.width, info.height) == (160, 90)
     odometry = messages(simulation / run, "/localization")[0][1]
-    assert (odometry.header.frame_id, odometry.child_frame_id) == ("map", "body") and odometry.pose.covariance[0] == pytest.approx(1e-4)
+    assert (odometry.header.frame_id, odometry.child_frame_id) == ("map", "body") and odometry.pose.covariance[
+        0
+    ] == pytest.approx(1e-4)
     tf = {t.child_frame_id: t for t in messages(simulation / run, "/tf_static")[0][1].transforms}
-    assert tf["camera_color_optical_frame"].transform.translation.z == pytest.approx(0.7) and tf["livox_frame"].header.frame_id == "body"
+    assert (
+        tf["camera_color_optical_frame"].transform.translation.z == pytest.approx(0.7)
+        and tf["livox_frame"].header.frame_id == "body"
+    )
 
 
 @pytest.mark.parametrize("run", [TEACH, PATROL])
 def test_localization_is_near_the_truth_but_not_the_truth(simulation, run):
     body_T_camera = load(simulation / "truth" / "camera.yaml")["body_T_camera"]
     body_T_camera = se3.matrix(body_T_camera[:3], body_T_camera[3:])
-    poses = [(stamp, se3.matrix([p.x, p.y, p.z], [q.x, q.y, q.z, q.w])) for stamp, m in messages(simulation / run, "/localization")
-             for p, q in ((m.pose.pose.position, m.pose.pose.orientation),)]
+    poses = [
+        (stamp, se3.matrix([p.x, p.y, p.z], [q.x, q.y, q.z, q.w]))
+        for stamp, m in messages(simulation / run, "/localization")
+        for p, q in ((m.pose.pose.position, m.pose.pose.orientation),)
+    ]
     off = []
     for stamp, T in tum(simulation / "truth" / f"{run}_poses.txt").items():
         after = next(i for i, (s, _) in enumerate(poses) if s > stamp)
@@ -98,21 +111,27 @@ def test_masks_agree_with_the_places_of_the_anomalies(simulation):
     assert sorted(int(p.stem) for p in (truth / "masks").iterdir()) == sorted(poses)
     for stamp, T in poses.items():
         mask = cv2.imread(str(truth / "masks" / f"{stamp}.png"), cv2.IMREAD_UNCHANGED)
-        assert mask.shape == (90, 160) and mask.dtype == np.uint8 and not set(np.unique(mask & ~np.uint8(128 | 64 | 32 | 16 | 8 | 1))) - {0}
+        assert (
+            mask.shape == (90, 160)
+            and mask.dtype == np.uint8
+            and not set(np.unique(mask & ~np.uint8(128 | 64 | 32 | 16 | 8 | 1))) - {0}
+        )
         for row in rows:
             middle = np.array(row["position"]) + [0, 0, 0.5 * row["size"][2]]
             x, y, z = se3.inverse(T)[:3, :3] @ middle + se3.inverse(T)[:3, 3]
             u, v = K[0, 0] * x / z + K[0, 2], K[1, 1] * y / z + K[1, 2]
             if 1.5 < z < 6 and 5 < u < 155 and 5 < v < 85:
                 r = max(2, int(0.5 * max(row["size"]) * K[0, 0] / z))
-                checked += bool((mask[int(v) - r:int(v) + r + 1, max(int(u) - r, 0):int(u) + r + 1] & 128).any())
+                checked += bool((mask[int(v) - r : int(v) + r + 1, max(int(u) - r, 0) : int(u) + r + 1] & 128).any())
     assert checked >= 2
 
 
 def test_truth_files(simulation, small):
     truth = simulation / "truth"
     rows = load(truth / "anomalies.yaml")
-    assert len(rows) == small["anomalies"] and all(set(r) == {"id", "kind", "position", "size", "min_range_m", "visible_frames"} for r in rows)
+    assert len(rows) == small["anomalies"] and all(
+        set(r) == {"id", "kind", "position", "size", "min_range_m", "visible_frames"} for r in rows
+    )
     assert all(r["visible_frames"] > 0 and r["min_range_m"] < 8.0 for r in rows)
     assert all(len(d["path"]) == small["frames"] and len(d["path"][0]) == 4 for d in load(truth / "dynamics.yaml"))
     assert {d["kind"] for d in load(truth / "dynamics.yaml")} == {"person", "car", "cyclist"}
@@ -129,8 +148,23 @@ def test_the_same_seed_gives_the_same_bytes_on_two_workers(simulation, tmp_path,
     assert not [p for p in tmp_path.iterdir() if p.name.startswith(".")]
 
 
-@pytest.mark.parametrize("wrong", [{"frames": 0}, {"frames": 1}, {"frames": 10 ** 9}, {"size": (0, 0)}, {"size": (10, 10)}, {"size": (99999, 720)},
-                                   {"seed": -1}, {"workers": 0}, {"workers": 1000}, {"anomalies": 99}, {"anomalies": -2}, {"length_m": 3.0}])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"frames": 0},
+        {"frames": 1},
+        {"frames": 10**9},
+        {"size": (0, 0)},
+        {"size": (10, 10)},
+        {"size": (99999, 720)},
+        {"seed": -1},
+        {"workers": 0},
+        {"workers": 1000},
+        {"anomalies": 99},
+        {"anomalies": -2},
+        {"length_m": 3.0},
+    ],
+)
 def test_bad_wishes_are_refused_and_leave_nothing(tmp_path, wrong, small):
     with pytest.raises(SimulationError):
         write_simulation(tmp_path / "world", **{**small, **wrong})
@@ -146,8 +180,18 @@ def test_a_folder_that_is_taken_is_refused(tmp_path, small):
     assert (tmp_path / "note.txt").read_text() == "mine"
 
 
-@pytest.mark.parametrize("words", [["--size", "big"], ["--size", "1280"], ["--frames", "0"], ["--anomalies", "500"], ["--length", "nan"], ["--assets", "/nowhere"],
-                                   ["--seed", "-4"]])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--size", "big"],
+        ["--size", "1280"],
+        ["--frames", "0"],
+        ["--anomalies", "500"],
+        ["--length", "nan"],
+        ["--assets", "/nowhere"],
+        ["--seed", "-4"],
+    ],
+)
 def test_the_command_line_says_what_is_wrong_in_one_line(tmp_path, capsys, words):
     assert main(["simulate", str(tmp_path / "out"), *words]) == 2
     error = capsys.readouterr().err.strip().splitlines()

@@ -29,7 +29,9 @@ def before(world, rig, thing, back_m: float) -> np.ndarray:
 def test_the_camera_looks_ahead_a_little_down_from_its_height():
     rig = make_rig()
     assert rig.body_T_camera[:3, :3] @ [0, 0, 1] == pytest.approx([np.cos(np.radians(2)), 0, -np.sin(np.radians(2))])
-    assert rig.body_T_camera[:3, :3] @ [1, 0, 0] == pytest.approx([0, -1, 0], abs=1e-12)  # right in the picture is the robot's right
+    assert rig.body_T_camera[:3, :3] @ [1, 0, 0] == pytest.approx(
+        [0, -1, 0], abs=1e-12
+    )  # right in the picture is the robot's right
     assert rig.body_T_camera[2, 3] == pytest.approx(0.7)
 
 
@@ -43,7 +45,12 @@ def test_rays_go_through_their_pixels(rig, rng):
 
 
 def test_left_is_left_and_high_is_high(rig):
-    for place, check in (((6, 1.5, 0), lambda x, y: x < 80), ((6, -1.5, 0), lambda x, y: x > 80), ((6, 0, 1.4), lambda x, y: y < 45), ((6, 0, 0), lambda x, y: y > 45)):
+    for place, check in (
+        ((6, 1.5, 0), lambda x, y: x < 80),
+        ((6, -1.5, 0), lambda x, y: x > 80),
+        ((6, 0, 1.4), lambda x, y: y < 45),
+        ((6, 0, 0), lambda x, y: y > 45),
+    ):
         _, distance = truth.silhouette(box((0.2, 0.2, 0.2), np.ones(3), 0).placed(place), rig.body_T_camera, rig.camera)
         (x0, y0, x1, y1), _ = truth.silhouette(box((0.2, 0.2, 0.2), np.ones(3), 0).placed(place), rig.body_T_camera, rig.camera)
         assert check(0.5 * (x0 + x1), 0.5 * (y0 + y1)), place
@@ -86,7 +93,7 @@ def test_horizon_bit_is_what_lies_above_the_camera(world, rig, renderers):
     labels = truth.labels(world, renderers[PATROL].view(T, rig.camera, world.lights[PATROL], 0.0), T, rig.camera)
     row = project(T[:3, 3] + [1e6, 0, 0], T, rig.camera)[0, 1]
     above = (labels & 64) > 0
-    assert above[:int(row) - 1].all() and not above[int(row) + 2:].any()
+    assert above[: int(row) - 1].all() and not above[int(row) + 2 :].any()
 
 
 def test_the_same_frame_twice_is_the_same(world, rig, renderers):

@@ -70,7 +70,9 @@ def test_bits_by_number(world):
     assert not world.passing(TEACH, 0.0)
 
 
-@pytest.mark.parametrize("anomalies,length", [(-1, 68.0), (40, 68.0), (3, 5.0), (3, float("nan")), (3, float("inf")), (3, -68.0), (3, 1e6)])
+@pytest.mark.parametrize(
+    "anomalies,length", [(-1, 68.0), (40, 68.0), (3, 5.0), (3, float("nan")), (3, float("inf")), (3, -68.0), (3, 1e6)]
+)
 def test_what_cannot_be_made_is_refused(anomalies, length):
     with pytest.raises(SimulationError, match="fit|route|length"):
         make_world(0, anomalies, length)

@@ -31,8 +31,17 @@ def run(args: argparse.Namespace) -> dict:
     """Make the world and write it. Returns the summary that is printed."""
     from umad_patrol.simulate.record import write_simulation
 
-    summary = write_simulation(args.out, seed=args.seed, anomalies=args.anomalies, frames=args.frames, size=_size(args.size),
-                               length_m=args.length, workers=args.workers, assets=args.assets, progress=True)
+    summary = write_simulation(
+        args.out,
+        seed=args.seed,
+        anomalies=args.anomalies,
+        frames=args.frames,
+        size=_size(args.size),
+        length_m=args.length,
+        workers=args.workers,
+        assets=args.assets,
+        progress=True,
+    )
     if args.json != "-":
         _print(summary)
     return summary
@@ -46,8 +55,10 @@ def _size(text: str) -> tuple[int, int]:
 
 
 def _print(summary: dict) -> None:
-    print(f"{summary['out']}: {summary['route_m']:g} m, {summary['frames']['teach']} + {summary['frames']['patrol']} frames, seed {summary['seed']}")
+    frames = " + ".join(str(n) for n in summary["frames"].values())
+    print(f"{summary['out']}: {summary['route_m']:g} m, {frames} frames, seed {summary['seed']}")
     for row in summary["anomalies"]:
         x, y, _ = row["position"]
-        near = f"seen in {row['visible_frames']} frames, from {row['min_range_m']:.1f} m" if row["visible_frames"] else "never seen"
+        seen = row["visible_frames"]
+        near = f"seen in {seen} frames, from {row['min_range_m']:.1f} m" if seen else "never seen"
         print(f"  {row['id']:<14} at ({x:6.2f}, {y:6.2f}) m, {near}")

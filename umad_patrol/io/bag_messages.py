@@ -60,7 +60,10 @@ def pose(T: np.ndarray) -> dict[str, Any]:
 
 def compressed_image(stamp_ns: int, frame_id: str, data: bytes, form: str = "jpeg") -> Any:
     """sensor_msgs/CompressedImage from encoded bytes."""
-    return message("sensor_msgs/msg/CompressedImage", {"header": header(stamp_ns, frame_id), "format": form, "data": np.frombuffer(data, np.uint8)})
+    return message(
+        "sensor_msgs/msg/CompressedImage",
+        {"header": header(stamp_ns, frame_id), "format": form, "data": np.frombuffer(data, np.uint8)},
+    )
 
 
 def image(stamp_ns: int, frame_id: str, picture: np.ndarray) -> Any:
@@ -70,40 +73,78 @@ def image(stamp_ns: int, frame_id: str, picture: np.ndarray) -> Any:
     encoding = encodings.get((picture.ndim, str(picture.dtype)))
     if encoding is None or (picture.ndim == 3 and picture.shape[2] != 3):
         raise BagError(f"a {picture.dtype} picture of shape {picture.shape} cannot be written; give bgr8, mono8 or 32FC1")
-    return message("sensor_msgs/msg/Image", {
-        "header": header(stamp_ns, frame_id), "height": picture.shape[0], "width": picture.shape[1], "encoding": encoding,
-        "step": picture.strides[0], "data": picture.reshape(-1).view(np.uint8)})
+    return message(
+        "sensor_msgs/msg/Image",
+        {
+            "header": header(stamp_ns, frame_id),
+            "height": picture.shape[0],
+            "width": picture.shape[1],
+            "encoding": encoding,
+            "step": picture.strides[0],
+            "data": picture.reshape(-1).view(np.uint8),
+        },
+    )
 
 
 def camera_info(stamp_ns: int, camera: Camera) -> Any:
     """sensor_msgs/CameraInfo of a camera; one without distortion is a plumb_bob of zeros, as drivers say it."""
     model, d = (camera.distortion_model, camera.distortion) if camera.distortion_model != "none" else ("plumb_bob", (0.0,) * 5)
     P = np.hstack([camera.K, np.zeros((3, 1))])
-    return message("sensor_msgs/msg/CameraInfo", {
-        "header": header(stamp_ns, camera.frame_id), "height": camera.height, "width": camera.width, "distortion_model": model,
-        "d": np.array(d, np.float64), "k": np.ascontiguousarray(camera.K, np.float64).reshape(-1), "r": np.eye(3).reshape(-1), "p": P.reshape(-1)})
+    return message(
+        "sensor_msgs/msg/CameraInfo",
+        {
+            "header": header(stamp_ns, camera.frame_id),
+            "height": camera.height,
+            "width": camera.width,
+            "distortion_model": model,
+            "d": np.array(d, np.float64),
+            "k": np.ascontiguousarray(camera.K, np.float64).reshape(-1),
+            "r": np.eye(3).reshape(-1),
+            "p": P.reshape(-1),
+        },
+    )
 
 
 def odometry(stamp_ns: int, frame_id: str, child: str, T: np.ndarray, sigma_m: float, sigma_rad: float) -> Any:
     """nav_msgs/Odometry with equal standard deviations in all directions; the twist is left at zero."""
-    covariance = np.diag(np.r_[np.full(3, sigma_m ** 2), np.full(3, sigma_rad ** 2)]).reshape(-1)
-    return message("nav_msgs/msg/Odometry", {"header": header(stamp_ns, frame_id), "child_frame_id": child,
-                                              "pose": {"pose": pose(T), "covariance": covariance}})
+    covariance = np.diag(np.r_[np.full(3, sigma_m**2), np.full(3, sigma_rad**2)]).reshape(-1)
+    return message(
+        "nav_msgs/msg/Odometry",
+        {"header": header(stamp_ns, frame_id), "child_frame_id": child, "pose": {"pose": pose(T), "covariance": covariance}},
+    )
 
 
 def point_cloud(stamp_ns: int, frame_id: str, points: np.ndarray) -> Any:
     """sensor_msgs/PointCloud2 of `(N, 4)` float32: x, y, z, intensity."""
     points = np.ascontiguousarray(points, np.float32)
-    fields = [{"name": name, "offset": 4 * i, "datatype": FLOAT32, "count": 1} for i, name in enumerate(("x", "y", "z", "intensity"))]
-    return message("sensor_msgs/msg/PointCloud2", {
-        "header": header(stamp_ns, frame_id), "height": 1, "width": len(points), "fields": fields, "point_step": 16, "row_step": 16 * len(points),
-        "data": points.reshape(-1).view(np.uint8), "is_dense": True})
+    fields = [
+        {"name": name, "offset": 4 * i, "datatype": FLOAT32, "count": 1} for i, name in enumerate(("x", "y", "z", "intensity"))
+    ]
+    return message(
+        "sensor_msgs/msg/PointCloud2",
+        {
+            "header": header(stamp_ns, frame_id),
+            "height": 1,
+            "width": len(points),
+            "fields": fields,
+            "point_step": 16,
+            "row_step": 16 * len(points),
+            "data": points.reshape(-1).view(np.uint8),
+            "is_dense": True,
+        },
+    )
 
 
 def transforms(stamp_ns: int, parent_T_child: Mapping[tuple[str, str], np.ndarray]) -> Any:
     """tf2_msgs/TFMessage of `{(parent, child): (4, 4)}`."""
-    found = [{"header": header(stamp_ns, parent), "child_frame_id": child, "transform": {"translation": vector(T[:3, 3]), "rotation": quaternion(T)}}
-             for (parent, child), T in parent_T_child.items()]
+    found = [
+        {
+            "header": header(stamp_ns, parent),
+            "child_frame_id": child,
+            "transform": {"translation": vector(T[:3, 3]), "rotation": quaternion(T)},
+        }
+        for (parent, child), T in parent_T_child.items()
+    ]
     return message("tf2_msgs/msg/TFMessage", {"transforms": found})
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from rosbags.interfaces import (Connection, Qos, QosDurability, QosHistory, QosLiveliness, QosReliability, QosTime)
+from rosbags.interfaces import Connection, Qos, QosDurability, QosHistory, QosLiveliness, QosReliability, QosTime
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.rosbag2.errors import WriterError
 
@@ -21,8 +21,17 @@ _FOREVER = QosTime(9223372036, 854775807)
 def qos(latched: bool) -> Qos:
     """Reliable; transient local with depth 1 where a late listener must still get the message (`latched`)."""
     durability = QosDurability.TRANSIENT_LOCAL if latched else QosDurability.VOLATILE
-    return Qos(QosHistory.KEEP_LAST, 1 if latched else 10, QosReliability.RELIABLE, durability, _FOREVER, _FOREVER,
-               QosLiveliness.AUTOMATIC, _FOREVER, False)
+    return Qos(
+        QosHistory.KEEP_LAST,
+        1 if latched else 10,
+        QosReliability.RELIABLE,
+        durability,
+        _FOREVER,
+        _FOREVER,
+        QosLiveliness.AUTOMATIC,
+        _FOREVER,
+        False,
+    )
 
 
 class BagWriter:

@@ -34,14 +34,14 @@ class Model:
 
 
 class Shelf:
-    """Takes models and pictures out of the folder; keeps the pictures of the models taken, in the order of their material numbers."""
+    """Takes models and pictures out of the folder; `pictures` are those of the models taken, from material FIRST_FREE on."""
 
     def __init__(self, folder: str | Path) -> None:
         self.folder, self.pictures = Path(folder), []
         self._models, self._tiles = _manifest(self.folder)
 
     def take(self, kind: str, rng: np.random.Generator, height_m: tuple[float, float], reach_m: float) -> tuple[str, Mesh] | None:
-        """Name and mesh of a model of this class within these heights and at most `reach_m` long and wide; None if there is none."""
+        """Name and mesh of a model of this class of such a height and at most `reach_m` long and wide; None if there is none."""
         fit = [x for x in self._models.get(kind, []) if height_m[0] <= x.height_m <= height_m[1] and max(x.x_m, x.y_m) <= reach_m]
         if not fit:
             return None
@@ -70,7 +70,9 @@ class Shelf:
             loaded = _trimesh().load(path, force="mesh", process=False)
             vertices, faces = np.asarray(loaded.vertices, np.float64), np.asarray(loaded.faces, np.int64)
         except (OSError, ValueError, KeyError, IndexError, AttributeError, TypeError) as error:
-            raise SimulationError(f"asset {path} cannot be read as GLB ({type(error).__name__}: {error}); take it out of MANIFEST.csv") from error
+            raise SimulationError(
+                f"asset {path} cannot be read as GLB ({type(error).__name__}: {error}); take it out of MANIFEST.csv"
+            ) from error
         if not len(faces) or not np.isfinite(vertices).all():
             raise SimulationError(f"asset {path} holds no usable triangles; take it out of MANIFEST.csv")
         image, uv = _painted(loaded)
@@ -90,7 +92,9 @@ def _manifest(folder: Path) -> tuple[dict[str, list[Model]], list[str]]:
         with path.open(newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
     except OSError as error:
-        raise SimulationError(f"--assets {folder}: {path.name} cannot be read ({error.strerror}); name a folder that has one") from error
+        raise SimulationError(
+            f"--assets {folder}: {path.name} cannot be read ({error.strerror}); name a folder that has one"
+        ) from error
     except (UnicodeDecodeError, csv.Error) as error:
         raise SimulationError(f"--assets {folder}: {path.name} is no CSV ({error})") from error
     if not rows or any(name not in rows[0] for name in COLUMNS):
@@ -102,7 +106,9 @@ def _manifest(folder: Path) -> tuple[dict[str, list[Model]], list[str]]:
             try:
                 model = Model(row["file"], row["name"], float(row["height_m"]), float(row["x_m"]), float(row["y_m"]))
             except (TypeError, ValueError) as error:
-                raise SimulationError(f"--assets {folder}: {row['file']} has no size in {path.name} (height_m, x_m, y_m)") from error
+                raise SimulationError(
+                    f"--assets {folder}: {row['file']} has no size in {path.name} (height_m, x_m, y_m)"
+                ) from error
             models.setdefault(row["class"], []).append(model)
     return models, tiles
 
@@ -111,7 +117,9 @@ def _trimesh() -> Any:
     try:
         import trimesh
     except ImportError as error:
-        raise SimulationError("--assets needs the package trimesh to read GLB; pip install trimesh, or leave --assets out") from error
+        raise SimulationError(
+            "--assets needs the package trimesh to read GLB; pip install trimesh, or leave --assets out"
+        ) from error
     return trimesh
 
 

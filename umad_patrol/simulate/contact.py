@@ -37,4 +37,4 @@ class Contact:
         rows = -(-len(u) // 4096)
         u, v = np.resize(u, (rows, 4096)), np.resize(v, (rows, 4096))
         found = cv2.remap(self._open, u, v, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=1.0)
-        return found.ravel()[:len(x)]
+        return found.ravel()[: len(x)]

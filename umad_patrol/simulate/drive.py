@@ -89,6 +89,7 @@ def make_drive(route: Route, rng: np.random.Generator, sideways_m: float, start_
     """A run that keeps about `sideways_m` (rms) to the line, with the small sways and nods of a wheeled robot."""
     lengths = np.array([47.0, 23.0, 11.0]) * rng.uniform(0.85, 1.15, 3)
     share = np.array([0.75, 0.55, 0.25]) * np.sqrt(2.0)
-    waves = np.c_[lengths, rng.uniform(0, 2 * np.pi, 3), sideways_m * share, np.radians([0.12, 0.18, 0.14]), np.radians([0.1, 0.14, 0.1])]
+    waves = np.c_[
+        lengths, rng.uniform(0, 2 * np.pi, 3), sideways_m * share, np.radians([0.12, 0.18, 0.14]), np.radians([0.1, 0.14, 0.1])
+    ]
     return Drive(route, speed_mps, waves, start_ns)
-

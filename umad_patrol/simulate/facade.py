@@ -14,10 +14,12 @@ STYLES = ("plaster", "brick", "panels", "concrete")
 
 def wall_color(style: str, rng: np.random.Generator) -> np.ndarray:
     """A colour that such a wall may have, sRGB 0 to 255."""
-    pool = {"plaster": [(204, 190, 160), (188, 176, 162), (196, 168, 140), (206, 204, 198), (172, 186, 180)],
-            "brick": [(142, 84, 66), (156, 112, 84), (124, 76, 66)],
-            "panels": [(168, 166, 160), (136, 140, 146), (180, 168, 150)],
-            "concrete": [(152, 150, 144), (164, 158, 148)]}[style]
+    pool = {
+        "plaster": [(204, 190, 160), (188, 176, 162), (196, 168, 140), (206, 204, 198), (172, 186, 180)],
+        "brick": [(142, 84, 66), (156, 112, 84), (124, 76, 66)],
+        "panels": [(168, 166, 160), (136, 140, 146), (180, 168, 150)],
+        "concrete": [(152, 150, 144), (164, 158, 148)],
+    }[style]
     return np.array(pool[int(rng.integers(len(pool)))], np.float32)
 
 
@@ -32,7 +34,7 @@ def upper_floors(style: str, color: np.ndarray, rng: np.random.Generator) -> np.
     if rng.random() < 0.7:
         for row in range(3):
             cv2.rectangle(picture, (0, row * BAY + 244), (4 * BAY, row * BAY + 252), (trim * 0.95).tolist(), -1)
-            picture[row * BAY + 252:row * BAY + 255] *= 0.6
+            picture[row * BAY + 252 : row * BAY + 255] *= 0.6
     _streaks(picture, rng)
     return np.ascontiguousarray(np.clip(picture, 3, 250).astype(np.uint8)[::-1])
 
@@ -74,7 +76,7 @@ def _wall(style: str, color: np.ndarray, shape: tuple[int, int], rng: np.random.
 
 def _window(picture: np.ndarray, x: int, y: int, w: int, h: int, trim: np.ndarray, rng: np.random.Generator) -> None:
     cv2.rectangle(picture, (x - 7, y - 7), (x + w + 7, y + h + 6), trim.tolist(), -1)
-    picture[y - 12:y - 7, x - 7:x + w + 7] *= 0.85
+    picture[y - 12 : y - 7, x - 7 : x + w + 7] *= 0.85
     shade = np.linspace(1.25, 0.7, h)[:, None, None]
     pane = np.array([46, 58, 70], np.float32) * rng.uniform(0.6, 1.6) * shade * np.ones((1, w, 1))
     pane += 10.0 * octaves((256, 256), 64, 16, rng)[:h, :w, None]
@@ -83,19 +85,19 @@ def _window(picture: np.ndarray, x: int, y: int, w: int, h: int, trim: np.ndarra
         fold = 12.0 * np.sin(np.arange(w) / rng.uniform(2, 4))[None, :, None]
         share = int(w * rng.uniform(0.2, 0.5))
         pane[:, :share] = rng.uniform(110, 175) + fold[:, :share]
-        pane[:, w - share:] = rng.uniform(110, 175) + fold[:, w - share:]
+        pane[:, w - share :] = rng.uniform(110, 175) + fold[:, w - share :]
     elif kind < 0.55:  # blind
         drop = int(h * rng.uniform(0.2, 0.9))
         pane[:drop] = rng.uniform(120, 190) - 22.0 * (np.arange(drop) % 5 == 0)[:, None, None]
-    picture[y:y + h, x:x + w] = pane
-    picture[y:y + 6, x:x + w] *= 0.5  # the reveal's shadow
+    picture[y : y + h, x : x + w] = pane
+    picture[y : y + 6, x : x + w] *= 0.5  # the reveal's shadow
     frame = [float(rng.choice([225, 90, 60]))] * 3
     cv2.rectangle(picture, (x, y), (x + w, y + h), frame, 4)
     cv2.line(picture, (x + w // 2, y), (x + w // 2, y + h), frame, 4)
     if h > 120:
         cv2.line(picture, (x, y + h // 3), (x + w, y + h // 3), frame, 3)
     cv2.rectangle(picture, (x - 10, y + h + 5), (x + w + 10, y + h + 11), np.clip(trim * 1.25, 0, 240).tolist(), -1)
-    picture[y + h + 11:y + h + 16, x - 10:x + w + 10] *= 0.62
+    picture[y + h + 11 : y + h + 16, x - 10 : x + w + 10] *= 0.62
 
 
 def _door(picture: np.ndarray, x: int, rng: np.random.Generator) -> None:
@@ -105,7 +107,7 @@ def _door(picture: np.ndarray, x: int, rng: np.random.Generator) -> None:
     for py in (84, 150):
         cv2.rectangle(picture, (x + 10, py), (x + 78, py + 54), (color * 0.72).tolist(), 3)
     cv2.circle(picture, (x + 78, 172), 4, [190.0, 176.0, 120.0], -1)
-    picture[70:78, x:x + 88] *= 0.55
+    picture[70:78, x : x + 88] *= 0.55
 
 
 def _shop(picture: np.ndarray, x: int, rng: np.random.Generator) -> None:
@@ -113,12 +115,14 @@ def _shop(picture: np.ndarray, x: int, rng: np.random.Generator) -> None:
     cv2.rectangle(picture, (x, 12), (x + 216, 48), sign.tolist(), -1)
     for i in range(int(rng.integers(4, 9))):
         cx = x + 24 + 20 * i
-        cv2.rectangle(picture, (cx, 22), (cx + int(rng.integers(6, 15)), 38), (255 - sign).tolist(), -1 if rng.random() < 0.5 else 3)
+        cv2.rectangle(
+            picture, (cx, 22), (cx + int(rng.integers(6, 15)), 38), (255 - sign).tolist(), -1 if rng.random() < 0.5 else 3
+        )
     pane = np.array([52, 56, 58], np.float32) + 16.0 * octaves((256, 256), 64, 4, rng)[:160, :208, None]
     for _ in range(14):
         px, py = int(rng.integers(180)), int(rng.integers(60, 140))
         cv2.rectangle(pane, (px, py), (px + int(rng.integers(8, 40)), 159), rng.uniform(30, 170, 3).tolist(), -1)
-    picture[54:214, x + 4:x + 212] = pane
+    picture[54:214, x + 4 : x + 212] = pane
     cv2.rectangle(picture, (x + 4, 54), (x + 212, 214), [70.0] * 3, 4)
     cv2.line(picture, (x + 108, 54), (x + 108, 214), [70.0] * 3, 4)
 

@@ -10,12 +10,22 @@ from umad_patrol.simulate.shade import COLOR
 PLASTIC = (0.7548776662466927, 0.5698402909980532)  # the two-dimensional golden ratio: fills a plane evenly (Roberts 2018)
 
 
-def scan(renderer: Renderer, map_T_lidar: np.ndarray, time_s: float, number: int, rng: np.random.Generator, points: int = 6000,
-         range_m: float = 40.0, sigma_m: float = 0.02) -> np.ndarray:
+def scan(
+    renderer: Renderer,
+    map_T_lidar: np.ndarray,
+    time_s: float,
+    number: int,
+    rng: np.random.Generator,
+    points: int = 6000,
+    range_m: float = 40.0,
+    sigma_m: float = 0.02,
+) -> np.ndarray:
     """Points `(N, 4)` float32 (x, y, z, intensity) all round, from 30 degrees below to 35 above the horizon."""
     i = np.arange(points, dtype=np.float64) + points * number
     azimuth = 2 * np.pi * np.mod(i * PLASTIC[0], 1.0)
-    elevation = np.arcsin(np.sin(np.radians(-30)) + np.mod(i * PLASTIC[1], 1.0) * (np.sin(np.radians(35)) - np.sin(np.radians(-30))))
+    elevation = np.arcsin(
+        np.sin(np.radians(-30)) + np.mod(i * PLASTIC[1], 1.0) * (np.sin(np.radians(35)) - np.sin(np.radians(-30)))
+    )
     direction = np.stack([np.cos(elevation) * np.cos(azimuth), np.cos(elevation) * np.sin(azimuth), np.sin(elevation)], 1)
     ray = np.einsum("ij,nj->ni", map_T_lidar[:3, :3], direction)
     moment = renderer.at(time_s)

@@ -35,7 +35,7 @@ class Light:
     def sun(self) -> np.ndarray:
         """What the sun gives a surface that faces it, linear RGB; warmer when low."""
         low = np.exp(-np.sin(self.elevation_rad) / 0.22)
-        return (1.0 - 0.75 * self.cover ** 2) * np.array([2.5, 2.35 - 0.35 * low, 2.1 - 1.0 * low], np.float32)
+        return (1.0 - 0.75 * self.cover**2) * np.array([2.5, 2.35 - 0.35 * low, 2.1 - 1.0 * low], np.float32)
 
     @property
     def sky(self) -> np.ndarray:
@@ -47,16 +47,23 @@ class Light:
         """Linear RGB `(3, N)` of the sky in unit directions `(3, N)`, clouds and the glow round the sun included."""
         up = np.clip(direction[2], 0, 1)
         fade, dome = (1 - up) ** 4, np.float32(1) / (up + np.float32(0.12))
-        noise = clouds.sample(110 * dome * direction[0] + np.float32(self.drift), 110 * dome * direction[1] + np.float32(0.4 * self.drift),
-                              2 * dome, 2 * dome, np.full(len(up), 0.4, np.float32))
+        noise = clouds.sample(
+            110 * dome * direction[0] + np.float32(self.drift),
+            110 * dome * direction[1] + np.float32(0.4 * self.drift),
+            2 * dome,
+            2 * dome,
+            np.full(len(up), 0.4, np.float32),
+        )
         shape, shading = (noise[:, c] * np.float32(1 / 128) - np.float32(1) for c in (0, 1))
         share = np.clip((shape + np.float32(1.5 * self.cover - 0.7)) * 3, 0, 1)
         share = share * share * (3 - 2 * share)
         body = 1.25 + 0.5 * shading - np.float32(0.5 * self.cover) * np.clip(share - 0.4, 0, 1)
         near_sun = np.clip(direction[0] * self.to_sun[0] + direction[1] * self.to_sun[1] + direction[2] * self.to_sun[2], 0, 1)
-        glow = np.float32(1.0 - 0.85 * self.cover) * (0.35 * near_sun ** 8 + 1.2 * near_sun ** 200 + 30.0 * (near_sun > 0.99996))
+        glow = np.float32(1.0 - 0.85 * self.cover) * (0.35 * near_sun**8 + 1.2 * near_sun**200 + 30.0 * (near_sun > 0.99996))
         out = np.empty_like(direction)
-        for c, (zenith, horizon, warm, white) in enumerate(((0.26, 0.95, 1.0, 1.0), (0.48, 1.02, 0.93, 1.0), (0.95, 1.1, 0.8, 1.02))):
+        for c, (zenith, horizon, warm, white) in enumerate(
+            ((0.26, 0.95, 1.0, 1.0), (0.48, 1.02, 0.93, 1.0), (0.95, 1.1, 0.8, 1.02))
+        ):
             blue = zenith + (horizon - zenith) * fade
             out[c] = blue + share * (body * white - blue) + glow * warm
         return out
@@ -65,8 +72,14 @@ class Light:
 def make_light(rng: np.random.Generator, azimuth_rad: float) -> Light:
     """A light of some hour and weather with the sun roughly at `azimuth_rad`."""
     gains = np.exp(rng.normal(0.0, [0.05, 0.012, 0.06]))
-    return Light(float(azimuth_rad), float(np.radians(rng.uniform(26.0, 58.0))), float(rng.uniform(0.1, 0.65)),
-                 (float(gains[0]), float(gains[1]), float(gains[2])), float(rng.uniform(-0.25, 0.3)), float(rng.uniform(0, 1000)))
+    return Light(
+        float(azimuth_rad),
+        float(np.radians(rng.uniform(26.0, 58.0))),
+        float(rng.uniform(0.1, 0.65)),
+        (float(gains[0]), float(gains[1]), float(gains[2])),
+        float(rng.uniform(-0.25, 0.3)),
+        float(rng.uniform(0, 1000)),
+    )
 
 
 def photograph(radiance: np.ndarray, light: Light, rng: np.random.Generator) -> np.ndarray:
@@ -76,7 +89,7 @@ def photograph(radiance: np.ndarray, light: Light, rng: np.random.Generator) -> 
     """
     height, width = radiance.shape[:2]
     luma = radiance @ np.array([0.25, 0.6, 0.15], np.float32)
-    gain = 0.2 / max(float(np.exp(np.mean(np.log(luma + 0.02)))), 1e-3) * 2.0 ** light.exposure
+    gain = 0.2 / max(float(np.exp(np.mean(np.log(luma + 0.02)))), 1e-3) * 2.0**light.exposure
     x = np.linspace(-1, 1, width, dtype=np.float32)[None, :]
     y = np.linspace(-1, 1, height, dtype=np.float32)[:, None] * np.float32(height / width)
     vignette = 1.0 - np.float32(0.22) * (x * x + y * y)

@@ -84,7 +84,10 @@ class Palette:
     def _wall(self, number: int) -> Material:
         place = number - (WALLS if number in WALLS else SHOPS)[0]
         style = facade.STYLES[place % len(facade.STYLES)]
-        color, draw = facade.wall_color(style, self._rng(200 + place)), facade.upper_floors if number in WALLS else facade.ground_floor
+        color, draw = (
+            facade.wall_color(style, self._rng(200 + place)),
+            facade.upper_floors if number in WALLS else facade.ground_floor,
+        )
         return Material(Texture.build(draw(style, color, self._rng(100 + number)), facade.FACADE_TEXEL, 6), 0.15, 0.1)
 
 
@@ -105,6 +108,10 @@ PLAIN = {
     SKIN: Material(None, 0.1, 0.1, 0.03, 8.0),
 }
 PICTURES = {
-    PAVING: (surfaces.paving, surfaces.GROUND_TEXEL), ROAD: (surfaces.road, surfaces.GROUND_TEXEL), GRASS: (surfaces.grass, 0.004),
-    PAVERS: (surfaces.pavers, 0.005), KERB: (surfaces.concrete, 0.004), BARK: (surfaces.bark, 0.002),
+    PAVING: (surfaces.paving, surfaces.GROUND_TEXEL),
+    ROAD: (surfaces.road, surfaces.GROUND_TEXEL),
+    GRASS: (surfaces.grass, 0.004),
+    PAVERS: (surfaces.pavers, 0.005),
+    KERB: (surfaces.concrete, 0.004),
+    BARK: (surfaces.bark, 0.002),
 }

@@ -51,12 +51,21 @@ class Mesh:
 def rotation(yaw: float, pitch: float = 0.0, roll: float = 0.0) -> np.ndarray:
     """Rz(yaw) Ry(pitch) Rx(roll) `(3, 3)`; positive pitch tilts x down."""
     cy, sy, cp, sp, cr, sr = np.cos(yaw), np.sin(yaw), np.cos(pitch), np.sin(pitch), np.cos(roll), np.sin(roll)
-    return (np.array([[cy, -sy, 0], [sy, cy, 0], [0, 0, 1]]) @ np.array([[cp, 0, sp], [0, 1, 0], [-sp, 0, cp]])
-            @ np.array([[1, 0, 0], [0, cr, -sr], [0, sr, cr]]))
+    return (
+        np.array([[cy, -sy, 0], [sy, cy, 0], [0, 0, 1]])
+        @ np.array([[cp, 0, sp], [0, 1, 0], [-sp, 0, cp]])
+        @ np.array([[1, 0, 0], [0, cr, -sr], [0, sr, cr]])
+    )
 
 
-def make(vertices: np.ndarray, faces: np.ndarray, color: np.ndarray, material: int, uv: np.ndarray | None = None,
-         normals: np.ndarray | None = None) -> Mesh:
+def make(
+    vertices: np.ndarray,
+    faces: np.ndarray,
+    color: np.ndarray,
+    material: int,
+    uv: np.ndarray | None = None,
+    normals: np.ndarray | None = None,
+) -> Mesh:
     """A mesh; `color` is one `(3,)` or one a face; without `uv` the surface is laid out along the nearest axis."""
     vertices, faces = np.asarray(vertices, np.float32), np.asarray(faces, np.int64).reshape(-1, 3)
     corners = vertices[faces]
@@ -65,17 +74,29 @@ def make(vertices: np.ndarray, faces: np.ndarray, color: np.ndarray, material: i
     if normals is None:
         normals = np.zeros((len(faces), 3, 3))
     color = np.broadcast_to(np.asarray(color, np.float32), (len(faces), 3))
-    return Mesh(vertices, faces, np.asarray(uv, np.float32), color.copy(), np.asarray(normals, np.float32),
-                np.full(len(faces), material, np.int16), np.zeros(len(faces), np.int32))
+    return Mesh(
+        vertices,
+        faces,
+        np.asarray(uv, np.float32),
+        color.copy(),
+        np.asarray(normals, np.float32),
+        np.full(len(faces), material, np.int16),
+        np.zeros(len(faces), np.int32),
+    )
 
 
 def merge(parts: list[Mesh]) -> Mesh:
     """All parts as one mesh."""
     offsets = np.cumsum([0] + [len(p.vertices) for p in parts[:-1]])
-    return Mesh(np.concatenate([p.vertices for p in parts]), np.concatenate([p.faces + o for p, o in zip(parts, offsets)]),
-                np.concatenate([p.uv for p in parts]), np.concatenate([p.color for p in parts]),
-                np.concatenate([p.normals for p in parts]), np.concatenate([p.material for p in parts]),
-                np.concatenate([p.thing for p in parts]))
+    return Mesh(
+        np.concatenate([p.vertices for p in parts]),
+        np.concatenate([p.faces + o for p, o in zip(parts, offsets)]),
+        np.concatenate([p.uv for p in parts]),
+        np.concatenate([p.color for p in parts]),
+        np.concatenate([p.normals for p in parts]),
+        np.concatenate([p.material for p in parts]),
+        np.concatenate([p.thing for p in parts]),
+    )
 
 
 def quad(corners: np.ndarray, color: np.ndarray, material: int, uv: np.ndarray | None = None) -> Mesh:
@@ -111,13 +132,17 @@ def lathe(profile: list[tuple[float, float]], colors: list[np.ndarray] | np.ndar
     """The `profile` of (radius, z) turned about z; `colors` is one for all or one for each ring between two points."""
     r, z = np.array(profile, np.float64).T
     angle = np.linspace(-np.pi, np.pi, segments + 1)
-    points = np.stack([r[:, None] * np.cos(angle), r[:, None] * np.sin(angle), np.broadcast_to(z[:, None], (len(r), segments + 1))], -1)
+    points = np.stack(
+        [r[:, None] * np.cos(angle), r[:, None] * np.sin(angle), np.broadcast_to(z[:, None], (len(r), segments + 1))], -1
+    )
     ring = np.atleast_2d(np.asarray(colors, np.float32))
     ring = np.repeat(np.broadcast_to(ring, (len(r) - 1, 3)), 2 * segments, axis=0)
     return _grid(points, ring, material, sharp_rows=True)
 
 
-def capsule(start: np.ndarray, end: np.ndarray, radii: tuple[float, float], color: np.ndarray, material: int, segments: int = 10) -> Mesh:
+def capsule(
+    start: np.ndarray, end: np.ndarray, radii: tuple[float, float], color: np.ndarray, material: int, segments: int = 10
+) -> Mesh:
     """A limb from `start` to `end` with round ends of these radii."""
     start, end = np.asarray(start, np.float64), np.asarray(end, np.float64)
     axis = end - start
@@ -130,7 +155,9 @@ def capsule(start: np.ndarray, end: np.ndarray, radii: tuple[float, float], colo
     x = np.cross([0.0, 1.0, 0.0] if abs(z[1]) < 0.9 else [1.0, 0.0, 0.0], z)
     x /= np.linalg.norm(x)
     R = np.stack([x, np.cross(z, x), z], axis=1)
-    return replace(body, vertices=(body.vertices @ R.T + start).astype(np.float32), normals=(body.normals @ R.T).astype(np.float32))
+    return replace(
+        body, vertices=(body.vertices @ R.T + start).astype(np.float32), normals=(body.normals @ R.T).astype(np.float32)
+    )
 
 
 def leaves(points: np.ndarray, size: float, color: np.ndarray, material: int, rng: np.random.Generator) -> Mesh:
@@ -141,7 +168,9 @@ def leaves(points: np.ndarray, size: float, color: np.ndarray, material: int, rn
     b = np.cross(a, rng.standard_normal((n, 3)))
     b /= np.linalg.norm(b, axis=1, keepdims=True)
     scale = size * rng.uniform(0.6, 1.4, (n, 1))
-    vertices = np.stack([points + a * scale, points - 0.5 * a * scale + 0.7 * b * scale, points - 0.5 * a * scale - 0.7 * b * scale], 1)
+    vertices = np.stack(
+        [points + a * scale, points - 0.5 * a * scale + 0.7 * b * scale, points - 0.5 * a * scale - 0.7 * b * scale], 1
+    )
     return make(vertices.reshape(-1, 3), np.arange(3 * n), color, material)
 
 
@@ -160,12 +189,16 @@ def _grid(points: np.ndarray, color: np.ndarray, material: int, sharp_rows: bool
         normal = np.cross(np.stack([mean, mean], 1), along)
         corner = normal.reshape(2 * (rows - 1), columns, 3)
         low, high = corner[0::2], corner[1::2]
-        normals = np.stack([np.stack([low[:, :-1], low[:, 1:], high[:, 1:]], 2), np.stack([low[:, :-1], high[:, 1:], high[:, :-1]], 2)], 2)
+        normals = np.stack(
+            [np.stack([low[:, :-1], low[:, 1:], high[:, 1:]], 2), np.stack([low[:, :-1], high[:, 1:], high[:, :-1]], 2)], 2
+        )
         normals = normals.reshape(-1, 3, 3)
     else:
         along = np.gradient(points, axis=0)
         normals = np.cross(across, along).reshape(-1, 3)[faces]
-    normals = normals / np.maximum(np.linalg.norm(normals, axis=-1, keepdims=True), 1e-30)  # tiny at the poles, yet of some direction
+    normals = normals / np.maximum(
+        np.linalg.norm(normals, axis=-1, keepdims=True), 1e-30
+    )  # tiny at the poles, yet of some direction
     corners = flat[faces]
     area = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1)
     keep = area > 1e-10

@@ -33,7 +33,7 @@ def _enlarged(field: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
         return field
     padded = np.pad(field, 2, mode="wrap")
     large = cv2.resize(padded, (padded.shape[1] * fx, padded.shape[0] * fy), interpolation=cv2.INTER_CUBIC)
-    return large[2 * fy:2 * fy + shape[0], 2 * fx:2 * fx + shape[1]]
+    return large[2 * fy : 2 * fy + shape[0], 2 * fx : 2 * fx + shape[1]]
 
 
 def veins(shape: tuple[int, int], coarsest_px: int, finest_px: int, rng: np.random.Generator) -> np.ndarray:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 import multiprocessing
 import os
 import shutil
-from collections.abc import Iterator
+import signal
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,8 +26,6 @@ from umad_patrol.simulate.lidar import scan
 from umad_patrol.simulate.light import photograph
 from umad_patrol.simulate.render import Renderer
 from umad_patrol.simulate.world import PATROL, TEACH, World, check_length, make_world
-
-_log = logging.getLogger(__name__)
 
 IMAGE_TOPIC, INFO_TOPIC = "/camera/color/image_raw/compressed", "/camera/color/camera_info"
 POSE_TOPIC, CLOUD_TOPIC, TF_TOPIC = "/localization", "/livox/lidar", "/tf_static"
@@ -67,8 +67,17 @@ class Taken:
     seen: tuple[truth.Seen, ...] = ()
 
 
-def write_simulation(out: str | Path, seed: int = 0, anomalies: int = 10, frames: int | None = None, size: tuple[int, int] = (1280, 720),
-                     length_m: float = 68.0, workers: int | None = None, assets: str | Path | None = None, progress: bool = False) -> dict:
+def write_simulation(
+    out: str | Path,
+    seed: int = 0,
+    anomalies: int = 10,
+    frames: int | None = None,
+    size: tuple[int, int] = (1280, 720),
+    length_m: float = 68.0,
+    workers: int | None = None,
+    assets: str | Path | None = None,
+    progress: bool = False,
+) -> dict:
     """Write `out/teach`, `out/patrol` (rosbag2, mcap) and `out/truth/`; returns a summary.
 
     `frames` a run (default: one every 0.34 m); `workers` processes (default: as many as there are cores, at most 8).
@@ -84,7 +93,10 @@ def write_simulation(out: str | Path, seed: int = 0, anomalies: int = 10, frames
     try:
         (beside / "truth" / "masks").mkdir(parents=True)
         shots = {run: _shots(world, run, plan) for run in (TEACH, PATROL)}
-        with _crew(plan, world, workers) as take, tqdm(total=2 * plan.frames, unit="frame", desc="simulate", disable=not progress) as bar:
+        with (
+            _crew(plan, world, workers) as take,
+            tqdm(total=2 * plan.frames, unit="frame", desc="simulate", disable=not progress) as bar,
+        ):
             taken = take([shot for run in (TEACH, PATROL) for shot in shots[run]])
             seen = {run: _write_run(beside, world, rig, run, plan, shots[run], taken, bar) for run in (TEACH, PATROL)}
         rows = _write_truth(beside / "truth", world, rig, plan, shots, seen[PATROL])
@@ -93,11 +105,19 @@ def write_simulation(out: str | Path, seed: int = 0, anomalies: int = 10, frames
         beside.rename(out)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
-    return {"out": str(out), "seed": plan.seed, "route_m": plan.length_m, "frames": {TEACH: plan.frames, PATROL: plan.frames}, "anomalies": rows}
+    return {
+        "out": str(out),
+        "seed": plan.seed,
+        "route_m": plan.length_m,
+        "frames": {TEACH: plan.frames, PATROL: plan.frames},
+        "anomalies": rows,
+    }
 
 
-def _checked(seed: int, anomalies: int, frames: int | None, size: tuple[int, int], length_m: float, assets: str | Path | None) -> Plan:
-    if not 0 <= seed < 2 ** 63:
+def _checked(
+    seed: int, anomalies: int, frames: int | None, size: tuple[int, int], length_m: float, assets: str | Path | None
+) -> Plan:
+    if not 0 <= seed < 2**63:
         raise SimulationError(f"seed {seed} is not in 0 to 2^63 - 1")
     check_length(length_m)
     frames = max(2, round(length_m / SPACING_M)) if frames is None else frames
@@ -106,7 +126,14 @@ def _checked(seed: int, anomalies: int, frames: int | None, size: tuple[int, int
     low, high = SIZES_PX
     if not all(low <= v <= high for v in size):
         raise SimulationError(f"pictures of {size[0]}x{size[1]} cannot be made; --size takes {low} to {high} pixels a side")
-    return Plan(int(seed), int(anomalies), int(frames), (int(size[0]), int(size[1])), float(length_m), None if assets is None else str(assets))
+    return Plan(
+        int(seed),
+        int(anomalies),
+        int(frames),
+        (int(size[0]), int(size[1])),
+        float(length_m),
+        None if assets is None else str(assets),
+    )
 
 
 def _world(plan: Plan) -> World:
@@ -118,7 +145,9 @@ def _shots(world: World, run: str, plan: Plan) -> list[Shot]:
     drive = world.drives[run]
     times = drive.frame_times(plan.frames, np.random.default_rng([plan.seed, 10, run == PATROL]), 0.0 if run == TEACH else 0.61)
     scans = np.arange(0.05, drive.duration_s, 1.0 / LIDAR_HZ)
-    shots = [Shot(run, "camera", i, float(t)) for i, t in enumerate(times)] + [Shot(run, "lidar", i, float(t)) for i, t in enumerate(scans)]
+    shots = [Shot(run, "camera", i, float(t)) for i, t in enumerate(times)] + [
+        Shot(run, "lidar", i, float(t)) for i, t in enumerate(scans)
+    ]
     return sorted(shots, key=lambda shot: shot.time_s)
 
 
@@ -148,7 +177,7 @@ class Studio:
 
 
 @contextmanager
-def _crew(plan: Plan, world: World, workers: int | None):
+def _crew(plan: Plan, world: World, workers: int | None) -> Iterator[Callable[[list[Shot]], Iterator[Taken]]]:
     """A function that takes shots in order, here (1 worker) or spread over processes."""
     count = min(os.cpu_count() or 1, 8) if workers is None else workers
     if not 1 <= count <= 64:
@@ -158,13 +187,15 @@ def _crew(plan: Plan, world: World, workers: int | None):
         yield lambda shots: map(studio.take, shots)
         return
     with _one_thread_each():
-        pool = multiprocessing.get_context("spawn").Pool(count, _start_worker, (plan,))
-    try:
-        yield lambda shots: pool.imap(_take, shots)
-        pool.close()
-    finally:
-        pool.terminate()
-        pool.join()
+        pool = ProcessPoolExecutor(count, multiprocessing.get_context("spawn"), _start_worker, (plan,))
+        try:
+            yield lambda shots: pool.map(_take, shots)
+        except BrokenProcessPool as error:
+            raise SimulationError(
+                f"one of {count} rendering processes died, perhaps for want of memory; try fewer --workers"
+            ) from error
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 _studio: Studio | None = None  # of a worker process
@@ -172,6 +203,7 @@ _studio: Studio | None = None  # of a worker process
 
 def _start_worker(plan: Plan) -> None:
     global _studio
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends its workers itself
     cv2.setNumThreads(1)
     _studio = Studio(plan, _world(plan))
 
@@ -196,7 +228,9 @@ def _one_thread_each() -> Iterator[None]:
                 os.environ[name] = value
 
 
-def _write_run(folder: Path, world: World, rig: Rig, run: str, plan: Plan, shots: list[Shot], taken: Iterator[Taken], bar: tqdm) -> list[list[truth.Seen]]:
+def _write_run(
+    folder: Path, world: World, rig: Rig, run: str, plan: Plan, shots: list[Shot], taken: Iterator[Taken], bar: tqdm
+) -> list[list[truth.Seen]]:
     """The bag of one run, every message in the order of its stamp; masks beside it. Returns what each frame saw."""
     drive, seen = world.drives[run], []
     poses = drive.localization(np.random.default_rng([plan.seed, 30, run == PATROL]))
@@ -210,7 +244,9 @@ def _write_run(folder: Path, world: World, rig: Rig, run: str, plan: Plan, shots
                 _write_pose(bag, *poses.pop(0))
             found = next(taken)
             if shot.sensor == "lidar":
-                bag.write(CLOUD_TOPIC, messages.point_cloud(stamp, LIDAR, np.frombuffer(found.data, np.float32).reshape(-1, 4)), stamp)
+                bag.write(
+                    CLOUD_TOPIC, messages.point_cloud(stamp, LIDAR, np.frombuffer(found.data, np.float32).reshape(-1, 4)), stamp
+                )
                 continue
             bag.write(INFO_TOPIC, messages.camera_info(stamp, rig.camera), stamp)
             bag.write(IMAGE_TOPIC, messages.compressed_image(stamp, rig.camera.frame_id, found.data), stamp)
@@ -227,7 +263,9 @@ def _write_pose(bag: BagWriter, stamp_ns: int, T: np.ndarray) -> None:
     bag.write(POSE_TOPIC, messages.odometry(stamp_ns, MAP, BODY, T, SIGMA_M, SIGMA_RAD), stamp_ns)
 
 
-def _write_truth(folder: Path, world: World, rig: Rig, plan: Plan, shots: dict[str, list[Shot]], seen: list[list[truth.Seen]]) -> list[dict]:
+def _write_truth(
+    folder: Path, world: World, rig: Rig, plan: Plan, shots: dict[str, list[Shot]], seen: list[list[truth.Seen]]
+) -> list[dict]:
     for run in (TEACH, PATROL):
         drive = world.drives[run]
         times = [shot.time_s for shot in shots[run] if shot.sensor == "camera"]

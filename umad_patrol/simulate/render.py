@@ -20,7 +20,11 @@ BATCH = 250_000  # rays shaded at once: more fall out of the cache
 ROOM = 60_000  # triangles of people and vehicles that fit beside the street's
 PENUMBRA_PX = 2.0
 SIGHT_M = 55.0  # people and vehicles farther from the robot are left out
-FEET = {"person": (0.3, 0.25), "cyclist": (0.8, 0.2), "car": (2.2, 1.0)}  # half length and width in metres of what stands on the ground
+FEET = {
+    "person": (0.3, 0.25),
+    "cyclist": (0.8, 0.2),
+    "car": (2.2, 1.0),
+}  # half length and width in metres of what stands on the ground
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,16 +81,29 @@ class Renderer:
         answer, alike = _cast_grid(moment.stage, origin, direction, shape)
         hits = Hits.of(answer, origin, direction, shrink / np.float32(camera.K[0, 0]))
         lit = _softened(_lit_grid(moment, hits, alike), hits.hit & (hits.normal[2] > 0.9), shape)
-        radiance = np.concatenate([self._shader.radiance(hits.part(i, i + BATCH), moment.surface, light, lit[i:i + BATCH], moment.feet)
-                                   for i in range(0, len(lit), BATCH)], axis=1)
+        radiance = np.concatenate(
+            [
+                self._shader.radiance(hits.part(i, i + BATCH), moment.surface, light, lit[i : i + BATCH], moment.feet)
+                for i in range(0, len(lit), BATCH)
+            ],
+            axis=1,
+        )
         edges = _outlines(radiance[1].reshape(shape), hits.key.reshape(shape))
         if len(edges):
             places = (grid[:, edges, None] + SUBPIXELS.T[:, None]).reshape(2, -1)
-            extra = np.concatenate([self._trace(moment, places[:, i:i + BATCH], map_T_camera, camera) for i in range(0, places.shape[1], BATCH)], axis=1)
+            extra = np.concatenate(
+                [self._trace(moment, places[:, i : i + BATCH], map_T_camera, camera) for i in range(0, places.shape[1], BATCH)],
+                axis=1,
+            )
             total = _squeeze(radiance[:, edges]) + _squeeze(extra).reshape(3, len(edges), len(SUBPIXELS)).sum(2)
             radiance[:, edges] = _unsqueeze(total / np.float32(1 + len(SUBPIXELS)))
         thing = np.where(hits.hit, moment.surface.thing.take(hits.triangle), 0).reshape(shape)
-        return View(np.ascontiguousarray(radiance.T).reshape(*shape, 3), thing, hits.distance.reshape(shape), (direction[2] >= 0).reshape(shape))
+        return View(
+            np.ascontiguousarray(radiance.T).reshape(*shape, 3),
+            thing,
+            hits.distance.reshape(shape),
+            (direction[2] >= 0).reshape(shape),
+        )
 
     def _trace(self, moment: Moment, pixels: np.ndarray, map_T_camera: np.ndarray, camera: Camera) -> np.ndarray:
         """Linear RGB `(3, N)` through places `(2, N)` in the picture, each with a ray of its own."""
@@ -112,7 +129,9 @@ def _pixel_grid(camera: Camera) -> np.ndarray:
     return np.stack([x.ravel(), y.ravel()])
 
 
-def _cast_grid(stage: Stage, origin: np.ndarray, direction: np.ndarray, shape: tuple[int, int]) -> tuple[dict[str, np.ndarray], np.ndarray]:
+def _cast_grid(
+    stage: Stage, origin: np.ndarray, direction: np.ndarray, shape: tuple[int, int]
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """As `stage.cast` for all pixels of a picture, and where `(H, W)` a pixel lies between four that hit one triangle.
 
     Every other pixel of every other row is cast first. Where four neighbours of these hit the same triangle, the pixels
@@ -125,7 +144,9 @@ def _cast_grid(stage: Stage, origin: np.ndarray, direction: np.ndarray, shape: t
     alike = _doubled(_square_alike(np.where(np.isfinite(coarse["distance"]), coarse["triangle"], -1).reshape(small)), shape)
     triangle, normal = _doubled(coarse["triangle"].reshape(small), shape), _doubled(coarse["normal"].reshape(3, *small), shape)
     with np.errstate(invalid="ignore", divide="ignore"):  # the sky has no plane
-        ahead = coarse["distance"] * dot(coarse["normal"], planes[:, ::2, ::2].reshape(3, -1))  # the plane's distance from the eye
+        ahead = coarse["distance"] * dot(
+            coarse["normal"], planes[:, ::2, ::2].reshape(3, -1)
+        )  # the plane's distance from the eye
         distance = _doubled(ahead.reshape(small), shape) / dot(normal, planes)
     distance[~np.isfinite(distance)] = np.inf
     distance[::2, ::2] = coarse["distance"].reshape(small)
@@ -185,7 +206,7 @@ def _square_alike(values: np.ndarray) -> np.ndarray:
 
 def _doubled(values: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     """Each value twice in both directions, cut to `shape`."""
-    return np.repeat(np.repeat(values, 2, axis=-1), 2, axis=-2)[..., :shape[0], :shape[1]]
+    return np.repeat(np.repeat(values, 2, axis=-1), 2, axis=-2)[..., : shape[0], : shape[1]]
 
 
 def _outlines(green: np.ndarray, key: np.ndarray) -> np.ndarray:

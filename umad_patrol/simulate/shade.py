@@ -17,7 +17,14 @@ from umad_patrol.simulate.mesh import Mesh
 from umad_patrol.simulate.texture import linear_light
 
 HAZE_M = 450.0
-U, V, ALONG, COLOR, B1, B2 = slice(0, 4), slice(4, 8), slice(8, 11), slice(11, 14), slice(14, 18), slice(18, 22)  # rows of Surface.table
+U, V, ALONG, COLOR, B1, B2 = (
+    slice(0, 4),
+    slice(4, 8),
+    slice(8, 11),
+    slice(11, 14),
+    slice(14, 18),
+    slice(18, 22),
+)  # rows of Surface.table
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,25 +51,35 @@ class Surface:
         d1, d2 = mesh.uv[:, 1] - mesh.uv[:, 0], mesh.uv[:, 2] - mesh.uv[:, 0]
         a, b = _dual(e1, e2)
         weights = [np.c_[g, -np.einsum("ij,ij->i", g, first)] for g in (a, b)]
-        uv = [d1[:, i:i + 1] * weights[0] + d2[:, i:i + 1] * weights[1] for i in (0, 1)]
+        uv = [d1[:, i : i + 1] * weights[0] + d2[:, i : i + 1] * weights[1] for i in (0, 1)]
         for i in (0, 1):
             uv[i][:, 3] += mesh.uv[:, 0, i]
         along = uv[0][:, :3] / np.maximum(np.linalg.norm(uv[0][:, :3], axis=1, keepdims=True), 1e-9)
         table = np.concatenate([*uv, along, mesh.color, *weights], axis=1).astype(np.float32).T
         smooth = np.abs(mesh.normals).sum((1, 2)) > 0.5
-        return cls(np.ascontiguousarray(table), np.ascontiguousarray(mesh.normals.reshape(-1, 9).T), smooth, mesh.material, mesh.thing,
-                   mesh.material == materials.LEAF)
+        return cls(
+            np.ascontiguousarray(table),
+            np.ascontiguousarray(mesh.normals.reshape(-1, 9).T),
+            smooth,
+            mesh.material,
+            mesh.thing,
+            mesh.material == materials.LEAF,
+        )
 
     def with_room(self, faces: int) -> Surface:
         """A copy in arrays that have room for so many more triangles (`followed_by`)."""
-        return replace(self, **{name: np.concatenate([a, np.zeros((*a.shape[:-1], faces), a.dtype)], axis=-1) for name, a in self._arrays()})
+        return replace(
+            self, **{name: np.concatenate([a, np.zeros((*a.shape[:-1], faces), a.dtype)], axis=-1) for name, a in self._arrays()}
+        )
 
     def followed_by(self, mesh: Mesh, start: int) -> Surface:
         """The triangles before `start` followed by those of `mesh`, written into this surface's own room: the answer is good
         until the next call. Copying the whole street for each frame would take as long as casting its rays."""
         other, end = Surface.of(mesh), start + len(mesh.faces)
         if end > len(self.material):
-            return replace(self, **{name: np.concatenate([a[..., :start], getattr(other, name)], axis=-1) for name, a in self._arrays()})
+            return replace(
+                self, **{name: np.concatenate([a[..., :start], getattr(other, name)], axis=-1) for name, a in self._arrays()}
+            )
         for name, array in self._arrays():
             array[..., start:end] = getattr(other, name)
         return self
@@ -126,22 +143,23 @@ class Shader:
         self.palette, self.contact = palette, contact
 
     def radiance(self, hits: Hits, surface: Surface, light: Light, lit: np.ndarray, feet: list[Foot]) -> np.ndarray:
-        """Linear RGB `(3, N)` float32; `lit` [0, 1] `(N,)` is how much of the sun each place sees, `feet` who darkens the ground."""
+        """Linear RGB `(3, N)` float32; `lit` [0, 1] `(N,)` is how much of the sun each place sees, `feet` who darkens ground."""
         out = np.empty((3, len(hits.hit)), np.float32)
         sky = np.flatnonzero(~hits.hit)
         _put(out, sky, light.sky_seen(hits.direction.take(sky, axis=1), self.palette.clouds))
         material = surface.material.take(hits.triangle)
         material[sky] = -1
-        for number in np.flatnonzero(np.bincount(material + 1))[1 if len(sky) else 0:] - 1:
+        for number in np.flatnonzero(np.bincount(material + 1))[1 if len(sky) else 0 :] - 1:
             where = np.flatnonzero(material == number)
             _put(out, where, self._surface(self.palette[int(number)], where, hits, surface, light, lit.take(where), feet))
         return out
 
-    def _surface(self, kind: Material, where: np.ndarray, hits: Hits, surface: Surface, light: Light, lit: np.ndarray,
-                 feet: list[Foot]) -> np.ndarray:
+    def _surface(
+        self, kind: Material, where: np.ndarray, hits: Hits, surface: Surface, light: Light, lit: np.ndarray, feet: list[Foot]
+    ) -> np.ndarray:
         triangle = hits.triangle.take(where)
         direction, normal = hits.direction.take(where, axis=1), hits.normal.take(where, axis=1)
-        point, rows = hits.point.take(where, axis=1), surface.table[:B1.start].take(triangle, axis=1)
+        point, rows = hits.point.take(where, axis=1), surface.table[: B1.start].take(triangle, axis=1)
         u, v = _linear(rows[U], point), _linear(rows[V], point)
         distance = hits.distance.take(where)
         fu, fv = _footprint(hits.spread.take(where) * distance, dot(normal, direction), dot(rows[ALONG], direction))
@@ -157,7 +175,9 @@ class Shader:
             albedo *= linear_light(kind.texture.sample(u, v, fu, fv, dither))
         curved = np.flatnonzero(surface.smooth.take(triangle))
         if len(curved):
-            normal[:, curved] = _smoothed(surface, triangle.take(curved), point.take(curved, axis=1), direction.take(curved, axis=1))
+            normal[:, curved] = _smoothed(
+                surface, triangle.take(curved), point.take(curved, axis=1), direction.take(curved, axis=1)
+            )
         relief = np.float32(0.5 * kind.rough) if kind.relief else np.float32(0)
         open_sky = self._open_sky(kind.relief, normal, point, feet)
         return _lit(kind, albedo, normal, direction, distance, open_sky, lit, light, fine, relief)
@@ -202,8 +222,18 @@ def _footprint(width: np.ndarray, cosine: np.ndarray, toward: np.ndarray) -> tup
     return width * np.sqrt(1 + toward / square), width * np.sqrt(1 + np.maximum(1 - square - toward, 0) / square)
 
 
-def _lit(kind: Material, albedo: np.ndarray, normal: np.ndarray, direction: np.ndarray, distance: np.ndarray, open_sky: np.ndarray,
-         lit: np.ndarray, light: Light, fine: np.ndarray, relief: np.float32) -> np.ndarray:
+def _lit(
+    kind: Material,
+    albedo: np.ndarray,
+    normal: np.ndarray,
+    direction: np.ndarray,
+    distance: np.ndarray,
+    open_sky: np.ndarray,
+    lit: np.ndarray,
+    light: Light,
+    fine: np.ndarray,
+    relief: np.float32,
+) -> np.ndarray:
     """Sun and sky on a surface, what it mirrors of them, and the haze before it."""
     facing = dot(normal, light.to_sun)
     if relief:  # the detail's two fields tilt the surface a little
@@ -237,7 +267,7 @@ def _gloss(kind: Material, normal: np.ndarray, direction: np.ndarray, light: Lig
 
 def _smoothed(surface: Surface, triangle: np.ndarray, point: np.ndarray, direction: np.ndarray) -> np.ndarray:
     """Normals `(3, N)` between those of the corners."""
-    rows, normals = surface.table[B1.start:].take(triangle, axis=1), surface.normals.take(triangle, axis=1)
+    rows, normals = surface.table[B1.start :].take(triangle, axis=1), surface.normals.take(triangle, axis=1)
     b1, b2 = _linear(rows[:4], point), _linear(rows[4:], point)
     n = normals[0:3] * (1 - b1 - b2) + normals[3:6] * b1 + normals[6:9] * b2
     n /= np.maximum(np.sqrt(dot(n, n)), np.float32(1e-9))

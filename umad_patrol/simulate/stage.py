@@ -50,7 +50,7 @@ class Stage:
         for ball in self._balls:
             toward = ball.centre - origin
             away = float(np.linalg.norm(toward))
-            least = np.sqrt(max(away ** 2 - ball.radius ** 2, 0.0))
+            least = np.sqrt(max(away**2 - ball.radius**2, 0.0))
             near |= _along(direction, toward) > np.float32(least if away > ball.radius else -away)
         some = np.flatnonzero(near)
         if len(some):
@@ -71,10 +71,14 @@ class Stage:
         a, b = _along(start, across), _along(start, other)
         near = np.zeros(len(dark), bool)
         for ball in self._balls:
-            near |= (a - np.float32(ball.centre @ across)) ** 2 + (b - np.float32(ball.centre @ other)) ** 2 < np.float32(ball.radius ** 2)
+            near |= (a - np.float32(ball.centre @ across)) ** 2 + (b - np.float32(ball.centre @ other)) ** 2 < np.float32(
+                ball.radius**2
+            )
         some = np.flatnonzero(near & ~dark)
         if len(some):
-            dark[some] = self._moving.test_occlusions(open3d().core.Tensor(rays(start.take(some, axis=1), to_sun)), nthreads=self.threads).numpy()
+            dark[some] = self._moving.test_occlusions(
+                open3d().core.Tensor(rays(start.take(some, axis=1), to_sun)), nthreads=self.threads
+            ).numpy()
         return dark
 
 
@@ -104,5 +108,4 @@ def _answer(scene: object, beams: np.ndarray, threads: int, first: int) -> dict[
     found = scene.cast_rays(open3d().core.Tensor(beams), nthreads=threads)
     distance = found["t_hit"].numpy()
     triangle = np.where(np.isfinite(distance), found["primitive_ids"].numpy().astype(np.int64) + first, 0)
-    return {"distance": distance, "triangle": triangle,
-            "normal": np.ascontiguousarray(found["primitive_normals"].numpy().T)}
+    return {"distance": distance, "triangle": triangle, "normal": np.ascontiguousarray(found["primitive_normals"].numpy().T)}

@@ -36,11 +36,15 @@ class Street:
     def ground(self) -> Mesh:
         """Road, kerbs, pavements and yards."""
         s = self._stations(-MARGIN_M, self.route.length_m + MARGIN_M)
-        parts = [self._strip(s, (NEAR_KERB, 0.0), (YARD, 0.0), m.PAVING, NEAR_KERB),
-                 self._strip(s, (NEAR_KERB, 0.0), (NEAR_KERB - 0.15, 0.0), m.KERB), self._strip(s, (NEAR_KERB - 0.15, 0.0), (NEAR_KERB - 0.15, ROAD_Z), m.KERB),
-                 self._strip(s, (NEAR_KERB - 0.15, ROAD_Z), (FAR_KERB + 0.15, ROAD_Z), m.ROAD, FAR_KERB + 0.15),
-                 self._strip(s, (FAR_KERB + 0.15, ROAD_Z), (FAR_KERB + 0.15, 0.0), m.KERB), self._strip(s, (FAR_KERB + 0.15, 0.0), (FAR_KERB, 0.0), m.KERB),
-                 self._strip(s, (FAR_KERB, 0.0), (EDGE, 0.0), m.PAVERS)]
+        parts = [
+            self._strip(s, (NEAR_KERB, 0.0), (YARD, 0.0), m.PAVING, NEAR_KERB),
+            self._strip(s, (NEAR_KERB, 0.0), (NEAR_KERB - 0.15, 0.0), m.KERB),
+            self._strip(s, (NEAR_KERB - 0.15, 0.0), (NEAR_KERB - 0.15, ROAD_Z), m.KERB),
+            self._strip(s, (NEAR_KERB - 0.15, ROAD_Z), (FAR_KERB + 0.15, ROAD_Z), m.ROAD, FAR_KERB + 0.15),
+            self._strip(s, (FAR_KERB + 0.15, ROAD_Z), (FAR_KERB + 0.15, 0.0), m.KERB),
+            self._strip(s, (FAR_KERB + 0.15, 0.0), (FAR_KERB, 0.0), m.KERB),
+            self._strip(s, (FAR_KERB, 0.0), (EDGE, 0.0), m.PAVERS),
+        ]
         edges = np.unique(np.r_[s[0], self._yard_edges(), s[-1]])
         kinds = self.rng.permutation(np.resize([m.GRASS, m.PAVERS, m.GRASS], len(edges)))
         for a, b, kind in zip(edges[:-1], edges[1:], kinds):
@@ -49,8 +53,21 @@ class Street:
             if kind == m.GRASS:
                 parts += self._curb_stones(a, b)
         far = 400.0
-        parts.append(quad(np.array([[-far, -far, ROAD_Z - 0.02], [far, -far, ROAD_Z - 0.02], [far, far, ROAD_Z - 0.02], [-far, far, ROAD_Z - 0.02]]), NO_TINT, m.GRASS,
-                          np.array([[-far, -far], [far, -far], [far, far], [-far, far]])))
+        parts.append(
+            quad(
+                np.array(
+                    [
+                        [-far, -far, ROAD_Z - 0.02],
+                        [far, -far, ROAD_Z - 0.02],
+                        [far, far, ROAD_Z - 0.02],
+                        [-far, far, ROAD_Z - 0.02],
+                    ]
+                ),
+                NO_TINT,
+                m.GRASS,
+                np.array([[-far, -far], [far, -far], [far, far], [-far, far]]),
+            )
+        )
         return merge(parts)
 
     def houses(self) -> Mesh:
@@ -63,7 +80,9 @@ class Street:
                 on_bend = s + length > bend_start - 1.5 and s < bend_end + 1.5
                 if not (near and on_bend):
                     pieces = self._cuts(s, length, on_bend)
-                    parts += self._house(pieces, self.rng.uniform(5.2, 8.0) if near else EDGE - self.rng.uniform(0.0, 1.5), 1.0 if near else -1.0)
+                    parts += self._house(
+                        pieces, self.rng.uniform(5.2, 8.0) if near else EDGE - self.rng.uniform(0.0, 1.5), 1.0 if near else -1.0
+                    )
                 s += length + (self.rng.uniform(1.5, 5.0) if self.rng.random() < 0.4 else 0.0)
         for _ in range(26):
             angle, distance = self.rng.uniform(0, 2 * np.pi), self.rng.uniform(110, 220)
@@ -111,7 +130,9 @@ class Street:
         steps = self.rng.uniform(5.0, 12.0, 30)
         return (-MARGIN_M + np.cumsum(steps))[np.cumsum(steps) < self.route.length_m + 2 * MARGIN_M - 1.0]
 
-    def _strip(self, s: np.ndarray, near: tuple[float, float], far: tuple[float, float], material: int, v_from: float | None = None) -> Mesh:
+    def _strip(
+        self, s: np.ndarray, near: tuple[float, float], far: tuple[float, float], material: int, v_from: float | None = None
+    ) -> Mesh:
         """Ground between two lines (d, z) along the route; u runs along it, v from the first line or from `v_from`."""
         (d0, z0), (d1, z1) = near, far
         points = np.concatenate([self.point(s, d0, z0), self.point(s, d1, z1)])
@@ -127,8 +148,11 @@ class Street:
     def _curb_stones(self, a: float, b: float) -> list[Mesh]:
         """A low edging between pavement and lawn."""
         s = np.r_[a, [x for x in self._stations(a, b) if a < x < b], b]
-        return [self._strip(s, (YARD, 0.0), (YARD, 0.07), m.KERB), self._strip(s, (YARD, 0.07), (YARD + 0.08, 0.07), m.KERB),
-                self._strip(s, (YARD + 0.08, 0.07), (YARD + 0.08, 0.0), m.KERB)]
+        return [
+            self._strip(s, (YARD, 0.0), (YARD, 0.07), m.KERB),
+            self._strip(s, (YARD, 0.07), (YARD + 0.08, 0.07), m.KERB),
+            self._strip(s, (YARD + 0.08, 0.07), (YARD + 0.08, 0.0), m.KERB),
+        ]
 
     def _cuts(self, s: float, length: float, on_bend: bool) -> list[tuple[float, float]]:
         """A front is flat; on the bend it is cut into short flat pieces."""
@@ -141,14 +165,21 @@ class Street:
         rng, parts = self.rng, []
         wall = int(rng.choice(m.WALLS))
         shop = wall - m.WALLS[0] + m.SHOPS[0]
-        tint, floors, offset = rng.uniform(0.8, 1.1) * rng.uniform(0.94, 1.06, 3), int(rng.integers(2, 6)), 3.2 * float(rng.integers(4))
+        tint, floors, offset = (
+            rng.uniform(0.8, 1.1) * rng.uniform(0.94, 1.06, 3),
+            int(rng.integers(2, 6)),
+            3.2 * float(rng.integers(4)),
+        )
         top = 3.2 * (floors + 1)
         u = offset
         for a, b in pieces:
             p, q = self.point(a, d), self.point(b, d)
             width = float(np.linalg.norm(q - p))
-            parts += [_panel(p, q, 0.0, 3.2, (u, u + width), tint, shop), _panel(p, q, 3.2, top, (u, u + width), tint, wall),
-                      _panel(p, q, top, top + 0.4, (u, u + width), 0.7 * tint, m.KERB)]
+            parts += [
+                _panel(p, q, 0.0, 3.2, (u, u + width), tint, shop),
+                _panel(p, q, 3.2, top, (u, u + width), tint, wall),
+                _panel(p, q, top, top + 0.4, (u, u + width), 0.7 * tint, m.KERB),
+            ]
             u += width
         first, last = self.point(pieces[0][0], d), self.point(pieces[-1][1], d)
         back = [self.point(pieces[0][0], d + outward * 9.0), self.point(pieces[-1][1], d + outward * 9.0)]
@@ -172,11 +203,16 @@ class Street:
         corners = np.array([[-w, -d], [w, -d], [w, d], [-w, d]]) / 2
         turn = np.array([[np.cos(yaw), -np.sin(yaw)], [np.sin(yaw), np.cos(yaw)]])
         corners = np.c_[corners @ turn.T + centre, np.zeros(4)]
-        sides = [_panel(corners[i], corners[(i + 1) % 4], 0.0, top, (0.0, w if i % 2 == 0 else d), NO_TINT * tint, wall) for i in range(4)]
+        sides = [
+            _panel(corners[i], corners[(i + 1) % 4], 0.0, top, (0.0, w if i % 2 == 0 else d), NO_TINT * tint, wall)
+            for i in range(4)
+        ]
         return merge(sides + [quad(corners + [0, 0, top], NO_TINT * 0.3, m.KERB)])
 
 
-def _panel(p: np.ndarray, q: np.ndarray, low: float, high: float, u: tuple[float, float], tint: np.ndarray, material: int) -> Mesh:
+def _panel(
+    p: np.ndarray, q: np.ndarray, low: float, high: float, u: tuple[float, float], tint: np.ndarray, material: int
+) -> Mesh:
     """An upright wall from p to q; v runs up from `low`."""
     up = np.array([0.0, 0.0, 1.0])
     corners = np.array([p + low * up, q + low * up, q + high * up, p + high * up])

@@ -37,14 +37,22 @@ def road(rng: np.random.Generator) -> np.ndarray:
     shape = (1024, RUN_PX)
     across = np.arange(shape[0], dtype=np.float32)[:, None]
     stones = rng.standard_normal(shape, dtype=np.float32)
-    gray = 15.0 * cv2.GaussianBlur(stones, (0, 0), 0.6) / 0.5 + 6.0 * octaves(shape, 32, 2, rng, 0.8) + 8.0 * octaves(shape, 512, 64, rng)
+    gray = (
+        15.0 * cv2.GaussianBlur(stones, (0, 0), 0.6) / 0.5
+        + 6.0 * octaves(shape, 32, 2, rng, 0.8)
+        + 8.0 * octaves(shape, 512, 64, rng)
+    )
     gray += 6.0 * np.cos((across - 420) / 80.0) * np.ones((1, shape[1]), np.float32)
     for _ in range(5):
         x, y = int(rng.integers(shape[1] - 900)), int(rng.integers(150, 900))
         w, h = int(rng.integers(150, 900)), int(rng.integers(80, 330))
-        gray[y:y + h, x:x + w] += rng.uniform(-26, 6)
+        gray[y : y + h, x : x + w] += rng.uniform(-26, 6)
         cv2.rectangle(gray, (x, y), (x + w, min(y + h, shape[0] - 1)), float(rng.uniform(-40, -20)), 3)
-    gray -= 45.0 * np.clip(1.6 * cv2.GaussianBlur(veins(shape, 512, 16, rng), (0, 0), 0.8), 0, 1) * (octaves(shape, 512, 512, rng) > 0.4)
+    gray -= (
+        45.0
+        * np.clip(1.6 * cv2.GaussianBlur(veins(shape, 512, 16, rng), (0, 0), 0.8), 0, 1)
+        * (octaves(shape, 512, 512, rng) > 0.4)
+    )
     gray -= 25.0 * cv2.GaussianBlur(blots(shape, 30, (6, 40), rng), (0, 0), 4)
     picture = _tinted(gray + rng.uniform(88, 112), (1.0, 1.0, 0.985))
     worn = np.clip(0.75 + 0.35 * octaves(shape, 32, 1, rng, 0.85), 0, 1)
@@ -73,7 +81,11 @@ def pavers(rng: np.random.Generator) -> np.ndarray:
     """5.1 m of small concrete bricks at 5 mm."""
     shape = (1024, 1024)
     slab, joint = _slabs(shape, 32, 16, shift=16)
-    gray = rng.normal(0, 13.0, slab.max() + 1).astype(np.float32)[slab] + 8.0 * octaves(shape, 8, 1, rng, 0.9) + 9.0 * octaves(shape, 512, 16, rng)
+    gray = (
+        rng.normal(0, 13.0, slab.max() + 1).astype(np.float32)[slab]
+        + 8.0 * octaves(shape, 8, 1, rng, 0.9)
+        + 9.0 * octaves(shape, 512, 16, rng)
+    )
     gray -= 46.0 * joint + 25.0 * cv2.GaussianBlur(blots(shape, 60, (2, 22), rng), (0, 0), 2)
     tint = np.array([(1.12, 0.94, 0.84), (1.0, 0.99, 0.96), (1.04, 0.97, 0.86)][int(rng.integers(3))])
     picture = _tinted(gray + 124, tint)
@@ -107,8 +119,16 @@ def detail(rng: np.random.Generator) -> np.ndarray:
 
 def clouds(rng: np.random.Generator) -> np.ndarray:
     """Two octave noises (red: shape, green: shading) for the sky."""
-    return _bytes(np.stack([128 + 42 * octaves((1024, 1024), 512, 2, rng, 0.62), 128 + 42 * octaves((1024, 1024), 256, 4, rng, 0.6),
-                            np.zeros((1024, 1024))], -1))
+    return _bytes(
+        np.stack(
+            [
+                128 + 42 * octaves((1024, 1024), 512, 2, rng, 0.62),
+                128 + 42 * octaves((1024, 1024), 256, 4, rng, 0.6),
+                np.zeros((1024, 1024)),
+            ],
+            -1,
+        )
+    )
 
 
 def _slabs(shape: tuple[int, int], length: int, width: int, shift: int) -> tuple[np.ndarray, np.ndarray]:
@@ -133,18 +153,18 @@ def _cover(picture: np.ndarray, x: int, y: int, rng: np.random.Generator) -> Non
     """An iron manhole cover, round or square, drawn in place."""
     r, iron = int(rng.integers(40, 56)), float(rng.uniform(60, 85))
     y = min(max(y, r + 3), picture.shape[0] - r - 3)
-    rows, columns = np.mgrid[-r:r + 1, -r:r + 1]
+    rows, columns = np.mgrid[-r : r + 1, -r : r + 1]
     inside = (np.hypot(rows, columns) <= r) if rng.random() < 0.5 else np.ones(rows.shape, bool)
     rim = (np.hypot(rows, columns) > r - 5) if not inside.all() else (np.maximum(abs(rows), abs(columns)) > r - 5)
     studs = ((rows // 6 + columns // 6) % 2) * 26.0
-    value = iron + studs + 9.0 * octaves((128, 128), 16, 1, rng)[:rows.shape[0], :rows.shape[1]] - 34.0 * rim
-    patch = picture[y - r:y + r + 1, x - r:x + r + 1]
+    value = iron + studs + 9.0 * octaves((128, 128), 16, 1, rng)[: rows.shape[0], : rows.shape[1]] - 34.0 * rim
+    patch = picture[y - r : y + r + 1, x - r : x + r + 1]
     patch[inside] = (value[..., None] * [1.04, 0.98, 0.9])[inside]
 
 
 def _drain(picture: np.ndarray, x: int, y: int, rng: np.random.Generator) -> None:
     """A gully grate by the kerb, drawn in place."""
-    patch = picture[y - 36:y + 36, x:x + 80]
+    patch = picture[y - 36 : y + 36, x : x + 80]
     bars = np.where(np.arange(80)[None, :] // 5 % 2 == 0, 74.0, 16.0) + 7.0 * rng.standard_normal((72, 80))
     bars[:5], bars[-5:] = 80.0, 80.0
     patch[:] = bars[..., None] * [1.02, 0.98, 0.93]

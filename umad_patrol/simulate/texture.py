@@ -13,8 +13,10 @@ import numpy as np
 
 PAD = 2
 ROW = 4096  # remap refuses pictures beyond 32767 a side, so flat lists of points are folded into rows
-LINEAR = (((np.arange(256) / 255.0 + 0.055) / 1.055) ** 2.4 * (np.arange(256) > 10)
-          + np.arange(256) / 255.0 / 12.92 * (np.arange(256) <= 10)).astype(np.float32)
+LINEAR = (
+    ((np.arange(256) / 255.0 + 0.055) / 1.055) ** 2.4 * (np.arange(256) > 10)
+    + np.arange(256) / 255.0 / 12.92 * (np.arange(256) <= 10)
+).astype(np.float32)
 """From an sRGB byte to linear light (IEC 61966-2-1)."""
 
 
@@ -40,16 +42,19 @@ class Texture:
         x0 = np.concatenate([[0], np.cumsum([width >> i for i in range(columns)]) + 2 * PAD * np.arange(1, columns + 1)])
         y0 = np.concatenate([[0], np.cumsum([height >> i for i in range(rows)]) + 2 * PAD * np.arange(1, rows + 1)])
         atlas = np.zeros((y0[-1], x0[-1], 3), np.uint8)
+        row = image
         for j in range(rows):
-            row = image if j == 0 else cv2.resize(row, (width, height >> j), interpolation=cv2.INTER_AREA)
+            row = cv2.resize(row, (width, height >> j), interpolation=cv2.INTER_AREA)
             part = row
             for i in range(columns):
-                part = part if i == 0 else cv2.resize(part, (width >> i, height >> j), interpolation=cv2.INTER_AREA)
+                part = cv2.resize(part, (width >> i, height >> j), interpolation=cv2.INTER_AREA)
                 padded = np.pad(part, ((PAD, PAD), (PAD, PAD), (0, 0)), mode="wrap")
-                atlas[y0[j]:y0[j + 1], x0[i]:x0[i + 1]] = padded
+                atlas[y0[j] : y0[j + 1], x0[i] : x0[i + 1]] = padded
         return cls(atlas, texel, (width, height), x0[:-1].astype(np.float32), y0[:-1].astype(np.float32))
 
-    def sample(self, u: np.ndarray, v: np.ndarray, footprint_u: np.ndarray, footprint_v: np.ndarray, dither: np.ndarray) -> np.ndarray:
+    def sample(
+        self, u: np.ndarray, v: np.ndarray, footprint_u: np.ndarray, footprint_v: np.ndarray, dither: np.ndarray
+    ) -> np.ndarray:
         """Bytes `(N, 3)` at `u`, `v` `(N,)` metres. Footprints are what a pixel covers, in metres.
 
         `dither` in [0, 1) `(N,)` spreads the step from one level of averaging to the next. All arrays are float32.

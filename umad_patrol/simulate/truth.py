@@ -101,29 +101,58 @@ def anomaly_rows(world: World, seen: list[list[Seen]]) -> list[dict]:
     rows = []
     for thing in world.anomalies:
         ranges = [s.range_m for frame in seen for s in frame if s.thing == thing.id and s.visible]
-        rows.append({"id": f"{thing.kind}-{thing.id}", "kind": thing.kind, "position": _rounded(thing.position), "size": _rounded(thing.size),
-                     "min_range_m": round(min(ranges), 3) if ranges else None, "visible_frames": len(ranges)})
+        rows.append(
+            {
+                "id": f"{thing.kind}-{thing.id}",
+                "kind": thing.kind,
+                "position": _rounded(thing.position),
+                "size": _rounded(thing.size),
+                "min_range_m": round(min(ranges), 3) if ranges else None,
+                "visible_frames": len(ranges),
+            }
+        )
     return rows
 
 
 def dynamics_rows(world: World, times: np.ndarray) -> list[dict]:
     """`dynamics.yaml`: who passes in the patrol and where they are at the stamp of every frame (ns, x, y, z)."""
     drive = world.drives[PATROL]
-    return [{"id": actor.id, "kind": actor.kind, "speed_mps": round(abs(actor.speed_mps), 3),
-             "path": [[drive.stamp_ns(t), *_rounded(actor.place(world.route, t)[0])] for t in times]} for actor, _ in world.passing(PATROL, 0.0)]
+    return [
+        {
+            "id": actor.id,
+            "kind": actor.kind,
+            "speed_mps": round(abs(actor.speed_mps), 3),
+            "path": [[drive.stamp_ns(t), *_rounded(actor.place(world.route, t)[0])] for t in times],
+        }
+        for actor, _ in world.passing(PATROL, 0.0)
+    ]
 
 
 def moved_rows(world: World) -> list[dict]:
     """`moved.yaml`: what stands elsewhere in the patrol than in the teach run."""
-    return [{"id": f"{old.kind}-{old.id}", "kind": old.kind, "old_position": _rounded(old.position), "new_position": _rounded(new.position),
-             "size": _rounded(new.size)} for old, new in world.moved]
+    return [
+        {
+            "id": f"{old.kind}-{old.id}",
+            "kind": old.kind,
+            "old_position": _rounded(old.position),
+            "new_position": _rounded(new.position),
+            "size": _rounded(new.size),
+        }
+        for old, new in world.moved
+    ]
 
 
 def camera_row(camera: Camera, body_T_camera: np.ndarray) -> dict:
     """`camera.yaml`: size, K, distortion, and where the camera sits on the body."""
-    return {"width": camera.width, "height": camera.height, "K": [[float(v) for v in row] for row in camera.K], "distortion_model": camera.distortion_model,
-            "distortion": [float(v) for v in camera.distortion], "frame_id": camera.frame_id,
-            "body_T_camera": [float(v) for v in (*body_T_camera[:3, 3], *se3.quat_xyzw(body_T_camera))]}
+    return {
+        "width": camera.width,
+        "height": camera.height,
+        "K": [[float(v) for v in row] for row in camera.K],
+        "distortion_model": camera.distortion_model,
+        "distortion": [float(v) for v in camera.distortion],
+        "frame_id": camera.frame_id,
+        "body_T_camera": [float(v) for v in (*body_T_camera[:3, 3], *se3.quat_xyzw(body_T_camera))],
+    }
 
 
 def write_yaml(path: Path, rows: list | dict) -> None:

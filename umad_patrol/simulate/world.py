@@ -89,7 +89,9 @@ def make_world(seed: int = 0, anomalies: int = 10, length_m: float = 68.0, asset
     check_length(length_m)
     most = int((length_m - LEAD_M - 3.0) / SPACING_M) + 1
     if not 0 <= anomalies <= most:
-        raise SimulationError(f"{anomalies} anomalies do not fit, {SPACING_M} m apart, on {length_m:g} m; ask for 0 to {most} or a longer route")
+        raise SimulationError(
+            f"{anomalies} anomalies do not fit, {SPACING_M} m apart, on {length_m:g} m; ask for 0 to {most} or a longer route"
+        )
     rng = np.random.default_rng([seed, 1])
     route = make_route(rng, length_m)
     street = Street(route, rng)
@@ -144,7 +146,9 @@ class Planter:
                 if self._free(thing, 3.0) and self._seen(thing, place):
                     break
             else:
-                raise SimulationError(f"no place for a {kind} at {s:.1f} m of the route; take another --seed or fewer --anomalies")
+                raise SimulationError(
+                    f"no place for a {kind} at {s:.1f} m of the route; take another --seed or fewer --anomalies"
+                )
             found.append(thing)
             self.taken.append(thing.position[:2])
         return tuple(found)
@@ -186,7 +190,14 @@ class Planter:
         low, high = placed.bounds()
         low, high = low.astype(float), high.astype(float)
         size = mesh.bounds()[1] - mesh.bounds()[0]
-        return Thing(number, kind, bit, (float(0.5 * (low[0] + high[0])), float(0.5 * (low[1] + high[1])), 0.0), tuple(float(x) for x in size), placed)
+        return Thing(
+            number,
+            kind,
+            bit,
+            (float(0.5 * (low[0] + high[0])), float(0.5 * (low[1] + high[1])), 0.0),
+            tuple(float(x) for x in size),
+            placed,
+        )
 
     def _free(self, thing: Thing, apart_m: float) -> bool:
         return all(np.hypot(thing.position[0] - x, thing.position[1] - y) > apart_m for x, y in self.taken)
@@ -214,7 +225,11 @@ def _furniture(shelf: Shelf | None, street: Street, rng: np.random.Generator) ->
     if shelf is None:
         return []
     taken = [shelf.take("furniture", rng, (0.3, 3.0), 2.2) for _ in range(int(street.route.length_m / 9))]
-    return [street.stand(found[1], rng.uniform(4.0, street.route.length_m), rng.uniform(3.9, 4.6), turn=rng.uniform(-np.pi, np.pi)) for found in taken if found]
+    return [
+        street.stand(found[1], rng.uniform(4.0, street.route.length_m), rng.uniform(3.9, 4.6), turn=rng.uniform(-np.pi, np.pi))
+        for found in taken
+        if found
+    ]
 
 
 def _dressed(actors: tuple[Actor, ...], shelf: Shelf, rng: np.random.Generator) -> tuple[Actor, ...]:
