@@ -91,8 +91,8 @@ class GradientSettings:
     search_px: int = setting(10, "how far the reference is searched for what the query shows", unit="px", low=0, high=64)
     noise: float = setting(0.006, "sensor noise of a pixel in [0, 1]", low=0.0, high=0.5)
     edge: float = setting(0.04, "new gradient, in log intensity a pixel, that alone scores 0.5", low=0.001, high=10.0)
-    shape_px: int = setting(42, "span within which an outline must turn; a shadow's border runs straight", unit="px", low=4, high=400)
-    colour: float = setting(0.08, "new chromaticity, in log ratio, that alone scores 0.5", low=0.001, high=10.0)
+    shape_px: int = setting(48, "span within which an outline must turn; a shadow's border runs straight", unit="px", low=4, high=400)
+    colour: float = setting(0.07, "new chromaticity, in log ratio, that alone scores 0.5", low=0.001, high=10.0)
     light: float = setting(0.5, "change of log intensity beyond which no cast shadow explains it", low=0.0, high=10.0)
 
 
@@ -100,17 +100,18 @@ class GradientSettings:
 class DetectSettings:
     detector: str = setting("gradient", "which detector compares the pictures", choices=("gradient",))
     threshold: float = setting(0.6, "score that a changed region reaches somewhere", low=0.0, high=1.0)
-    low_threshold: float = setting(0.15, "score down to which a changed region spreads", low=0.0, high=1.0)
-    close_px: int = setting(12, "gaps in a region up to this wide are bridged", unit="px", low=0, high=100)
-    trim_px: int = setting(2, "taken off a region all round: the smoothing of edges spreads them outward", unit="px", low=0, high=50)
+    low_threshold: float = setting(0.08, "score down to which a changed region spreads", low=0.0, high=1.0)
+    close_px: int = setting(14, "gaps in a region up to this wide are bridged", unit="px", low=0, high=100)
+    trim_px: int = setting(1, "taken off a region all round: the smoothing of edges spreads them outward", unit="px", low=0, high=50)
     min_area_px: int = setting(40, "smaller regions are dropped", unit="px", low=1, high=1000000)
     gradient: GradientSettings = field(default_factory=GradientSettings)
 
 
 @dataclass(frozen=True)
 class AlertSettings:
-    sightings: int = setting(4, "K: sightings that make an alert", low=1, high=100)
-    window: int = setting(10, "N: comparable frames within which the K sightings lie", low=1, high=1000)
+    sightings: int = setting(6, "K: sightings that make an alert", low=1, high=100)
+    window: int = setting(12, "N: comparable frames within which the K sightings lie", low=1, high=1000)
+    min_score: float = setting(0.75, "smallest mean score of the sightings behind an alert", low=0.0, high=1.0)
     clear_frames: int = setting(5, "clean views of its place that clear an alert", low=1, high=1000)
     max_range_m: float = setting(10.0, "farthest place on the ground at which a region counts", unit="m", low=0.5, high=100.0)
     gate_m: float = setting(0.6, "largest distance between sightings of one thing", unit="m", low=0.05, high=10.0)
@@ -120,7 +121,7 @@ class AlertSettings:
     foot_bias_px: float = setting(0.0, "how far masks usually reach below the foot of a thing", unit="px", low=-50.0, high=50.0)
     pose_sigma_m: float = setting(0.05, "noise of the localization", unit="m", low=0.001, high=5.0)
     border_px: int = setting(3, "a foot nearer to the border of what is compared is not seen", unit="px", low=0, high=500)
-    max_depth_m: float = setting(0.4, "a thing's middle lies at most this far behind its foot", unit="m", low=0.0, high=5.0)
+    max_depth_m: float = setting(0.25, "a thing's middle lies at most this far behind its foot", unit="m", low=0.0, high=5.0)
     max_size_m: float = setting(2.5, "wider or taller is no object", unit="m", low=0.1, high=100.0)
     min_height_m: float = setting(0.05, "lower is a mark on the ground", unit="m", low=0.0, high=1.0)
     tall_m: float = setting(1.3, "from this height on it may be a person who stands for a moment", unit="m", low=0.1, high=10.0)

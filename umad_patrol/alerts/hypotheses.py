@@ -15,6 +15,7 @@ LYING = 0.3           # height over width that speaks neither for standing nor f
 MOST_UPRIGHT = 1.5    # and how much it may say
 HEIGHTS_M = np.geomspace(0.01, 5.0, 80)   # of things that stand
 LENGTHS_M = np.geomspace(0.02, 6.0, 80)   # of marks that lie; longer ones could not be told from a low wall
+OBLONG, UNLIKELY = 3.0, 8.0  # a mark so many times as long as wide that always points at the camera is unlikely, in log likelihood
 
 
 def sighting_covariance(range_m: float, away: np.ndarray, width_m: float, focal_px: float, eye_height_m: float,
@@ -80,9 +81,11 @@ def standing_over_flat(range_m: np.ndarray, height_m: np.ndarray, width_m: np.nd
     seen = np.log(np.maximum(height_m, 1e-3))
     sigma = np.hypot(SHAPE_SIGMA, np.sqrt(2) * sigma_px / np.maximum(height_px, 1.0))
     standing = _misfit(seen - np.log(HEIGHTS_M)[:, None], sigma)
-    flat = _misfit(seen - np.log(eye_height_m * LENGTHS_M[:, None] / (range_m + LENGTHS_M[:, None])), sigma)
     weights = sigma ** -2.0
-    fits = (flat - standing) * min(1.0, INDEPENDENT * float((weights ** 2).sum() / weights.sum() ** 2))
+    independent = min(1.0, INDEPENDENT * float((weights ** 2).sum() / weights.sum() ** 2))
+    oblong = UNLIKELY * np.maximum(np.log(LENGTHS_M / (OBLONG * max(float(np.median(width_m)), 1e-3))), 0.0)
+    flat = _misfit(seen - np.log(eye_height_m * LENGTHS_M[:, None] / (range_m + LENGTHS_M[:, None])), sigma, oblong / independent)
+    fits = (flat - standing) * independent
     upright = float(np.median(seen - np.log(np.maximum(width_m, 1e-3)))) - np.log(LYING)
     return fits + float(np.clip(upright, -MOST_UPRIGHT, MOST_UPRIGHT))
 
@@ -94,11 +97,11 @@ def inverses(matrices: np.ndarray) -> np.ndarray:
     return np.stack([d, -b, -b, a], axis=-1).reshape(matrices.shape) / determinant[..., None, None]
 
 
-def _misfit(residuals: np.ndarray, sigma: np.ndarray) -> float:
-    """Negative log likelihood of the best of the models whose residuals are the rows of `(M, N)`."""
+def _misfit(residuals: np.ndarray, sigma: np.ndarray, prior: np.ndarray | float = 0.0) -> float:
+    """Negative log likelihood of the best of the models whose residuals are the rows of `(M, N)`, `prior` `(M,)` added."""
     off = np.abs(residuals) / sigma
     loss = np.where(off <= HUBER, off ** 2 / 2, HUBER * (off - HUBER / 2))
-    return float(loss.sum(axis=1).min())
+    return float((loss.sum(axis=1) + prior).min())
 
 
 def _squared(differences: np.ndarray, information: np.ndarray) -> np.ndarray:

@@ -119,6 +119,8 @@ class Thing:
             return "sightings disagree"
         if len(self.spots) / (len(self.spots) + self.clean) < settings.min_rate:
             return "seen too seldom"
+        if self.score < settings.min_score:
+            return f"score {self.score:.2f} only"
         return self._size_doubt() or self._motion_doubt() or self._shape_doubt(agreeing)
 
     def _size_doubt(self) -> str:

@@ -45,17 +45,22 @@ def _shapes(query: GradientFeatures, known_edges: torch.Tensor, shape_px: int) -
     """New edges times how much new gradient there is around them in its weakest direction: a squared gradient.
 
     A shadow's border runs straight through its surroundings; the outline of a thing turns. The weight is the root of the
-    smaller eigenvalue of the structure tensor of the new gradient.
+    smaller eigenvalue of the structure tensor of the new gradient, over a window for things large or one for small.
     """
     appeared = (query.edges - cells.spread(known_edges)).sub_(NOISE_SIGMAS * EDGE_NOISE * query.noise).clamp_min_(0)
     appeared = _crisp(appeared.square_().sum(1, keepdim=True)).sqrt_()
     slope = query.slope * (appeared / (query.length + 1e-6))
     across, down = slope[:, :1], slope[:, 1:]
     moments = cells.joined(torch.cat([across * across, down * down, across * down], 1), torch.add) / CELL ** 2
-    moments = cells.mean(moments, max(1, shape_px // (2 * STRIDE * CELL)))
-    half_trace = (moments[:, :1] + moments[:, 1:2]) / 2
-    least = half_trace - (((moments[:, :1] - moments[:, 1:2]) / 2).square_() + moments[:, 2:].square()).sqrt_()
+    wide = max(1, shape_px // (2 * STRIDE * CELL))
+    least = torch.maximum(_least(cells.mean(moments, wide)), _least(cells.mean(moments, (wide + 1) // 2)))
     return appeared * cells.spread(least.clamp_min_(0).sqrt_())
+
+
+def _least(moments: torch.Tensor) -> torch.Tensor:
+    """The smaller eigenvalue of symmetric 2 x 2 matrices, given as planes xx, yy, xy."""
+    half_difference = (moments[:, :1] - moments[:, 1:2]) / 2
+    return (moments[:, :1] + moments[:, 1:2]) / 2 - half_difference.square_().add_(moments[:, 2:].square()).sqrt_()
 
 
 def _newness(query: GradientFeatures, reference: GradientFeatures, known_edges: torch.Tensor, reach: int) -> torch.Tensor:
