@@ -90,7 +90,7 @@ class GradientSettings:
 
     search_px: int = setting(10, "how far the reference is searched for what the query shows", unit="px", low=0, high=64)
     noise: float = setting(0.006, "sensor noise of a pixel in [0, 1]", low=0.0, high=0.5)
-    edge: float = setting(0.04, "new gradient, in log intensity a pixel, that alone scores 0.5", low=0.001, high=10.0)
+    edge: float = setting(0.03, "new gradient, in log intensity a pixel, that alone scores 0.5", low=0.001, high=10.0)
     shape_px: int = setting(48, "span within which an outline must turn; a shadow's border runs straight", unit="px", low=4, high=400)
     colour: float = setting(0.07, "new chromaticity, in log ratio, that alone scores 0.5", low=0.001, high=10.0)
     light: float = setting(0.5, "change of log intensity beyond which no cast shadow explains it", low=0.0, high=10.0)
@@ -100,9 +100,10 @@ class GradientSettings:
 class DetectSettings:
     detector: str = setting("gradient", "which detector compares the pictures", choices=("gradient",))
     threshold: float = setting(0.6, "score that a changed region reaches somewhere", low=0.0, high=1.0)
-    low_threshold: float = setting(0.08, "score down to which a changed region spreads", low=0.0, high=1.0)
+    low_threshold: float = setting(0.15, "score down to which a changed region spreads", low=0.0, high=1.0)
     close_px: int = setting(14, "gaps in a region up to this wide are bridged", unit="px", low=0, high=100)
-    trim_px: int = setting(1, "taken off a region all round: the smoothing of edges spreads them outward", unit="px", low=0, high=50)
+    trim_px: int = setting(2, "taken off a region all round: the smoothing of edges spreads them outward", unit="px", low=0, high=50)
+    foot_share: float = setting(0.5, "share of a region's score that the pixels have on which it stands", low=0.0, high=1.0)
     min_area_px: int = setting(40, "smaller regions are dropped", unit="px", low=1, high=1000000)
     gradient: GradientSettings = field(default_factory=GradientSettings)
 

@@ -15,7 +15,7 @@ LYING = 0.3           # height over width that speaks neither for standing nor f
 MOST_UPRIGHT = 1.5    # and how much it may say
 HEIGHTS_M = np.geomspace(0.01, 5.0, 80)   # of things that stand
 LENGTHS_M = np.geomspace(0.02, 6.0, 80)   # of marks that lie; longer ones could not be told from a low wall
-OBLONG, UNLIKELY = 3.0, 8.0  # a mark so many times as long as wide that always points at the camera is unlikely, in log likelihood
+OBLONG, UNLIKELY = 10.0, 6.0  # a mark so many times as long as wide that always points at the camera is unlikely, in log likelihood
 
 
 def sighting_covariance(range_m: float, away: np.ndarray, width_m: float, focal_px: float, eye_height_m: float,

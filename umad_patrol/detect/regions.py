@@ -51,7 +51,8 @@ def _regions(name: str, plane: np.ndarray, valid: np.ndarray, settings: DetectSe
             part = slice(y, y + height), slice(x, x + width)
             inside = labels[part] == index
             score = float(plane[part][inside].max())
-            found.append((Region(name, score, area, (x + left, y + top, width, height), _foot(inside, x + left, y + top)), inside))
+            core = inside & (plane[part] >= settings.foot_share * score)
+            found.append((Region(name, score, area, (x + left, y + top, width, height), _foot(core, x + left, y + top)), inside))
     return found
 
 
@@ -73,8 +74,11 @@ def _disc(radius: int) -> np.ndarray:
     return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1,) * 2)
 
 
-def _foot(inside: np.ndarray, x: int, y: int) -> tuple[float, float]:
-    """The middle of the lowest rows of a region whose box has its corner at (x, y)."""
-    height = len(inside)
-    lowest = np.nonzero(inside[max(0, height - FOOT_ROWS):])[1]
-    return float(x + (lowest.min() + lowest.max()) / 2), float(y + height - 1)
+def _foot(core: np.ndarray, x: int, y: int) -> tuple[float, float]:
+    """The middle of the lowest rows of the surely changed pixels of a region whose box has its corner at (x, y).
+
+    What a thing casts on the ground before it changes less than the thing itself.
+    """
+    lowest = int(np.nonzero(core.any(axis=1))[0][-1])
+    columns = np.nonzero(core[max(0, lowest - FOOT_ROWS + 1):lowest + 1])[1]
+    return float(x + (columns.min() + columns.max()) / 2), float(y + lowest)

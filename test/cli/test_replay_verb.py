@@ -1,0 +1,75 @@
+"""`replay`: a recording over a map gives masks, frames.csv, alerts and a report; bad input is one line and status 2."""
+
+import csv
+import json
+
+import cv2
+import numpy as np
+import pytest
+
+from umad_patrol.cli.main import main
+
+TOPICS = ["--set", "input.image_topic=/image", "--set", "input.camera_info_topic=/info", "--set", "input.localization_topic=/odom",
+          "--set", "input.cloud_topic=", "--set", "input.body_t_camera=0 0 0.5 -0.5 0.5 -0.5 0.5"]
+SIZE = 320, 180
+
+
+def picture(box=False):
+    rng = np.random.default_rng(5)
+    layers = [cv2.resize(rng.normal(size=(SIZE[1] // s + 2, SIZE[0] // s + 2, 3)), SIZE, interpolation=cv2.INTER_CUBIC) for s in (3, 9, 30)]
+    image = np.clip(120 + 22 * sum(layers), 0, 255).astype(np.uint8)
+    if box:
+        cv2.rectangle(image, (150, 90), (180, 125), (20, 30, 220), cv2.FILLED)
+    return image
+
+
+def drive(messages, box, start=100.0, away=0.0):
+    items = [("/info", start, messages.camera_info(start, *SIZE, 230.0))]
+    items += [("/odom", start + t, messages.odometry(start + t, (away + 0.1 * t, 0, 0))) for t in np.arange(0, 3.1, 0.1)]
+    items += [("/image", start + t, messages.jpeg(start + t, picture(box))) for t in np.arange(0.25, 2.9, 0.5)]
+    return sorted(items, key=lambda item: item[1])
+
+
+@pytest.fixture
+def taught(tmp_path, write_bag, messages):
+    bag = write_bag(tmp_path / "teach", drive(messages, False))
+    assert main(["teach", str(bag), str(tmp_path / "map"), *TOPICS]) == 0
+    return tmp_path / "map"
+
+
+def test_replay_writes_what_it_found(tmp_path, taught, write_bag, messages, capsys):
+    bag, out, result = write_bag(tmp_path / "patrol", drive(messages, True)), tmp_path / "out", tmp_path / "r.json"
+    assert main(["replay", str(bag), "--map", str(taught), "--out", str(out), "--json", str(result), *TOPICS]) == 0
+    summary = json.loads(result.read_text())
+    assert summary["frames"] == 6 and summary["statuses"] == {"compared": 6} and summary["refused"] == {}
+    masks = sorted((out / "masks").glob("*.png"))
+    assert len(masks) == 6 and all(cv2.imread(str(m), 0)[100:120, 155:175].all() for m in masks)
+    with (out / "frames.csv").open() as file:
+        assert [row["status"] for row in csv.DictReader(file)] == ["compared"] * 6
+    assert "<html" in (out / "report.html").read_text() and (out / "alerts.sqlite").is_file()
+    assert "6 frames" in capsys.readouterr().out
+
+
+def test_far_from_the_map_nothing_is_compared_and_it_says_why(tmp_path, taught, write_bag, messages):
+    bag, result = write_bag(tmp_path / "patrol", drive(messages, True, away=50.0)), tmp_path / "r.json"
+    assert main(["replay", str(bag), "--map", str(taught), "--out", str(tmp_path / "out"), "--json", str(result), *TOPICS]) == 0
+    assert json.loads(result.read_text())["statuses"] == {"no reference": 6}
+
+
+def test_bad_input_is_refused_in_one_line(tmp_path, taught, write_bag, messages, capsys):
+    good = write_bag(tmp_path / "good", drive(messages, True))
+    broken = write_bag(tmp_path / "broken", drive(messages, True))
+    mcap, = broken.glob("*.mcap")
+    mcap.write_bytes(mcap.read_bytes()[:1000])
+    file = tmp_path / "file"
+    file.write_text("x")
+    damaged = tmp_path / "damaged"
+    damaged.mkdir()
+    (damaged / "map.yaml").write_text("version: 99\n")
+    cases = [(tmp_path / "none", taught, tmp_path / "o"), (broken, taught, tmp_path / "o"), (file, taught, tmp_path / "o"),
+             (good, tmp_path / "none", tmp_path / "o"), (good, damaged, tmp_path / "o"), (good, taught, file)]
+    for bag, reference_map, out in cases:
+        capsys.readouterr()
+        assert main(["replay", str(bag), "--map", str(reference_map), "--out", str(out), *TOPICS]) == 2, (bag, reference_map, out)
+        lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("umad-patrol")]
+        assert len(lines) == 1, lines

@@ -1,0 +1,120 @@
+"""The whole way for one frame: compared, no reference, not comparable; a new thing shows, several references agree."""
+
+import cv2
+import numpy as np
+import pytest
+
+from umad_patrol.align.features import extract
+from umad_patrol.config import Settings, with_values
+from umad_patrol.errors import ConfigError, ImageError, MapError
+from umad_patrol.pipeline import Comparer, Pipeline, choose_device
+from umad_patrol.records import COMPARED, NO_REFERENCE, NOT_COMPARABLE, Camera, Frame, Reference
+from umad_patrol.reference.teach import Teacher
+
+SIZE = 640, 360
+CAMERA = Camera(*SIZE, np.array([[455.0, 0, 319.5], [0, 455.0, 179.5], [0, 0, 1]]))
+MAP_T_CAMERA = np.array([[0, 0, 1, 0], [-1, 0, 0, 0], [0, -1, 0, 0.7], [0, 0, 0, 1.0]])
+SETTINGS = Settings()
+
+
+def scene(seed=3):
+    rng = np.random.default_rng(seed)
+    layers = [cv2.resize(rng.normal(size=(SIZE[1] // s + 2, SIZE[0] // s + 2, 3)), SIZE, interpolation=cv2.INTER_CUBIC) for s in (3, 9, 40)]
+    return np.clip(120 + 22 * sum(layers), 0, 255).astype(np.uint8)
+
+
+def frame(image, stamp_ns=0, x=0.0):
+    pose = MAP_T_CAMERA.copy()
+    pose[0, 3] = x
+    return Frame(stamp_ns, image, CAMERA, pose)
+
+
+def with_box(image):
+    image = image.copy()
+    cv2.rectangle(image, (300, 180), (350, 240), (20, 30, 200), cv2.FILLED)
+    cv2.rectangle(image, (310, 190), (340, 215), (230, 230, 230), cv2.FILLED)
+    return image
+
+
+@pytest.fixture(scope="module")
+def taught(tmp_path_factory):
+    teacher = Teacher(SETTINGS, lambda image: extract(image, SETTINGS.align))
+    for i in range(3):  # a still scene, seen alike from 0, 0.3 and 0.6 m
+        teacher.add_frame(frame(scene(), i * 10**9, 0.3 * i))
+    path = tmp_path_factory.mktemp("taught") / "map"
+    teacher.save(path)
+    teacher.close()
+    return path
+
+
+@pytest.fixture
+def pipeline(taught):
+    pipeline = Pipeline.open(taught, SETTINGS)
+    yield pipeline
+    pipeline.close()
+
+
+def test_nothing_new_nothing_marked(pipeline):
+    result = pipeline.process(frame(scene(), 5, 0.1))
+    assert result.status == COMPARED and not result.mask.any() and not result.regions
+    assert result.match.distance_m == pytest.approx(0.1) and {"retrieve", "compare", "alerts"} <= set(result.seconds)
+
+
+def test_a_new_thing_is_marked_where_it_is(pipeline):
+    result = pipeline.process(frame(with_box(scene()), 5, 0.1))
+    rows, columns = np.nonzero(result.mask)
+    assert result.mask.dtype == np.uint8 and set(np.unique(result.mask)) == {0, 255}
+    assert abs(rows.mean() - 210) < 8 and abs(columns.mean() - 325) < 8
+    assert result.regions[0].class_name == "anomaly" and abs(result.regions[0].foot[1] - 240) <= 4
+
+
+def test_the_same_frame_gives_the_same_bytes(taught):
+    masks = []
+    for references in (2, 2):
+        pipeline = Pipeline.open(taught, with_values(SETTINGS, {"retrieve.references": references}))
+        masks.append(pipeline.process(frame(with_box(scene()), 5, 0.1)).mask.tobytes())
+        pipeline.close()
+    assert masks[0] == masks[1]
+
+
+def test_too_far_away_says_how_far(pipeline):
+    result = pipeline.process(frame(scene(), 5, 30.0))
+    assert result.status == NO_REFERENCE and "29.40 m" in result.reason and not result.mask.any()
+
+
+@pytest.mark.parametrize("image", [np.zeros((360, 640, 3), np.uint8), np.full((360, 640, 3), 255, np.uint8), scene(99)])
+def test_what_shows_another_place_is_not_comparable(pipeline, image):
+    result = pipeline.process(frame(image, 5, 0.1))
+    assert result.status == NOT_COMPARABLE and result.reason and not result.mask.any() and not result.alerts
+
+
+@pytest.mark.parametrize("image", [np.zeros((0, 0, 3), np.uint8), np.zeros((9, 9), np.uint8), np.zeros((9, 9, 3), np.float32)])
+def test_what_is_no_picture_is_refused(pipeline, image):
+    with pytest.raises(ImageError):
+        pipeline.process(frame(image, 5, 0.1))
+
+
+def test_a_difference_from_one_reference_only_is_not_new():
+    """Parallax and occlusion differ from one reference to the next; what is new differs from all."""
+    comparer = Comparer(SETTINGS)
+    clean, odd = (Reference(i, "run", 0, image, CAMERA, MAP_T_CAMERA) for i, image in enumerate((scene(), with_box(scene()))))
+    try:
+        assert comparer.compare(frame(with_box(scene())), [clean]).mask.any()
+        assert not comparer.compare(frame(with_box(scene())), [clean, odd]).mask.any()
+    finally:
+        comparer.close()
+
+
+def test_no_map_no_pipeline(tmp_path):
+    with pytest.raises(MapError):
+        Pipeline.open(tmp_path / "none", SETTINGS)
+
+
+def test_cuda_is_refused_where_there_is_none():
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("this machine has CUDA")
+    with pytest.raises(ConfigError, match="cuda"):
+        choose_device("cuda")
+    assert choose_device("auto").type == "cpu"
