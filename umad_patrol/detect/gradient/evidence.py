@@ -20,7 +20,7 @@ SHADE_STEP = 0.12
 NOISE_SIGMAS = 3.0
 EDGE_NOISE = 0.4  # standard deviation of a derivative, and of chromaticity, over that of a pixel
 CHROMA_NOISE = 0.6
-NEWNESS_REACHES = (3, 10)  # in cells of cells, 8 px
+NEWNESS_WINDOWS = ((3, 1.0), (10, 4.0))  # reach in cells of cells, 8 px, and weight
 NEWNESS_SHARE = 0.35
 CRISP_REACH = 2  # in cells
 CRISP_NONE, CRISP_ALL = 0.11, 0.25
@@ -74,7 +74,7 @@ def _newness(query: GradientFeatures, reference: GradientFeatures, known_edges: 
     vanished = (reference.edge_cells - cells.highest(query.edge_cells, reach) - noise).clamp_min_(0).square_().sum(1, keepdim=True)
     energies = torch.cat([appeared, vanished], 1)
     coarse = cells.joined(cells.padded_even(energies), torch.add) / CELL ** 2
-    around = coarse + sum(cells.mean(coarse, wide) for wide in NEWNESS_REACHES) + 1e-7
+    around = sum(weight * cells.mean(coarse, reach) for reach, weight in NEWNESS_WINDOWS) + 1e-7
     share = around[:, :1] / (around[:, :1] + around[:, 1:])
     return cells.spread((share / NEWNESS_SHARE).clamp_max_(1.0).square_())[..., :energies.shape[2], :energies.shape[3]]
 
