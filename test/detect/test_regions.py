@@ -85,6 +85,12 @@ def test_nothing_high_gives_nothing(value):
     assert not mask.any() and regions == ()
 
 
+def test_pixels_without_a_score_count_as_unchanged():
+    scores = plane((10, 10, 20, 20, 0.8), (15, 15, 4, 4, np.nan), (50, 0, 30, 60, np.nan))
+    mask, regions = find_regions(score_map(scores), PLAIN)
+    assert regions[0].score == pytest.approx(0.8) and regions[0].area_px == 400 and not mask[:, 50:].any()
+
+
 def test_planes_that_fit_no_class_are_refused():
     with pytest.raises(DetectorError, match="do not fit the classes"):
         find_regions(score_map(plane(), plane()), PLAIN)

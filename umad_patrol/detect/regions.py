@@ -26,7 +26,7 @@ def find_regions(score_map: ScoreMap, settings: DetectSettings) -> tuple[np.ndar
     mask = np.zeros(valid.shape, np.uint8)
     regions: list[Region] = []
     for name, plane in zip(score_map.classes, scores[0]):
-        for region, inside in _regions(name, np.nan_to_num(plane), valid, settings):
+        for region, inside in _regions(name, plane, valid, settings):
             regions.append(region)
             x, y, width, height = region.box
             if name != DYNAMIC:
@@ -50,7 +50,7 @@ def _regions(name: str, plane: np.ndarray, valid: np.ndarray, settings: DetectSe
         if area >= settings.min_area_px:
             part = slice(y, y + height), slice(x, x + width)
             inside = labels[part] == index
-            score = float(plane[part][inside].max())
+            score = float(np.nanmax(plane[part][inside]))
             core = inside & (plane[part] >= settings.foot_share * score)
             found.append((Region(name, score, area, (x + left, y + top, width, height), _foot(core, x + left, y + top)), inside))
     return found
