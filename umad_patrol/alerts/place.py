@@ -22,7 +22,8 @@ def place(region: Region, camera: Camera, map_T_camera: np.ndarray, ground: np.n
 
     The ray through the region's foot is cut with the plane `ground` `(4,)` in `map`. The foot is a thing's near edge, so
     its middle lies about half its width further. None if the foot is above the horizon, beyond `max_range_m`, at the
-    border of the picture or of `valid` `(H, W)` bool (then it is not seen), or if its ray meets mapped `structure` first.
+    border of the picture or of `valid` `(H, W)` bool (then it is not seen), or if its ray meets mapped `structure` first, or if
+    mapped structure fills the place: what changed there is the light on it, or it was taken away.
     `range_m` is measured along the ground; `height_m` is what a standing thing must have to reach the box's top.
     """
     x, y, width, tall = region.box
@@ -47,6 +48,8 @@ def place(region: Region, camera: Camera, map_T_camera: np.ndarray, ground: np.n
     width_m = float(np.linalg.norm(points[2] - points[1]))
     height_m = eye_height + range_m * float(directions[3] @ up) / max(float(directions[3] @ away), 1e-9)
     middle = points[0] + min(width_m / 2, settings.max_depth_m) * away
+    if structure is not None and structure.fills(middle):
+        return None
     return Sighting(region, tuple(float(v) for v in middle), range_m, width_m, height_m)
 
 

@@ -9,6 +9,7 @@ STEP_M = 0.1
 CELL_M = 1.0        # side of the cells whose lowest point is taken for the ground
 CLEARANCE_M = 0.25  # what is lower belongs to the ground: kerbs, grass, the noise of the LiDAR
 NEAR_M = 0.5        # structure this near to the end of a ray is what a thing leans on, not what hides its place
+HIP_M = 1.0
 REACH = 1 << 20     # voxels a side, so that three indices fit in 63 bits
 
 
@@ -36,6 +37,16 @@ class Structure:
         codes = _codes(eye + along[:, None] * ((target - eye) / distance), VOXEL_M)
         found = np.searchsorted(self._voxels, codes)
         return bool((self._voxels[np.minimum(found, len(self._voxels) - 1)] == codes).any())
+
+    def fills(self, place: np.ndarray) -> bool:
+        """Whether something mapped stands at `place` `(3,)` on the ground, from below knee to hip: a hedge, a wall, a bin."""
+        heights = np.arange(CLEARANCE_M + VOXEL_M / 2, HIP_M, VOXEL_M)
+        column = np.column_stack([np.full((len(heights), 2), place[:2]), place[2] + heights])
+        codes = _codes(column, VOXEL_M)
+        if not len(self._voxels):
+            return False
+        found = np.minimum(np.searchsorted(self._voxels, codes), len(self._voxels) - 1)
+        return bool((self._voxels[found] == codes).any())
 
 
 def _above_ground(points: np.ndarray) -> np.ndarray:
