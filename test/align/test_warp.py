@@ -106,7 +106,7 @@ def test_the_cpu_way_agrees_with_kornia(texture, known_H):
     assert torch.equal(seen, valid)
     inside = cv2.erode(valid[0, 0].numpy().astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
     grey_levels = 255 * (quick - exact).abs()[0].numpy()[:, inside]
-    assert grey_levels.mean() < 0.3 and np.percentile(grey_levels, 99) < 0.7
+    assert grey_levels.mean() < 0.3 and np.percentile(grey_levels, 99) < 0.8
 
 
 @pytest.mark.parametrize(("shape", "H", "size"), [
