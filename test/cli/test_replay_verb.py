@@ -8,6 +8,9 @@ import numpy as np
 import pytest
 
 from umad_patrol.cli.main import main
+from umad_patrol.cli.results import ResultsBag
+from umad_patrol.io.bags import open_bag
+from umad_patrol.records import Alert, Camera, Frame, Result
 
 TOPICS = ["--set", "input.image_topic=/image", "--set", "input.camera_info_topic=/info", "--set", "input.localization_topic=/odom",
           "--set", "input.cloud_topic=", "--set", "input.body_t_camera=0 0 0.5 -0.5 0.5 -0.5 0.5"]
@@ -48,6 +51,23 @@ def test_replay_writes_what_it_found(tmp_path, taught, write_bag, messages, caps
         assert [row["status"] for row in csv.DictReader(file)] == ["compared"] * 6
     assert "<html" in (out / "report.html").read_text() and (out / "alerts.sqlite").is_file()
     assert "6 frames" in capsys.readouterr().out
+    with open_bag(out / "results") as bag:
+        masks = [bag.decode(topic, raw) for topic, _, raw in bag.messages(("/patrol_node/anomaly_mask/compressed",))]
+    assert len(masks) == 6 and cv2.imdecode(masks[0].data, cv2.IMREAD_GRAYSCALE)[100:120, 155:175].all()
+
+
+def test_alerts_and_markers_of_a_frame_are_recorded(tmp_path):
+    alert = Alert("A0001", "active", "anomaly", 0.9, (1.0, 2.0, 0.0), (0.3, 0.5), 10**9, 2 * 10**9, 7)
+    camera = Camera(8, 6, np.eye(3))
+    result = Result(Frame(3 * 10**9, np.zeros((6, 8, 3), np.uint8), camera, np.eye(4)), "compared", "", np.zeros((6, 8), np.uint8),
+                    alerts=(alert,), changed_alerts=(alert,))
+    with ResultsBag(tmp_path / "results") as results:
+        results.add(result)
+    with open_bag(tmp_path / "results") as bag:
+        found = {topic: bag.decode(topic, raw) for topic, _, raw in bag.messages()}
+    status, = found["/patrol_node/alerts"].status
+    assert status.hardware_id == "A0001" and {pair.key: pair.value for pair in status.values}["x"] == "1.000"
+    assert found["/patrol_node/alert_markers"].markers[1].pose.position.y == 2.0
 
 
 def test_far_from_the_map_nothing_is_compared_and_it_says_why(tmp_path, taught, write_bag, messages):

@@ -20,6 +20,7 @@ from tqdm import tqdm
 from umad_patrol.alerts.report import write_report
 from umad_patrol.alerts.store import AlertStore
 from umad_patrol.cli.main import settings_of
+from umad_patrol.cli.results import ResultsBag
 from umad_patrol.errors import StoreError
 from umad_patrol.frames import Recording
 from umad_patrol.io.images import write_image
@@ -51,16 +52,18 @@ def run(args: argparse.Namespace) -> dict:
     rows, statuses, seconds, resets = [], Counter(), [], 0
     started = time.perf_counter()
     frames = (event for event in recording.events() if isinstance(event, Frame))
-    for frame in tqdm(frames, total=recording.expected_frames, unit="frame", desc="patrol", disable=None):
-        if recording.resets != resets:
-            resets = recording.resets
-            pipeline.reset_time()
-        result = pipeline.process(frame)
-        statuses[result.status] += 1
-        seconds.append(sum(result.seconds.values()))
-        rows.append(_row(result))
-        if not args.no_masks and result.status == COMPARED:
-            write_image(out / "masks" / f"{frame.stamp_ns}.png", result.mask)
+    with ResultsBag(out / "results") as results:
+        for frame in tqdm(frames, total=recording.expected_frames, unit="frame", desc="patrol", disable=None):
+            if recording.resets != resets:
+                resets = recording.resets
+                pipeline.reset_time()
+            result = pipeline.process(frame)
+            results.add(result)
+            statuses[result.status] += 1
+            seconds.append(sum(result.seconds.values()))
+            rows.append(_row(result))
+            if not args.no_masks and result.status == COMPARED:
+                write_image(out / "masks" / f"{frame.stamp_ns}.png", result.mask)
     pipeline.close()
     with AlertStore(out, read_only=True) as kept:
         alerts = kept.alerts()

@@ -17,6 +17,7 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import ColorRGBA, Header
 from visualization_msgs.msg import Marker, MarkerArray
 
+from umad_patrol.alerts.status import alert_text, alert_values
 from umad_patrol.errors import ImageError
 from umad_patrol.geometry import se3
 from umad_patrol.io.images import to_image
@@ -147,18 +148,9 @@ def detections_message(regions: Iterable[Region], head: Header, messages: Any) -
 
 
 def _alert_status(alert: Alert) -> DiagnosticStatus:
-    x, y, z = alert.position
-    text = f"{alert.class_name} {alert.score:.2f} at ({x:.2f}, {y:.2f}, {z:.2f}), {alert.sightings} sightings, {alert.state}"
-    values = {"id": alert.id, "state": alert.state, "class": alert.class_name, "score": f"{alert.score:.4f}",
-              "x": f"{x:.3f}", "y": f"{y:.3f}", "z": f"{z:.3f}", "width_m": f"{alert.size_m[0]:.3f}", "height_m": f"{alert.size_m[1]:.3f}",
-              "first_seen": _seconds(alert.first_seen_ns), "last_seen": _seconds(alert.last_seen_ns),
-              "sightings": str(alert.sightings), "evidence": alert.evidence}
     level = DiagnosticStatus.WARN if alert.state == ACTIVE else DiagnosticStatus.OK
-    return DiagnosticStatus(level=level, name=f"alert {alert.id}", message=text, hardware_id=alert.id, values=_pairs(values))
-
-
-def _seconds(stamp_ns: int) -> str:
-    return f"{stamp_ns // 1_000_000_000}.{stamp_ns % 1_000_000_000:09d}"
+    return DiagnosticStatus(level=level, name=f"alert {alert.id}", message=alert_text(alert), hardware_id=alert.id,
+                            values=_pairs(alert_values(alert)))
 
 
 def _pairs(values: dict[str, str]) -> list[KeyValue]:
