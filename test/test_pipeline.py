@@ -70,11 +70,11 @@ def test_a_new_thing_is_marked_where_it_is(pipeline):
 
 def test_the_same_frame_gives_the_same_bytes(taught):
     masks = []
-    for references in (2, 2):
-        pipeline = Pipeline.open(taught, with_values(SETTINGS, {"retrieve.references": references}))
-        masks.append(pipeline.process(frame(with_box(scene()), 5, 0.1)).mask.tobytes())
+    for _ in range(2):
+        pipeline = Pipeline.open(taught, SETTINGS)
+        masks.append(pipeline.process(frame(with_box(scene()), 5, 0.1)).mask)
         pipeline.close()
-    assert masks[0] == masks[1]
+    assert masks[0].any() and masks[0].tobytes() == masks[1].tobytes()
 
 
 def test_too_far_away_says_how_far(pipeline):

@@ -74,7 +74,7 @@ class Comparer:
         self.aligner = Aligner(settings.align, self.device)
         self.detector = make_detector(settings.detect, self.device)
         self._settings = settings
-        # On a CPU a reference a core is twice as quick as every operation spread over the cores.
+        # Much of a comparison is single-threaded, so on a CPU the references are compared side by side.
         several = self.device.type == "cpu" and settings.retrieve.references > 1
         self._threads = ThreadPoolExecutor(settings.retrieve.references, "compare") if several else None
 
