@@ -69,7 +69,11 @@ class RetrieveSettings:
 
 @dataclass(frozen=True)
 class AlignSettings:
-    method: str = setting("adaptive", "how a reference is laid on a query", choices=("adaptive", "rotation", "identity"))
+    method: str = setting("layered", "how a reference is laid on a query; adaptive is the published way",
+                          choices=("layered", "adaptive", "rotation", "identity"))
+    side_px: int = setting(640, "longer side of the pictures in which points are followed", unit="px", low=64, high=8192)
+    pose_sigma_m: float = setting(0.03, "expected error of where one camera stands to another", unit="m", low=0.0001, high=1.0)
+    pose_sigma_deg: float = setting(0.3, "expected error of how it is turned", unit="deg", low=0.001, high=10.0)
     theta_m: float = setting(0.03, "the rotation warp comes first when the cameras are nearer than this", unit="m", low=0.0, high=1.0)
     features: int = setting(1000, "key points a picture, spread over its cells", low=50, high=20000)
     feature_side_px: int = setting(640, "longer side of the picture in which key points are sought", unit="px", low=64, high=4096)
@@ -77,8 +81,6 @@ class AlignSettings:
     levels: int = setting(4, "pyramid levels L of the uniformization score", low=1, high=6)
     hypotheses: int = setting(250, "homographies tried by the consensus", low=10, high=20000)
     inlier_px: float = setting(3.0, "largest transfer error of an inlier", unit="px", low=0.1, high=50.0)
-    polish: bool = setting(True, "follow the key points to a fraction of a pixel after the homography of the features")
-    polish_side_px: int = setting(640, "longer side of the pictures in which they are followed", unit="px", low=64, high=8192)
     min_inliers: int = setting(20, "fewer inliers are not comparable", low=4, high=10000)
     min_spread: float = setting(0.15, "smaller spread S of the inliers, as a share of the largest, is not comparable", low=0.0, high=1.0)
     min_overlap: float = setting(0.4, "smaller overlap is not comparable", low=0.0, high=1.0)

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from umad_patrol.align.adaptive import Aligner
+from umad_patrol.align.aligner import Aligner
+from umad_patrol.align.picture import Picture
 from umad_patrol.alerts.store import AlertStore
 from umad_patrol.alerts.watch import Watch
 from umad_patrol.config import Settings
@@ -22,7 +23,7 @@ from umad_patrol.detect.overlay import overlay
 from umad_patrol.detect.regions import find_regions
 from umad_patrol.errors import ConfigError, ImageError
 from umad_patrol.io.images import to_tensor
-from umad_patrol.records import (COMPARED, NO_REFERENCE, NOT_COMPARABLE, Alert, Alignment, Features, Frame, Match, Reference,
+from umad_patrol.records import (COMPARED, NO_REFERENCE, NOT_COMPARABLE, Alert, Alignment, Frame, Match, Reference,
                                  Region, Result, ScoreMap)
 from umad_patrol.reference.look import light
 from umad_patrol.reference.map import ReferenceMap
@@ -83,10 +84,10 @@ class Comparer:
         watch = watch or Stopwatch()
         height, width = _size(frame.image)
         with watch.stage("features"):
-            features = self.aligner.extract(frame.image)
+            picture = self.aligner.prepare(frame.image)
             query = self.detector.prepare(to_tensor(frame.image, self.device))
         with watch.stage("compare"):
-            looks = list(self._each(lambda reference: self._look(frame, features, query, reference), references))
+            looks = list(self._each(lambda reference: self._look(frame, picture, query, reference), references))
         usable = [look for look in looks if look.alignment.comparable]
         if not usable:
             return Comparison(looks[0].alignment, references[0], None, np.zeros((height, width), np.uint8), ())
@@ -103,9 +104,8 @@ class Comparer:
     def _each(self, look: Callable[[Reference], _Look], references: list[Reference]) -> Iterable[_Look]:
         return map(look, references) if self._threads is None or len(references) == 1 else self._threads.map(look, references)
 
-    def _look(self, frame: Frame, features: Features, query: Any, reference: Reference) -> _Look:
-        alignment = self.aligner.align(frame.image, reference, query_features=features, query_camera=frame.camera,
-                                       map_T_camera=frame.map_T_camera)
+    def _look(self, frame: Frame, picture: Picture, query: Any, reference: Reference) -> _Look:
+        alignment = self.aligner.align(picture, reference, frame.camera, frame.map_T_camera)
         if not alignment.comparable:
             return _Look(reference, alignment, None)
         scores = self.detector.compare(query, self.detector.prepare(alignment.warped), alignment.valid)

@@ -67,7 +67,7 @@ def check_picture(image: np.ndarray) -> None:
 def _describe(even: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
     """Corners `(N, 2)` of a picture of even light and their descriptors `(N, 32)`. Those too near the border get none."""
     smooth = cv2.GaussianBlur(even, (0, 0), 1.0)
-    corners = _best_of_cells(cv2.cornerMinEigenVal(smooth, _CORNER_BLOCK), count)
+    corners = best_of_cells(cv2.cornerMinEigenVal(smooth, _CORNER_BLOCK), count)
     orb = cv2.ORB_create(edgeThreshold=_PATCH // 2 + 1, patchSize=_PATCH)
     key_points, descriptors = orb.compute(even, cv2.KeyPoint_convert(corners, size=_PATCH)) if len(corners) else ((), None)
     if not key_points:
@@ -75,7 +75,7 @@ def _describe(even: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
     return cv2.KeyPoint_convert(key_points), descriptors
 
 
-def _best_of_cells(strength: np.ndarray, count: int) -> np.ndarray:
+def best_of_cells(strength: np.ndarray, count: int) -> np.ndarray:
     """The strongest pixel (x, y) of each of about `count` square cells, `(N, 2)`; none from cells without a corner."""
     height, width = strength.shape
     side = max(int(np.sqrt(height * width / max(count, 1))), 2)

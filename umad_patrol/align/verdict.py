@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from umad_patrol.align import lookup
 from umad_patrol.align.consensus import most_spread
 from umad_patrol.config import AlignSettings
 from umad_patrol.geometry.homography import is_sane, overlap
@@ -18,7 +19,8 @@ _NARROW = 0.6   # of the picture's side: inliers within less are named after the
 class Estimate:
     """A homography and what speaks for it: the inliers' places in the query `(N, 2)`, out of how many matches, and how well.
 
-    `by_matches` is False where nothing but poses made it, so that there is nothing to count.
+    `by_matches` is False where nothing but poses made it, so that there is nothing to count. `lookup` says where each
+    query pixel lies in the reference if no homography does; see lookup.py.
     """
 
     query_H_reference: np.ndarray
@@ -28,6 +30,7 @@ class Estimate:
     matches: int = 0
     spread: float = 0.0
     residual_px: float = 0.0
+    lookup: np.ndarray | None = None
 
 
 def objection(estimate: Estimate, reference_size: tuple[int, int], query_size: tuple[int, int], settings: AlignSettings) -> str:
@@ -42,7 +45,8 @@ def objection(estimate: Estimate, reference_size: tuple[int, int], query_size: t
                 f"{needed:.0f} is needed")
     if not is_sane(estimate.query_H_reference, reference_size, _MAX_SCALE):
         return f"not comparable: the homography folds, mirrors or scales the reference more than {_MAX_SCALE:g} times"
-    share = overlap(estimate.query_H_reference, reference_size, query_size)
+    share = (overlap(estimate.query_H_reference, reference_size, query_size) if estimate.lookup is None
+             else lookup.overlap(estimate.lookup, reference_size))
     if share < settings.min_overlap:
         return f"not comparable: the reference covers {share:.0%} of the picture, {settings.min_overlap:.0%} is needed"
     return ""

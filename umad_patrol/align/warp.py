@@ -5,8 +5,11 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import torch
+import torch.nn.functional as F
 from kornia.geometry.transform import remap
 
+from umad_patrol.align import lookup as grids
+from umad_patrol.align.lookup import STEP
 from umad_patrol.errors import AlignmentError
 from umad_patrol.io.images import to_tensor
 
@@ -14,11 +17,13 @@ _TOLERANCE_PX = 1e-4   # rounding of H must not cost the border of an identical 
 _HORIZON, _FAR = 1e-9, 4.0
 
 
-def warp(image: torch.Tensor, query_H_reference: np.ndarray, size: tuple[int, int]) -> tuple[torch.Tensor, torch.Tensor]:
+def warp(image: torch.Tensor, query_H_reference: np.ndarray, size: tuple[int, int],
+         lookup: np.ndarray | None = None) -> tuple[torch.Tensor, torch.Tensor]:
     """`image` `(B, C, H, W)` seen in a query picture of `size` (width, height), and where it is seen, `(B, 1, H', W')` bool.
 
     Bilinear, pixel centres at integers (Kornia's remap with align_corners=True; the same as its warp_perspective with
-    fewer passes over the picture), on the device and in the dtype of `image`.
+    fewer passes over the picture), on the device and in the dtype of `image`. With a `lookup` (align/lookup.py) that says
+    what is seen where, and the homography nothing.
     A pixel is valid if all that it blends lies within `image`; what the others show means nothing. Raises AlignmentError for a
     picture or size without pixels, or if the homography is singular.
     """
@@ -26,26 +31,39 @@ def warp(image: torch.Tensor, query_H_reference: np.ndarray, size: tuple[int, in
     if image.ndim != 4:
         raise AlignmentError(f"cannot warp a tensor of shape {tuple(image.shape)}; it has to be (B, C, H, W)")
     check(image.shape, query_H_reference, size)
-    H = np.asarray(query_H_reference, np.float64)
-    valid = _sees(H, (image.shape[3], image.shape[2]), size, image.device)
-    columns, rows = _lookup(H, (image.shape[3], image.shape[2]), size, image)
+    reference_size = image.shape[3], image.shape[2]
+    if lookup is None:
+        H = np.asarray(query_H_reference, np.float64)
+        valid = _sees(H, reference_size, size, image.device)
+        columns, rows = _of_homography(H, reference_size, size, image)
+    else:
+        seen = _of_lookup(lookup, size, image)
+        last = (torch.tensor(reference_size, device=image.device) - 1 + _TOLERANCE_PX)[:, None, None]
+        valid = ((seen >= -_TOLERANCE_PX) & (seen <= last)).all(dim=1, keepdim=True)
+        columns, rows = (2.0 * seen[:, i] / max(side - 1, 1) - 1.0 for i, side in enumerate(reference_size))
     warped = remap(image, columns.expand(len(image), -1, -1), rows.expand(len(image), -1, -1), align_corners=True,
                    normalized_coordinates=True)
     return warped, valid.expand(len(image), 1, height, width)
 
 
-def lay(picture: np.ndarray, query_H_reference: np.ndarray, size: tuple[int, int], device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+def lay(picture: np.ndarray, query_H_reference: np.ndarray, size: tuple[int, int], device: torch.device,
+        lookup: np.ndarray | None = None) -> tuple[torch.Tensor, torch.Tensor]:
     """`warp` of a BGR picture `(H, W, 3)` uint8 to a tensor on `device`.
 
     On a CPU OpenCV warps the bytes, in a tenth of the time: within 0.8 grey levels of Kornia in 99 of 100 pixels, most of
     which is the rounding to bytes. Raises as `warp` does.
     """
     if device.type != "cpu":
-        return warp(to_tensor(picture, device), query_H_reference, size)
+        return warp(to_tensor(picture, device), query_H_reference, size, lookup)
     check(picture.shape[:2], query_H_reference, size)
-    H = np.asarray(query_H_reference, np.float64)
-    warped = cv2.warpPerspective(picture, H, size, flags=cv2.INTER_LINEAR)
-    return to_tensor(warped, device), _sees(H, picture.shape[1::-1], size, device)
+    reference_size = picture.shape[1::-1]
+    if lookup is None:
+        H = np.asarray(query_H_reference, np.float64)
+        return to_tensor(cv2.warpPerspective(picture, H, size, flags=cv2.INTER_LINEAR), device), _sees(H, reference_size, size, device)
+    seen = grids.full(lookup, size)
+    last = [side - 1 + _TOLERANCE_PX for side in reference_size]
+    valid = cv2.inRange(seen, (-_TOLERANCE_PX, -_TOLERANCE_PX, 0, 0), (*last, 0, 0)) > 0
+    return to_tensor(cv2.remap(picture, seen, None, cv2.INTER_LINEAR), device), torch.from_numpy(valid)[None, None]
 
 
 def check(shape: tuple[int, ...], query_H_reference: np.ndarray, size: tuple[int, int]) -> None:
@@ -57,7 +75,7 @@ def check(shape: tuple[int, ...], query_H_reference: np.ndarray, size: tuple[int
         raise AlignmentError(f"homography {H.tolist()} is not 3x3, finite and invertible")
 
 
-def _lookup(H: np.ndarray, reference_size: tuple[int, int], size: tuple[int, int], like: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def _of_homography(H: np.ndarray, reference_size: tuple[int, int], size: tuple[int, int], like: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Where in the reference each query pixel looks, as columns and rows `(1, H', W')` from -1 to 1 between the outermost centres."""
     u, v, w = np.linalg.inv(H)
     u, v = (2.0 * plane / max(side - 1, 1) - w for plane, side in zip((u, v), reference_size))
@@ -79,20 +97,32 @@ def _axes(size: tuple[int, int], device: torch.device) -> tuple[torch.Tensor, to
     return x, y[:, None]
 
 
+def _of_lookup(lookup: np.ndarray, size: tuple[int, int], like: torch.Tensor) -> torch.Tensor:
+    """`lookup.full` on the device of a tensor: the reference pixel `(1, 2, H', W')` of every query pixel."""
+    coarse = torch.from_numpy(np.moveaxis(lookup, -1, 0)[None].astype(np.float32)).to(like.device)
+    wide = F.interpolate(coarse, scale_factor=STEP, mode="bilinear", align_corners=False)
+    return wide[..., STEP:STEP + size[1], STEP:STEP + size[0]].to(like.dtype)
+
+
 def _sees(H: np.ndarray, reference_size: tuple[int, int], size: tuple[int, int], device: torch.device) -> torch.Tensor:
     """The query's pixels `(1, 1, H', W')` that fall between the reference's outermost pixel centres.
 
-    With (u, v, w) the homogeneous reference pixel, 0 <= u / w <= W - 1 is a pair of half-planes, linear in x and y: no
-    division, and no second warp of a picture of ones.
+    With (u, v, w) the homogeneous reference pixel, 0 <= u / w <= W - 1 is a pair of half-planes, linear in x and y: each leaves
+    a stretch of every row, from a first column to a last.
     """
     middle = np.array([(reference_size[0] - 1) / 2, (reference_size[1] - 1) / 2, 1.0])
     u, v, w = np.linalg.inv(H) * (-1.0 if H[2] @ middle < 0 else 1.0)  # w > 0: before the reference camera, not behind it
     planes = [w, u + _TOLERANCE_PX * w, v + _TOLERANCE_PX * w,
               (reference_size[0] - 1 + _TOLERANCE_PX) * w - u, (reference_size[1] - 1 + _TOLERANCE_PX) * w - v]
-    x, y = _axes(size, device)
-    valid = torch.ones((size[1], size[0]), dtype=torch.bool, device=device)
-    corners = np.array([[0, 0, 1], [size[0] - 1, 0, 1], [0, size[1] - 1, 1], [size[0] - 1, size[1] - 1, 1]])
+    first, last = np.zeros(size[1]), np.full(size[1], size[0] - 1.0)
     for a, b, c in planes:
-        if not (corners @ (a, b, c) >= 0).all():  # a plane that leaves out no corner leaves out nothing
-            valid &= float(a) * x + float(c) >= -float(b) * y
-    return valid[None, None]
+        rest = b * np.arange(size[1]) + c
+        if abs(a) * size[0] < 1e-12 * (abs(b) * size[1] + abs(c)):   # the plane's border runs along the rows
+            last[rest < 0] = -1.0
+        elif a > 0:
+            first = np.maximum(first, np.ceil(-rest / a))
+        else:
+            last = np.minimum(last, np.floor(-rest / a))
+    first, last = (torch.from_numpy(np.clip(ends, -1, size[0]).astype(np.int32)).to(device)[:, None] for ends in (first, last))
+    x = torch.arange(size[0], dtype=torch.int32, device=device)
+    return ((x >= first) & (x <= last))[None, None]

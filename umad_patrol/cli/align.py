@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from umad_patrol.align.adaptive import Aligner
+from umad_patrol.align.aligner import Aligner
 from umad_patrol.align.anaglyph import before_after
 from umad_patrol.cli.main import settings_of, write_json
 from umad_patrol.io.images import read_image, to_image, write_image

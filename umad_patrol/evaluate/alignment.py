@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from umad_patrol.align.adaptive import Aligner
+from umad_patrol.align.aligner import Aligner
 from umad_patrol.align.anaglyph import before_after
 from umad_patrol.cli.main import settings_of
 from umad_patrol.config import AlignSettings

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from umad_patrol.align.adaptive import Aligner
+from umad_patrol.align.aligner import Aligner
 from umad_patrol.config import Settings
 from umad_patrol.detect import make_detector
 from umad_patrol.detect.regions import find_regions

@@ -1,4 +1,4 @@
-"""Adaptive warping: accuracy, the switch at theta, verdicts, and pictures that are bad in every way."""
+"""Every method of alignment: accuracy, the switch at theta, verdicts, and input that is bad in every way."""
 
 import dataclasses
 
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from align_scene import make_reference, make_texture, relight
 
-from umad_patrol.align.adaptive import Aligner
+from umad_patrol.align.aligner import Aligner
 from umad_patrol.config import AlignSettings
 from umad_patrol.errors import AlignmentError
 from umad_patrol.geometry.homography import rotation_homography, transform
@@ -44,8 +44,8 @@ def aligner():
 
 def test_known_homography_is_found_to_a_fraction_of_a_pixel(aligner, texture, query, known_H):
     result = aligner.align(query, make_reference(texture))
-    assert result.comparable and result.method == "features", result.reason
-    assert error_px(result.query_H_reference, known_H).max() < 0.5
+    assert result.comparable and result.method == "tracked", result.reason
+    assert error_px(result.query_H_reference, known_H).max() < 0.2
     assert result.warped.shape == (1, 3, 400, 640) and result.valid.shape == (1, 1, 400, 640)
     assert result.inliers <= result.matches and result.overlap == pytest.approx(result.valid.float().mean().item(), abs=0.03)
     shown = result.valid[0, 0].numpy()
@@ -53,15 +53,25 @@ def test_known_homography_is_found_to_a_fraction_of_a_pixel(aligner, texture, qu
     assert np.abs(relit - query)[shown].mean() < 4 < np.abs(relight(texture).astype(int) - query)[shown].mean() / 3
 
 
-def test_polish_halves_the_error(texture, query, known_H):
-    errors = [error_px(Aligner(AlignSettings(polish=polish)).align(query, make_reference(texture)).query_H_reference, known_H).mean()
-              for polish in (False, True)]
-    assert errors[1] < errors[0] / 2
+def test_following_points_halves_the_error_of_the_published_way(texture, query, known_H):
+    published, ours = (Aligner(AlignSettings(method=method)).align(query, make_reference(texture)) for method in ("adaptive", "layered"))
+    assert published.method == "features" and published.comparable
+    assert error_px(ours.query_H_reference, known_H).mean() < error_px(published.query_H_reference, known_H).mean() / 2
 
 
-def test_stored_features_give_the_same_result(aligner, texture, query):
+def test_a_turn_that_is_too_large_to_follow_is_found_by_features(texture):
+    far = np.array([[1, 0, 170.0], [0, 1, 60], [0, 0, 1]])
+    moved = cv2.warpPerspective(texture, far, (640, 400), borderMode=cv2.BORDER_REFLECT)
+    result = Aligner(AlignSettings(min_spread=0.1)).align(moved, make_reference(texture))
+    assert result.comparable and result.method == "features", result.reason
+    np.testing.assert_allclose(result.query_H_reference, far, atol=0.3)
+
+
+@pytest.mark.parametrize("method", ["layered", "adaptive"])
+def test_stored_features_give_the_same_result(texture, query, method):
+    aligner = Aligner(AlignSettings(method=method))
     fresh = aligner.align(query, make_reference(texture))
-    stored = aligner.align(query, make_reference(texture, aligner.extract(texture)), aligner.extract(query))
+    stored = aligner.align(aligner.prepare(query), make_reference(texture, aligner.extract(texture)))
     np.testing.assert_array_equal(fresh.query_H_reference, stored.query_H_reference)
     assert (fresh.warped == stored.warped).all()
 
@@ -76,11 +86,11 @@ def test_pictures_of_different_size(aligner, texture, query, known_H):
 
 
 @pytest.mark.parametrize("distance, method", [(0.0, "rotation + features"), (0.029, "rotation + features"), (0.031, "features"), (5.0, "features")])
-def test_rotation_comes_first_only_below_theta(aligner, texture, distance, method):
+def test_rotation_comes_first_only_below_theta(texture, distance, method):
     H = rotation_homography(CAMERA.K, pose(2.0)[:3, :3], CAMERA.K)
     query = cv2.warpPerspective(texture, H, (640, 400), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT)
     reference = make_reference(texture, camera=CAMERA, map_T_camera=pose(2.0))
-    result = aligner.align(query, reference, query_camera=CAMERA, map_T_camera=pose(0.0, distance))
+    result = Aligner(AlignSettings(method="adaptive")).align(query, reference, query_camera=CAMERA, map_T_camera=pose(0.0, distance))
     assert result.method == method and result.comparable
     assert error_px(result.query_H_reference, H).max() < 0.5
 
@@ -147,7 +157,7 @@ def test_agreement_in_one_corner_only_is_named(aligner, texture):
 def test_too_little_overlap(texture):
     H = np.array([[1.0, 0, 350], [0, 1, 0], [0, 0, 1]])
     query = cv2.warpPerspective(texture, H, (640, 400))
-    result = Aligner(AlignSettings(min_spread=0.0, min_inliers=4, min_overlap=0.6)).align(query, make_reference(texture))
+    result = Aligner(AlignSettings(method="adaptive", min_spread=0.0, min_inliers=4, min_overlap=0.6)).align(query, make_reference(texture))
     refused(result, "covers 4", "60% is needed")
 
 
@@ -156,12 +166,22 @@ def test_same_input_same_output(texture, query):
     np.testing.assert_array_equal(first.query_H_reference, second.query_H_reference)
 
 
-def test_features_of_another_picture_are_refused(aligner, texture, query):
-    small = aligner.extract(cv2.resize(texture, (320, 200)))
+def test_features_of_another_picture_are_refused(texture, query):
+    aligner = Aligner(AlignSettings(method="adaptive"))
     with pytest.raises(AlignmentError, match="320x200"):
-        aligner.align(query, make_reference(texture, small))
-    with pytest.raises(AlignmentError, match="320x200"):
-        aligner.align(query, make_reference(texture), small)
+        aligner.align(query, make_reference(texture, aligner.extract(cv2.resize(texture, (320, 200)))))
+
+
+@pytest.mark.parametrize("method", ["layered", "adaptive", "rotation"])
+@pytest.mark.parametrize("camera, T, word", [
+    (CAMERA, np.full((4, 4), np.nan), "rigid"), (CAMERA, np.diag([1.0, 1, -1, 1]), "rigid"), (CAMERA, np.eye(3), "rigid"),
+    (dataclasses.replace(CAMERA, K=np.zeros((3, 3))), np.eye(4), "inverted"),
+    (dataclasses.replace(CAMERA, K=np.full((3, 3), np.nan)), np.eye(4), "inverted"),
+], ids=["NaN pose", "mirrored pose", "3x3 pose", "K of zeros", "K of NaN"])
+def test_what_is_no_pose_or_camera_is_refused(texture, method, camera, T, word):
+    with pytest.raises(AlignmentError, match=word) as raised:
+        Aligner(AlignSettings(method=method)).align(texture, make_reference(texture, camera=CAMERA), camera, T)
+    assert "\n" not in str(raised.value)
 
 
 @pytest.mark.parametrize("image", [np.zeros((0, 5, 3), np.uint8), np.zeros((5, 5), np.uint8), np.zeros((5, 5, 3))])

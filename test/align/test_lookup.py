@@ -1,0 +1,78 @@
+"""Grids of where query pixels look: between nodes, as full maps, on both devices' ways, and back."""
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from umad_patrol.align import lookup
+from umad_patrol.align.layers import to_query
+from umad_patrol.align.warp import lay, warp
+from umad_patrol.geometry.homography import transform
+from umad_patrol.io.images import to_tensor
+from umad_patrol.records import Alignment
+
+H = np.array([[1.02, -0.03, 14.0], [0.025, 0.99, -9.0], [2e-5, -1e-5, 1.0]])
+
+
+def of(H, size):
+    at = lookup.nodes(size)
+    return transform(np.linalg.inv(H), at.reshape(-1, 2)).reshape(at.shape)
+
+
+@given(st.integers(1, 70), st.integers(1, 70))
+@settings(max_examples=60, deadline=None)
+def test_a_grid_of_itself_is_every_pixel(width, height):
+    seen = lookup.full(lookup.nodes((width, height)), (width, height))
+    assert seen.shape == (height, width, 2)
+    np.testing.assert_allclose(seen, np.stack(np.meshgrid(np.arange(width), np.arange(height)), -1), atol=1e-4)
+
+
+def test_full_and_sample_agree_with_the_homography():
+    seen = lookup.full(of(H, (320, 200)), (320, 200))
+    pixels = np.random.default_rng(0).integers((0, 0), (320, 200), (300, 2))
+    exact = transform(np.linalg.inv(H), pixels)
+    np.testing.assert_allclose(seen[pixels[:, 1], pixels[:, 0]], exact, atol=0.01)
+    np.testing.assert_allclose(lookup.sample(of(H, (320, 200)), pixels), exact, atol=0.01)
+
+
+@pytest.fixture(scope="module")
+def photo(texture):
+    return cv2.GaussianBlur(texture, (0, 0), 1.5)
+
+
+def test_warp_by_lookup_is_warp_by_homography(photo):
+    (by_H, valid_H), (by_grid, valid_grid) = (warp(to_tensor(photo), H, (640, 400), grid) for grid in (None, of(H, (640, 400))))
+    both = (valid_H & valid_grid)[0, 0]
+    assert (by_H - by_grid).abs()[0, :, both].max() * 255 < 1.5 and (by_H - by_grid).abs()[0, :, both].mean() * 255 < 0.1
+    assert (valid_H != valid_grid).float().mean() < 0.005
+
+
+@pytest.mark.parametrize("grid", [None, of(H, (640, 400))], ids=["homography", "lookup"])
+def test_both_ways_to_warp_agree_away_from_borders(photo, grid):
+    """Up to half a grey level is rounding to bytes, the rest the 1/32 pixel to which OpenCV rounds places."""
+    (kornia, valid), (opencv, valid_too) = warp(to_tensor(photo), H, (640, 400), grid), lay(photo, H, (640, 400), torch.device("cpu"), grid)
+    inner = torch.from_numpy(cv2.erode(valid[0, 0].numpy().astype(np.uint8), np.ones((5, 5)), borderValue=0) > 0)
+    off = (kornia - opencv).abs()[0, :, inner] * 255
+    assert off.mean() < 0.27 and off.quantile(0.99) < 0.65
+    assert (valid != valid_too).float().mean() < 0.002
+
+
+def test_nowhere_is_not_valid(photo):
+    grid = of(H, (640, 400))
+    grid[:20] = np.nan
+    grid = lookup.clean(grid)
+    for valid in (warp(to_tensor(photo), H, (640, 400), grid)[1], lay(photo, H, (640, 400), torch.device("cpu"), grid)[1]):
+        assert not valid[0, 0, :8 * 19].any() and valid[0, 0, 8 * 21:].any()
+    assert lookup.overlap(grid, (640, 400)) < lookup.overlap(of(H, (640, 400)), (640, 400))
+
+
+def test_points_go_there_and_back():
+    alignment = Alignment(np.eye(3), "layered", 0, 0, 0.0, 0.0, 1.0, True, "", lookup=of(H, (640, 400)))
+    query = np.random.default_rng(2).uniform((20, 20), (600, 380), (60, 2))
+    reference = lookup.sample(alignment.lookup, query)
+    np.testing.assert_allclose(to_query(alignment, reference), query, atol=1e-2)
+    assert np.isnan(to_query(alignment, np.array([[1e5, 1e5]]))).all()
+    assert to_query(alignment, np.zeros((0, 2))).shape == (0, 2)
