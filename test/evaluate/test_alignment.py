@@ -7,7 +7,10 @@ import numpy as np
 import pytest
 
 from umad_patrol.cli.main import main
-from umad_patrol.evaluate.alignment import baseline, evaluate, pme, summary, table
+from umad_patrol.evaluate.alignment import evaluate
+from umad_patrol.evaluate.alignment_tables import table
+from umad_patrol.evaluate.baselines import baseline
+from umad_patrol.evaluate.pme import pme, summary
 from umad_patrol.evaluate.pairs import find_pairs
 from umad_patrol.config import AlignSettings
 from umad_patrol.io.images import read_image, write_image
