@@ -21,6 +21,7 @@ from umad_patrol.simulate.photometric import PHOTO_LIGHTS, as_taken, change_ligh
 ROTATIONS_DEG = (0.0, 0.5, 1.0, 2.0, 4.0)
 SHARE = 0.84          # of the photograph's side that a picture shows, so that the turned camera sees no border
 FOCAL = 0.75          # in widths of the picture
+_PLAIN = 4.0          # grey levels of fine contrast in a plain cell
 SMALLEST_PX = 320     # narrower pictures than this are not made
 SUFFIXES = (".jpg", ".jpeg", ".png")
 MASKS = ("_road.png",)  # what lies beside photographs and is none
@@ -76,16 +77,23 @@ def _photographs(folder: Path, rng: np.random.Generator) -> list[tuple[str, Path
 
 def _next(usable: list[tuple[str, Path]], tried: Iterator[tuple[str, Path]], number: int, size: tuple[int, int],
           photographs: list) -> tuple[str, np.ndarray]:
-    """The photograph of pair `number`: a new one while there are any that are large enough, then those of before again."""
+    """The photograph of pair `number`: a new one while there are any that are fit for it, then those of before again."""
     for place, path in tried:
         image = read_image(path)
-        if _width(image, size) >= min(SMALLEST_PX, size[0]):
+        if _width(image, size) >= min(SMALLEST_PX, size[0]) and shows_something(image):
             usable.append((place, path))
             return place, image
     if not usable:
-        raise SimulationError(f"none of {len(photographs)} photographs is large enough for pictures {min(SMALLEST_PX, size[0])} pixels wide")
+        raise SimulationError(f"none of {len(photographs)} photographs shows enough and is large enough for pictures {min(SMALLEST_PX, size[0])} pixels wide")
     place, path = usable[number % len(usable)]
     return place, read_image(path)
+
+
+def shows_something(photograph: np.ndarray) -> bool:
+    """Whether half of the picture's 12 x 8 cells hold more than plain sky, wall or darkness."""
+    small = cv2.resize(cv2.cvtColor(photograph, cv2.COLOR_BGR2GRAY), (384, 256), interpolation=cv2.INTER_AREA).astype(np.float32)
+    fine = small - cv2.GaussianBlur(small, (0, 0), 6.0)
+    return bool(np.mean(fine.reshape(8, 32, 12, 32).std(axis=(1, 3)) > _PLAIN) >= 0.5)
 
 
 def _width(photograph: np.ndarray, size: tuple[int, int]) -> int:
@@ -106,12 +114,13 @@ def _fitted(photograph: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, 
 
 
 def _window(photograph: np.ndarray, camera: Camera, query_H_reference: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Where in the photograph the query lies, `photo_H_query`: a random place such that both pictures lie inside it."""
+    """Where in the photograph the query lies, `photo_H_query`: a random place such that both pictures lie inside it.
+
+    SHARE leaves room for every rotation that is made.
+    """
     size = camera.width, camera.height
     ends = np.vstack([corners(size), transform(query_H_reference, corners(size))])
     low, high = -ends.min(0), np.array(photograph.shape[1::-1]) - 1 - ends.max(0)
-    if (low > high).any():  # turned too far for a photograph of these proportions: see `_seen` for the border
-        low = high = (low + high) / 2
     T = np.eye(3)
     T[:2, 2] = np.round(rng.uniform(low, np.maximum(high, low)))
     return T

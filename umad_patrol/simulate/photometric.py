@@ -34,20 +34,20 @@ def _sunset(light: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Low red light from one side, the rest in blue dusk; contrast and exposure of another hour."""
     side = _slope(light.shape[:2], rng)[..., None]
     warm, cold = np.array([0.45, 0.8, 1.5], np.float32), np.array([1.25, 0.85, 0.6], np.float32)
-    gain = np.float32(rng.uniform(0.35, 0.8)) * ((0.5 + 0.9 * side) * (warm * side + cold * (1 - side)))
+    gain = np.float32(rng.uniform(0.15, 0.6)) * ((0.3 + 0.9 * side) * (warm * side + cold * (1 - side)))
     return np.maximum(light * gain, 1e-6) ** np.float32(rng.uniform(0.8, 1.35))
 
 
 def _shadows(light: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Soft-edged polygons of shade, blue and dark, and a little more sun elsewhere."""
+    """Soft-edged polygons of shade, blue and dark, and a little more sun elsewhere; where it is brightest the sensor saturates."""
     shade = np.zeros(light.shape[:2], np.float32)
-    for _ in range(int(rng.integers(3, 9))):
+    for _ in range(int(rng.integers(4, 12))):
         one = np.zeros(light.shape[:2], np.uint8)
         cv2.fillPoly(one, [_polygon(light.shape[1], light.shape[0], rng)], 255, cv2.LINE_AA)
         soft = cv2.GaussianBlur(one, (0, 0), float(rng.uniform(0.8, 4.0))).astype(np.float32) / 255
-        shade = np.maximum(shade, soft * np.float32(rng.uniform(0.6, 0.85)))
+        shade = np.maximum(shade, soft * np.float32(rng.uniform(0.7, 0.93)))
     in_shade = np.array([1.15, 1.0, 0.85], np.float32) * (1 - shade[..., None])
-    return light * np.float32(rng.uniform(0.9, 1.5)) * np.where(shade[..., None] > 0.01, in_shade, 1.0)
+    return light * np.float32(rng.uniform(1.0, 2.2)) * np.where(shade[..., None] > 0.01, in_shade, 1.0)
 
 
 def _wet(light: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -65,7 +65,7 @@ def _wet(light: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 def _haze(light: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Contrast fades upwards into a bright veil."""
-    far = np.linspace(1.0, 0.55, light.shape[0], dtype=np.float32)[:, None, None] * np.float32(rng.uniform(0.5, 0.8))
+    far = np.linspace(1.0, 0.55, light.shape[0], dtype=np.float32)[:, None, None] * np.float32(rng.uniform(0.65, 0.92))
     veil = np.array([0.62, 0.6, 0.58], np.float32) * np.float32(rng.uniform(0.7, 1.2))
     return light * (1 - far) + veil * far
 
@@ -74,17 +74,24 @@ def _dark(light: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Dusk with some lamps, and the noise of a camera that amplifies it."""
     height, width = light.shape[:2]
     x, y = np.meshgrid(np.arange(width, dtype=np.float32) / width, np.arange(height, dtype=np.float32) / width)
-    lamps = np.float32(0.09) * np.ones((height, width), np.float32)
+    lamps = np.float32(rng.uniform(0.02, 0.08)) * np.ones((height, width), np.float32)
     for _ in range(int(rng.integers(1, 4))):
         cx, cy = rng.uniform(0, 1), rng.uniform(0, height / width)
         lamps += np.float32(rng.uniform(0.15, 0.45)) * np.exp(-((x - np.float32(cx)) ** 2 + (y - np.float32(cy)) ** 2) / np.float32(rng.uniform(0.01, 0.05)))
     dim = light * lamps[..., None] * np.array([0.65, 0.95, 1.25], np.float32)
     grain = rng.standard_normal(light.shape, dtype=np.float32)
-    return np.maximum(dim + grain * np.sqrt(dim * np.float32(4e-4) + np.float32(2e-5)), 0) * np.float32(rng.uniform(1.0, 2.0))
+    return np.maximum(dim + grain * np.sqrt(dim * np.float32(8e-4) + np.float32(4e-5)), 0) * np.float32(rng.uniform(1.0, 2.0))
+
+
+def _mixed(light: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Two of the others, one after the other."""
+    for number in rng.permutation(5)[:2]:
+        light = np.clip((_shadows, _sunset, _wet, _haze, _dark)[number](light, rng), 0.0, 1.0)
+    return light
 
 
 CHANGES: dict[str, Callable[[np.ndarray, np.random.Generator], np.ndarray]] = {
-    "noon-sunset": _sunset, "cast shadows": _shadows, "wet-dry": _wet, "haze": _haze, "dark": _dark}
+    "noon-sunset": _sunset, "cast shadows": _shadows, "wet-dry": _wet, "haze": _haze, "dark": _dark, "mixed": _mixed}
 PHOTO_LIGHTS = tuple(CHANGES)
 
 
