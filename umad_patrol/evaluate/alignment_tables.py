@@ -10,7 +10,9 @@ from umad_patrol.evaluate.pairs import LAYERS
 from umad_patrol.evaluate.pme import FAILURE_PX
 
 OURS = "ours"
-FACTORS = {"offset_m": "sideways offset, m", "rotation_deg": "rotation, deg", "noise_m": "noise of the pose, m", "light": "light"}
+FACTORS = {"offset_m": "sideways offset, m", "rotation_deg": "rotation, deg", "noise_m": "noise of the pose, m", "light": "light",
+           "light_in_place": "light, offset <= 0.03 m"}
+_IN_PLACE_M = 0.03  # up to here a change of light alone can be judged: parallax spoils no single homography much
 _NAME = 32
 
 
@@ -31,8 +33,7 @@ def table(result: dict) -> str:
 def by_sweep(rows: list[dict]) -> dict:
     """`{quantity: {value: {"pairs", "pme_px": {method: mean}, "failures": {method: count}, "ground_px": ...}}}`; {} where no pair says."""
     told = [row for row in rows if row["sweep"]]
-    return {factor: {str(value): _means([row for row in told if row["sweep"][factor] == value])
-                     for value in sorted({row["sweep"][factor] for row in told})} for factor in FACTORS} if told else {}
+    return {factor: {str(value): _means(some) for value, some in _grouped(told, factor)} for factor in FACTORS} if told else {}
 
 
 def by_scene(rows: list[dict]) -> dict:
@@ -42,7 +43,7 @@ def by_scene(rows: list[dict]) -> dict:
 
 def sweep_table(result: dict) -> str:
     """PME of ours, the oracle and SIFT + MAGSAC by what was varied; "" where nothing was."""
-    lines = [_varied(title, result["sweep"][factor]) for factor, title in FACTORS.items() if factor in result["sweep"]]
+    lines = [_varied(title, result["sweep"][factor]) for factor, title in FACTORS.items() if result["sweep"].get(factor)]
     return "\n\n".join(lines)
 
 
@@ -74,6 +75,14 @@ def _varied(title: str, values: dict) -> str:
         cells = "".join(" |" + "".join(f"{of[key][name]:15.2f}" if key in of else f"{'':15}" for name in shown) for key, _ in parts)
         lines.append(f"{value:22}{of['pairs']:6d}{failed}{cells}")
     return "\n".join(lines)
+
+
+def _grouped(rows: list[dict], factor: str) -> list[tuple[float | str, list[dict]]]:
+    """The rows by their value of one quantity; none where another quantity tells the same."""
+    if factor == "light_in_place":
+        near = [row for row in rows if row["sweep"]["offset_m"] <= _IN_PLACE_M]
+        rows, factor = near if len(near) < len(rows) else [], "light"  # where all are, "light" says the same
+    return [(value, [row for row in rows if row["sweep"][factor] == value]) for value in sorted({row["sweep"][factor] for row in rows})]
 
 
 def _means(rows: list[dict]) -> dict:
