@@ -19,6 +19,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
+import torch
 from tqdm import tqdm
 
 from umad_patrol.align.adaptive import Aligner
@@ -34,7 +35,8 @@ from umad_patrol.evaluate.known import Known, known_of
 from umad_patrol.evaluate.pairs import LAYERS, Pair, find_pairs, read_points
 from umad_patrol.evaluate.pme import pme, pme_of, summary
 from umad_patrol.io.images import write_image
-from umad_patrol.records import Alignment
+from umad_patrol.pipeline import choose_device
+from umad_patrol.records import Alignment, Reference
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -50,7 +52,8 @@ def run(args: argparse.Namespace) -> dict:
     """Score, print the tables, write sheet and plot; returns what `evaluate` does."""
     pairs = find_homo_eva(args.folder) if is_homo_eva(args.folder) else find_pairs(args.folder, needs=("points",))
     _check_targets(args)
-    result, tiles = evaluate(pairs, settings_of(args).align, not args.only_ours, bool(args.sheet), not args.no_poses)
+    settings = settings_of(args)
+    result, tiles = evaluate(pairs, settings.align, not args.only_ours, bool(args.sheet), not args.no_poses, choose_device(settings.device))
     if args.plot and not result.get("sweep"):
         raise DatasetError(f"--plot: no pair of {args.folder} says in poses.yaml what was varied; `umad-patrol pairs` makes such")
     print("\n\n".join(text for text in (table(result), sweep_table(result), scene_table(result)) if text))
@@ -64,12 +67,12 @@ def run(args: argparse.Namespace) -> dict:
 
 
 def evaluate(pairs: list[Pair], settings: AlignSettings, baselines: bool = True, pictures: bool = False,
-             use_poses: bool = True) -> tuple[dict, list[np.ndarray]]:
+             use_poses: bool = True, device: str | torch.device = "cpu") -> tuple[dict, list[np.ndarray]]:
     """PME of every method over `pairs`: the numbers for JSON, and pictures before and after ours if asked for.
 
     Raises DatasetError, CameraError or ImageError for a pair that cannot be read.
     """
-    aligner, layered = Aligner(settings), any(getattr(pair, layer) for pair in pairs for layer in LAYERS)
+    aligner, layered = Aligner(settings, device), any(getattr(pair, layer) for pair in pairs for layer in LAYERS)
     rows, tiles, milliseconds = [], [], {}
     for pair in tqdm(pairs, desc="aligning", unit="pair", disable=None):
         reference, query = pair.pictures()
@@ -92,8 +95,16 @@ def evaluate(pairs: list[Pair], settings: AlignSettings, baselines: bool = True,
 def ours(aligner: Aligner, known: Known, reference: np.ndarray, query: np.ndarray) -> tuple[Alignment, float, float]:
     """The alignment, the milliseconds of all of it with the warp, and those with the reference's features stored."""
     features, extract_ms = _timed(aligner.extract, reference)
-    alignment, align_ms = _timed(lambda: aligner.align(query, known.reference(reference, features), **known.believed()))
+    alignment, align_ms = _timed(_finished, aligner, query, known.reference(reference, features), known.believed())
     return alignment, extract_ms + align_ms, align_ms
+
+
+def _finished(aligner: Aligner, query: np.ndarray, reference: Reference, believed: dict) -> Alignment:
+    """The alignment when its warp is done: a GPU goes on working after the call that asks it to."""
+    alignment = aligner.align(query, reference, **believed)
+    if aligner.device.type == "cuda":
+        torch.cuda.synchronize(aligner.device)
+    return alignment
 
 
 def _row(pair: Pair, known: Known, alignment: Alignment, methods: dict, points: dict[str, np.ndarray]) -> dict:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import torch
 from tqdm import tqdm
 
 from umad_patrol.align.adaptive import Aligner
@@ -27,6 +28,7 @@ from umad_patrol.evaluate.pair_poses import read_poses
 from umad_patrol.evaluate.pairs import SUFFIXES, Pair, find_pairs, read_points
 from umad_patrol.evaluate.pme import FAILURE_PX, pme_of
 from umad_patrol.io.images import write_image
+from umad_patrol.pipeline import choose_device
 
 MAX_COUNT = 100_000
 
@@ -47,7 +49,8 @@ def run(args: argparse.Namespace) -> dict:
     if args.sheet and (not Path(args.sheet).parent.is_dir() or Path(args.sheet).suffix.lower() not in SUFFIXES):
         raise DatasetError(f"--sheet {args.sheet!r} cannot be written; name a .png or .jpg in a folder that exists")
     pairs = [pair for folder in args.folders for pair in find_pairs(folder)]
-    result, tiles = evaluate(pairs, settings_of(args).align, args.count, args.seed, not args.no_poses)
+    settings = settings_of(args)
+    result, tiles = evaluate(pairs, settings.align, args.count, args.seed, not args.no_poses, choose_device(settings.device))
     print(table(result))
     if args.sheet and tiles:
         write_image(args.sheet, sheet(tiles))
@@ -55,12 +58,13 @@ def run(args: argparse.Namespace) -> dict:
     return result
 
 
-def evaluate(pairs: list[Pair], settings: AlignSettings, count: int = 200, seed: int = 0, use_poses: bool = True) -> tuple[dict, list[np.ndarray]]:
+def evaluate(pairs: list[Pair], settings: AlignSettings, count: int = 200, seed: int = 0, use_poses: bool = True,
+             device: str | torch.device = "cpu") -> tuple[dict, list[np.ndarray]]:
     """Judge up to `count` good pairs and as many different ones: the numbers for JSON, and pictures of the wrong ones.
 
     Raises DatasetError where all pairs are of one place, and as reading a pair does.
     """
-    aligner, rng = Aligner(settings), np.random.default_rng(seed)
+    aligner, rng = Aligner(settings, device), np.random.default_rng(seed)
     good = [pairs[i] for i in np.sort(rng.permutation(len(pairs))[:count])]
     chosen = [(pair, pair) for pair in good] + different(pairs, count, rng)
     rows, tiles = [], []
