@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -37,11 +38,27 @@ def photo_pairs(folder: str | Path, seed: int, count: int, size: tuple[int, int]
 
 
 def _made(photographs: list[tuple[str, Path]], seed: int, count: int, size: tuple[int, int]) -> Iterator[MadePair]:
-    sweeps = make_sweep(count, PHOTO_LIGHTS, np.random.default_rng([seed, 51]), (0.0,), ROTATIONS_DEG)
-    usable, tried = [], iter(photographs)
-    for i, sweep in enumerate(sweeps):
-        place, photograph = _next(usable, tried, i, size, photographs)
-        yield photo_pair(photograph, place, sweep, size, np.random.default_rng([seed, 52, i]))
+    """The photographs by turns; one that turns out unfit is not tried again."""
+    waiting = deque(photographs)
+    for i, sweep in enumerate(make_sweep(count, PHOTO_LIGHTS, np.random.default_rng([seed, 51]), (0.0,), ROTATIONS_DEG)):
+        pair = None
+        while pair is None:
+            if not waiting:
+                raise SimulationError(f"none of {len(photographs)} photographs shows enough and is large enough for pictures "
+                                      f"{min(SMALLEST_PX, size[0])} pixels wide; give others or a smaller --size")
+            photograph = waiting.popleft()
+            pair = _of(*photograph, sweep, size, np.random.default_rng([seed, 52, i]))
+        waiting.append(photograph)
+        yield pair
+
+
+def _of(place: str, path: Path, sweep: Sweep, size: tuple[int, int], rng: np.random.Generator) -> MadePair | None:
+    """The pair of one photograph; None if it is too small or what is seen of it is plain."""
+    photograph = read_image(path)
+    if _width(photograph, size) < min(SMALLEST_PX, size[0]):
+        return None
+    pair = photo_pair(photograph, place, sweep, size, rng)
+    return pair if shows_something(pair.reference) else None
 
 
 def photo_pair(photograph: np.ndarray, place: str, sweep: Sweep, size: tuple[int, int], rng: np.random.Generator) -> MadePair:
@@ -73,20 +90,6 @@ def _photographs(folder: Path, rng: np.random.Generator) -> list[tuple[str, Path
     shuffled = {place: [paths[i] for i in rng.permutation(len(paths))] for place, paths in by_place.items()}
     most = max(map(len, shuffled.values()))
     return [(place, paths[turn_]) for turn_ in range(most) for place, paths in shuffled.items() if turn_ < len(paths)]
-
-
-def _next(usable: list[tuple[str, Path]], tried: Iterator[tuple[str, Path]], number: int, size: tuple[int, int],
-          photographs: list) -> tuple[str, np.ndarray]:
-    """The photograph of pair `number`: a new one while there are any that are fit for it, then those of before again."""
-    for place, path in tried:
-        image = read_image(path)
-        if _width(image, size) >= min(SMALLEST_PX, size[0]) and shows_something(image):
-            usable.append((place, path))
-            return place, image
-    if not usable:
-        raise SimulationError(f"none of {len(photographs)} photographs shows enough and is large enough for pictures {min(SMALLEST_PX, size[0])} pixels wide")
-    place, path = usable[number % len(usable)]
-    return place, read_image(path)
 
 
 def shows_something(photograph: np.ndarray) -> bool:

@@ -84,9 +84,10 @@ def _dark(light: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def _mixed(light: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Two of the others, one after the other."""
-    for number in rng.permutation(5)[:2]:
-        light = np.clip((_shadows, _sunset, _wet, _haze, _dark)[number](light, rng), 0.0, 1.0)
+    """Two of the others, one after the other, but never haze and darkness, which together leave nothing to see."""
+    steps = [_shadows, _sunset, _wet, (_haze, _dark)[int(rng.integers(2))]]
+    for number in rng.permutation(len(steps))[:2]:
+        light = np.clip(steps[number](light, rng), 0.0, 1.0)
     return light
 
 
