@@ -5,29 +5,18 @@ import json
 import cv2
 import numpy as np
 import pytest
+from textures import SHIFT, make_pair
 
 from umad_patrol.cli.main import main
-from umad_patrol.evaluate.alignment import baseline, evaluate, pme, summary, table
+from umad_patrol.evaluate.alignment import evaluate
+from umad_patrol.evaluate.alignment_tables import table
+from umad_patrol.evaluate.baselines import ORACLE, baseline, oracle
+from umad_patrol.evaluate.pme import pme, summary
 from umad_patrol.evaluate.pairs import find_pairs
 from umad_patrol.config import AlignSettings
-from umad_patrol.io.images import read_image, write_image
-
-SHIFT = np.array([[1.0, 0, 12], [0, 1, -7], [0, 0, 1]])
-
-
-def make_pair(folder, seed, plain=False):
-    """A texture, the same moved by SHIFT, and points that say so."""
-    rng = np.random.default_rng(seed)
-    coarse = [rng.integers(0, 256, (300 // grain, 400 // grain, 3)).astype(np.uint8) for grain in (5, 12, 40)]
-    texture = np.mean([cv2.resize(c, (400, 300), interpolation=cv2.INTER_CUBIC) for c in coarse], axis=0).astype(np.uint8)
-    texture = cv2.convertScaleAbs(texture, alpha=2.0, beta=-128)
-    folder.mkdir(parents=True)
-    query = np.full_like(texture, 80) if plain else cv2.warpPerspective(texture, SHIFT, (400, 300), borderMode=cv2.BORDER_REFLECT)
-    write_image(folder / "reference.png", texture)
-    write_image(folder / "query.png", query)
-    p = rng.uniform((30, 30), (370, 270), (10, 2))
-    np.savetxt(folder / "points.txt", np.hstack([p, p + (12, -7)]), fmt="%.3f")
-    return folder
+from umad_patrol.geometry.camera import dump_camera
+from umad_patrol.io.images import read_image
+from umad_patrol.records import Camera
 
 
 @pytest.fixture
@@ -45,6 +34,82 @@ def test_pme_is_the_mean_distance():
     assert pme(np.array([[1.0, 0, 0], [0, 1, 0], [-0.1, 0, 1]]), np.array([[10.0, 0, 0, 0]])) == 60  # goes to infinity
 
 
+def test_pme_is_that_of_another_computation(rng):
+    for _ in range(20):
+        H = np.eye(3) + rng.normal(0, (0.05, 0.05, 5), (3, 3)) * [[1], [1], [0]] + [[0, 0, 0], [0, 0, 0], [*rng.normal(0, 1e-4, 2), 0]]
+        points = rng.uniform(0, 300, (15, 4))
+        total = 0.0
+        for xr, yr, xq, yq in points.tolist():
+            x, y, w = (sum(a * b for a, b in zip(row, (xr, yr, 1.0))) for row in H.tolist())
+            total += min(((x / w - xq) ** 2 + (y / w - yq) ** 2) ** 0.5, 60.0)
+        assert pme(H, points) == pytest.approx(total / 15, abs=1e-9)
+
+
+def test_the_oracle_is_exact_on_a_plane_and_best_on_two(rng):
+    p = rng.uniform(0, 300, (40, 2))
+    assert pme(oracle(np.hstack([p, p + SHIFT[:2, 2]])), np.hstack([p, p + SHIFT[:2, 2]])) < 1e-3
+    parted = np.hstack([p, p + np.where(np.arange(40)[:, None] % 2, 4.0, -4.0)])
+    assert 3 < pme(oracle(parted), parted) < 6 and oracle(parted[:3]) is None
+
+
+def with_layers(folder, offset_m, light):
+    """Says that all points of the pair lie on the ground, that two more lie far away, and what was varied."""
+    (folder / "ground.txt").write_text((folder / "points.txt").read_text())
+    (folder / "far.txt").write_text("100 100 100 100\n200 100 203 104\n")
+    (folder / "poses.yaml").write_text(f"sweep: {{offset_m: {offset_m}, rotation_deg: 0, noise_m: 0, noise_deg: 0, light: {light}}}\n")
+
+
+def test_ground_and_far_points_are_scored_apart_and_by_what_was_varied(pairs, tmp_path, capsys):
+    with_layers(pairs / "00", 0.0, "same")
+    with_layers(pairs / "01", 0.2, "wet-dry")
+    target, plot = tmp_path / "result.json", tmp_path / "plot.png"
+    assert main(["evaluate", "alignment", str(pairs), "--only-ours", "--json", str(target), "--plot", str(plot)]) == 0
+    shown, result = capsys.readouterr().out, json.loads(target.read_text())
+    identity, best = result["methods"]["identity"], result["methods"][ORACLE]
+    assert identity["ground_px"] == pytest.approx(np.hypot(12, 7), abs=0.01) and identity["far_px"] == 2.5 and "near_px" not in identity
+    assert best["ground_px"] < 0.01 and best["far_px"] == pytest.approx((np.hypot(12, 7) + np.hypot(9, 11)) / 2, abs=0.01)
+    assert list(result["sweep"]["offset_m"]) == ["0.0", "0.2"] and list(result["sweep"]["light_in_place"]) == ["same"]
+    assert result["sweep"]["light"]["wet-dry"]["ground_px"]["ours"] < 0.3 and result["sweep"]["light"]["wet-dry"]["failures"]["identity"] == 1
+    assert "sideways offset, m" in shown and "oracle" in shown
+    assert read_image(plot).std() > 10
+
+
+def with_poses(folder, turn_deg=0.0, camera=True):
+    """Poses of cameras that turned by so much, and the camera they need."""
+    half = np.radians(turn_deg) / 2
+    (folder / "poses.yaml").write_text(f"map_T_reference: [0, 0, 0, 0, 0, 0, 1]\nmap_T_query: [0, 0, 0, 0, {np.sin(half)}, 0, {np.cos(half)}]\n")
+    if camera:
+        dump_camera(Camera(400, 300, np.array([[300.0, 0, 199.5], [0, 300.0, 149.5], [0, 0, 1]])), folder / "camera.yaml")
+
+
+def test_believed_poses_reach_the_aligner(pairs, capsys):
+    for name in ("00", "01"):
+        with_poses(pairs / name, -np.degrees(np.arctan(12 / 300)))
+    result, _ = evaluate(find_pairs(pairs), AlignSettings(method="rotation"), baselines=False)
+    assert result["methods"]["ours"]["mean_px"] == pytest.approx(7.0, abs=1.0)  # 12 px to the side is the turn's, 7 px down is not
+    assert main(["evaluate", "alignment", str(pairs), "--only-ours", "--set", "align.method=rotation", "--no-poses"]) == 2
+
+
+@pytest.mark.parametrize("damage, said", [
+    (lambda d: (d / "camera.yaml").unlink(), "camera.yaml"), (lambda d: (d / "camera.yaml").write_text("K: 0\n"), "camera.yaml"),
+    (lambda d: (d / "camera.yaml").write_text((d / "camera.yaml").read_text().replace("400", "500")), "500"),
+    (lambda d: (d / "poses.yaml").write_text("map_T_query: [.nan, 0, 0, 0, 0, 0, 1]\n"), "poses.yaml"),
+    (lambda d: (d / "ground.txt").write_text("1 2 3\n"), "ground.txt"),
+])
+def test_damaged_poses_and_cameras_are_refused_by_name(pairs, capsys, damage, said):
+    with_poses(pairs / "00")
+    damage(pairs / "00")
+    assert main(["evaluate", "alignment", str(pairs), "--only-ours"]) == 2
+    error = capsys.readouterr().err
+    assert said in error and "Traceback" not in error
+
+
+@pytest.mark.parametrize("words", [["--plot", "plot.png"], ["--plot", "/nowhere/at/all.png"], ["--sheet", "sheet.xyz"], ["--plot", "plot"]])
+def test_pictures_that_cannot_be_written_or_drawn_are_refused(pairs, capsys, words):
+    assert main(["evaluate", "alignment", str(pairs), "--only-ours", *words]) == 2
+    assert words[0] in capsys.readouterr().err
+
+
 def test_summary():
     figures = summary([1.0, 2.0, 3.0, 22.0])
     assert figures == {"mean_px": 7.0, "median_px": 2.5, "p95_px": 19.15, "worst_px": 22.0, "failures": 1}
@@ -55,7 +120,7 @@ def test_known_shift_is_scored(pairs):
     methods = result["methods"]
     assert methods["ours"]["mean_px"] < 0.2 and methods["ours"]["failures"] == 0
     assert methods["identity"]["mean_px"] == pytest.approx(np.hypot(12, 7), abs=0.01) and methods["identity"]["failures"] == 2
-    assert set(methods) == {"ours", "identity", "ORB + RANSAC", "ORB + MAGSAC", "SIFT + RANSAC", "SIFT + MAGSAC"}
+    assert set(methods) == {"ours", "adaptive warping, as published", "identity", "ORB + RANSAC", "ORB + MAGSAC", "SIFT + RANSAC", "SIFT + MAGSAC"}
     assert all(methods[name]["mean_px"] < 2 for name in methods if name != "identity")
     assert [row["id"] for row in result["by_pair"]] == ["00", "01"] and result["not_comparable"] == []
     assert len(tiles) == 2 and all(name in table(result) for name in methods)

@@ -1,6 +1,7 @@
-"""Score alignment or detection over a folder of pairs.
+"""Score alignment, its verdict, or detection over a folder of pairs.
 
 example: umad-patrol evaluate alignment pairs/ --sheet before_after.png --json result.json
+         umad-patrol evaluate verdict pairs/
          umad-patrol evaluate detection pairs/
 """
 
@@ -13,6 +14,7 @@ from umad_patrol.cli.main import add_common_options
 
 TARGETS = {
     "alignment": "mean distance in pixels between annotated points and where they are warped to",
+    "verdict": "good pairs that are refused, and pairs of different places that are not",
     "detection": "found and false pixels, objects and regions",
 }
 

@@ -18,12 +18,13 @@ from umad_patrol.errors import ConfigError, PatrolError
 VERBS = {
     "demo": "simulate, teach, patrol through real ROS 2 nodes, report",
     "simulate": "write a simulated teach run and patrol as bags, with their truth",
+    "pairs": "write pairs of pictures with exact correspondences, to score alignment",
     "teach": "build a reference map from a recording",
     "inspect": "say what a map holds and whether it is sound",
     "replay": "patrol over a recording, offline",
     "detect": "compare one pair of pictures",
     "align": "lay one picture on another",
-    "evaluate": "score detection or alignment over folders of pairs",
+    "evaluate": "score detection, alignment or its verdict over folders of pairs",
     "settings": "list every setting with default, range and meaning",
 }
 

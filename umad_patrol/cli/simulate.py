@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> dict:
         seed=args.seed,
         anomalies=args.anomalies,
         frames=args.frames,
-        size=_size(args.size),
+        size=size_of(args.size),
         length_m=args.length,
         workers=args.workers,
         assets=args.assets,
@@ -47,7 +47,8 @@ def run(args: argparse.Namespace) -> dict:
     return summary
 
 
-def _size(text: str) -> tuple[int, int]:
+def size_of(text: str) -> tuple[int, int]:
+    """(width, height) of "1280x720" and the like. Raises SimulationError."""
     match = re.fullmatch(r"(\d{1,5})x(\d{1,5})", text.strip().lower())
     if not match:
         raise SimulationError(f"--size {text!r} is not WIDTHxHEIGHT in pixels, such as 1280x720")

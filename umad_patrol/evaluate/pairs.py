@@ -13,11 +13,15 @@ from umad_patrol.io.images import read_image
 
 _LOG = logging.getLogger(__name__)
 SUFFIXES = (".png", ".jpg", ".jpeg")
+LAYERS = ("ground", "far", "near")  # subsets of a pair's points: on the ground plane, on what stands far away, on what stands near
 
 
 @dataclass(frozen=True)
 class Pair:
-    """One pair by its files. What a pair may lack is None: see `DESIGN.md` for what each file holds."""
+    """One pair by its files. What a pair may lack is None: see `DESIGN.md` for what each file holds.
+
+    `ground`, `far` and `near` are points as in `points`, `poses` is as `pair_poses` has it, `scene` is that of a data set.
+    """
 
     id: str
     folder: Path
@@ -28,6 +32,11 @@ class Pair:
     below_horizon: Path | None = None
     points: Path | None = None
     camera: Path | None = None
+    poses: Path | None = None
+    ground: Path | None = None
+    far: Path | None = None
+    near: Path | None = None
+    scene: str = ""
 
     def pictures(self) -> tuple[np.ndarray, np.ndarray]:
         """Reference and query as `(H, W, 3)` uint8 BGR. Raises ImageError naming the file that cannot be read."""
@@ -79,7 +88,8 @@ def _pair(folder: Path) -> Pair | None:
     if reference is None or query is None:
         raise DatasetError(f"{folder} lacks {'reference' if reference is None else 'query'}.png (or .jpg)")
     masks = {name: _picture(folder, name) for name in ("labels", "valid", "below_horizon")}
-    return Pair(folder.name, folder, reference, query, **masks, points=_file(folder / "points.txt"), camera=_file(folder / "camera.yaml"))
+    texts = {name: _file(folder / f"{name}.txt") for name in ("points", *LAYERS)}
+    return Pair(folder.name, folder, reference, query, **masks, **texts, camera=_file(folder / "camera.yaml"), poses=_file(folder / "poses.yaml"))
 
 
 def _picture(folder: Path, name: str) -> Path | None:
