@@ -71,7 +71,9 @@ class Frame:
 
 @dataclass(frozen=True, eq=False)
 class Reference:
-    """A keyframe of the map. `ground` is the plane `(nx, ny, nz, d)`, n.x + d = 0 in `map`, or None."""
+    """A keyframe of the map. `ground` is the plane `(nx, ny, nz, d)`, n.x + d = 0 in `map`, or None; `cloud` `(M, 3)` float32 in
+    `map` is what is known to stand before the camera, or None.
+    """
 
     index: int
     run: str
@@ -81,6 +83,7 @@ class Reference:
     map_T_camera: np.ndarray
     features: Features | None = None
     ground: np.ndarray | None = None
+    cloud: np.ndarray | None = None
 
 
 @dataclass(frozen=True)

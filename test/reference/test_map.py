@@ -76,8 +76,9 @@ def test_without_verifying_damage_is_found_when_the_file_is_asked_for(folder, na
     file.write_bytes(file.read_bytes()[:-5])
     loaded = ReferenceMap.load(folder, verify=False)
     with pytest.raises(MapError, match=name):
-        loaded.cloud() if name == "cloud.pcd" else loaded.reference(int(file.stem))
-    loaded.reference(0)  # the others still serve
+        loaded.reference(0) if name == "cloud.pcd" else loaded.reference(int(file.stem))
+    if name != "cloud.pcd":  # every keyframe has its part of the cloud
+        loaded.reference(0)  # the others still serve
 
 
 @pytest.mark.parametrize("text", ["", "nonsense", "a" * 64 + "  ../../etc/passwd\n", "a" * 64 + "  /etc/passwd\n", "\xff\xfe"])

@@ -51,7 +51,7 @@ class Aligner:
             estimate = Estimate(np.eye(3), "identity", by_matches=False)
         elif self.settings.method == "rotation":
             if turned is None:
-                raise AlignmentError("align.method = rotation needs the camera and pose of the query; use layered where there are none")
+                raise AlignmentError("align.method = rotation needs the camera and pose of the query; use layered or adaptive where there are none")
             estimate = Estimate(turned, "rotation", by_matches=False)
         elif self.settings.method == "adaptive":
             near = posed and se3.distance_m(reference.map_T_camera, map_T_camera) < self.settings.theta_m

@@ -22,7 +22,8 @@ _STEPS = np.r_[np.full(3, 1e-5), np.full(3, 1e-4), np.full(2, 1e-4)]  # of the n
 
 @dataclass(frozen=True, eq=False)
 class Geometry:
-    """Two cameras and the ground: `query_T_reference` `(4, 4)`; `ground` is the plane in the reference camera's coordinates.
+    """Two cameras, the ground and what stands on it: `query_T_reference` `(4, 4)`; `ground` is the plane, `cloud` `(M, 3)` or None
+    the points that the map knows, both in the reference camera's coordinates.
 
     An inverse depth is 1 / z in the query camera, 1/m: 0 is infinitely far.
     """
@@ -31,6 +32,7 @@ class Geometry:
     K_reference: np.ndarray
     query_T_reference: np.ndarray
     ground: np.ndarray
+    cloud: np.ndarray | None = None
 
     @property
     def far_H(self) -> np.ndarray:
@@ -97,7 +99,9 @@ def geometry(reference: Reference, query_camera: Camera, map_T_camera: np.ndarra
     ground = transform_plane(se3.inverse(reference.map_T_camera), reference.ground)
     if not abs(ground[3]) > 1e-3:
         return None
-    return Geometry(query_camera.K, reference.camera.K, se3.inverse(map_T_camera) @ reference.map_T_camera, ground)
+    T = reference.map_T_camera
+    cloud = None if reference.cloud is None else (reference.cloud - T[:3, 3]) @ T[:3, :3]
+    return Geometry(query_camera.K, reference.camera.K, se3.inverse(map_T_camera) @ T, ground, cloud)
 
 
 def refined(known: Geometry, matches: np.ndarray, settings: AlignSettings, inlier_px: float) -> Geometry:

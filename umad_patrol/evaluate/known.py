@@ -11,6 +11,7 @@ from umad_patrol.evaluate.homo_eva import read_pose_pair
 from umad_patrol.evaluate.pair_poses import PairPoses, read_poses
 from umad_patrol.evaluate.pairs import Pair
 from umad_patrol.geometry.camera import check_camera, load_camera
+from umad_patrol.reference.cloud import read_cloud, standing_before
 from umad_patrol.records import Camera, Reference
 
 
@@ -20,12 +21,13 @@ class Known:
 
     poses: PairPoses
     camera: Camera | None
+    cloud: np.ndarray | None = None
 
     def reference(self, image: np.ndarray) -> Reference:
         """The keyframe that a map would hold."""
         if self.camera is None:
             return Reference(0, "pair", 0, image, Camera(image.shape[1], image.shape[0], np.eye(3)), np.eye(4))
-        return Reference(0, "pair", 0, image, self.camera, self.poses.map_T_reference, None, self.poses.ground)
+        return Reference(0, "pair", 0, image, self.camera, self.poses.map_T_reference, None, self.poses.ground, self.cloud)
 
     def believed(self) -> dict:
         """What `Aligner.align` takes of the query's camera."""
@@ -46,4 +48,7 @@ def known_of(pair: Pair, image: np.ndarray, use_poses: bool = True) -> Known:
         raise DatasetError(f"{pair.poses} has poses, but {pair.folder} has no camera.yaml; add it, or give --no-poses")
     camera = load_camera(pair.camera)
     check_camera(camera, image.shape)
-    return Known(poses, camera)
+    path = pair.folder / "cloud.pcd"
+    if poses.ground is None or not path.is_file():
+        return Known(poses, camera)
+    return Known(poses, camera, standing_before(read_cloud(path), poses.map_T_reference, camera, poses.ground))

@@ -16,10 +16,11 @@ from umad_patrol.geometry.camera import camera_from_dict, camera_to_dict
 from umad_patrol.io.images import decode
 from umad_patrol.records import Camera, Reference
 from umad_patrol.reference import features, folder, keyframes
-from umad_patrol.reference.cloud import read_cloud
+from umad_patrol.reference.cloud import read_cloud, standing_before
 from umad_patrol.reference.keyframes import Keyframes
 
 FORMAT, VERSION = "umad_patrol reference map", 1
+_UNREAD = np.zeros((0, 3), np.float32)
 CACHED = 16  # decoded keyframes kept: neighbours serve many frames in a row
 
 
@@ -89,6 +90,7 @@ class ReferenceMap:
         self.keyframes = table
         self._folder = source
         self._cache: OrderedDict[int, Reference] = OrderedDict()
+        self._points: np.ndarray | None = _UNREAD
         self._lock = threading.Lock()
 
     @classmethod
@@ -193,9 +195,17 @@ class ReferenceMap:
         found = None
         if run.has_features:
             found = features.from_bytes(self._folder.read(folder.features_name(index)), folder.features_name(index))
-        ground = table.grounds[index]
-        return Reference(index, run.name, int(table.stamps_ns[index]), image, run.camera, table.poses[index].copy(), found,
-                         ground.copy() if np.isfinite(ground).all() else None)
+        pose, ground = table.poses[index].copy(), table.grounds[index].copy() if np.isfinite(table.grounds[index]).all() else None
+        cloud = self._cloud_once() if ground is not None else None
+        standing = None if cloud is None else standing_before(cloud, pose, run.camera, ground)
+        return Reference(index, run.name, int(table.stamps_ns[index]), image, run.camera, pose, found, ground, standing)
+
+    def _cloud_once(self) -> np.ndarray | None:
+        """The cloud, kept in memory from the first keyframe on."""
+        with self._lock:
+            if self._points is _UNREAD:
+                self._points = self.cloud()
+            return self._points
 
 
 def _expected_names(info: MapInfo) -> set[str]:
