@@ -73,6 +73,11 @@ def to_tensor(image: np.ndarray, device: str | torch.device = "cpu") -> torch.Te
     """`(H, W, 3)` uint8 BGR to `(1, 3, H, W)` float32 RGB in [0, 1] on `device`; the bytes travel, the floats do not."""
     import torch
 
+    if torch.device(device).type == "cpu":
+        planes = torch.empty((1, 3, *image.shape[:2]))
+        for colour, plane in zip(cv2.split(image)[::-1], planes[0].numpy()):
+            np.divide(colour, np.float32(255), out=plane, dtype=np.float32)
+        return planes
     planes = np.ascontiguousarray(image[:, :, ::-1].transpose(2, 0, 1))
     return torch.from_numpy(planes).to(device)[None].float().div_(255.0)
 
