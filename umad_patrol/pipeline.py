@@ -74,9 +74,10 @@ class Comparer:
         self.aligner = Aligner(settings.align, self.device)
         self.detector = make_detector(settings.detect, self.device)
         self._settings = settings
-        # Much of a comparison is single-threaded, so on a CPU the references are compared side by side.
+        # Much of a comparison is single-threaded, so on a CPU the references are compared side by side, each by one thread:
+        # where every one of them had torch's own threads at work as well, they would wait for each other.
         several = self.device.type == "cpu" and settings.retrieve.references > 1
-        self._threads = ThreadPoolExecutor(settings.retrieve.references, "compare") if several else None
+        self._threads = ThreadPoolExecutor(settings.retrieve.references, "compare", torch.set_num_threads, (1,)) if several else None
 
     def compare(self, frame: Frame, references: list[Reference], watch: Stopwatch | None = None) -> Comparison:
         """Lay one or more references on a frame and compare them with it. Raises ImageError if the picture is none."""

@@ -41,8 +41,11 @@ def _regions(name: str, plane: np.ndarray, valid: np.ndarray, settings: DetectSe
     if not (plane >= settings.threshold).any():
         return []
     patch = ((plane >= min(settings.low_threshold, settings.threshold)) & valid).view(np.uint8)
-    return [found for window, part in _groups(patch, plane, settings)
-            for found in _regions_within(name, window, plane[window], _shaped(part, settings) & valid[window].view(np.uint8), settings)]
+    found = []
+    for window, part in _groups(patch, plane, settings):
+        shaped = _shaped(part, settings) & valid[window].view(np.uint8)
+        found.extend(_regions_within(name, window, plane[window], shaped, settings))
+    return found
 
 
 def _groups(patch: np.ndarray, plane: np.ndarray, settings: DetectSettings) -> Iterator[tuple[tuple[slice, slice], np.ndarray]]:
