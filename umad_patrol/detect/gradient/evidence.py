@@ -101,7 +101,10 @@ def _surfaces(query: GradientFeatures, reference: GradientFeatures, seen: torch.
 
 
 def _crisp(squared: torch.Tensor) -> torch.Tensor:
-    """Without the slopes that smoothing adds around things: under half of the highest amplitude nearby it fades, under a third it ends."""
+    """Without the slopes that smoothing adds around things.
+
+    Under half of the highest amplitude nearby it fades, under a third it ends.
+    """
     top = cells.operations(squared).highest(cells.highest_pixel(squared), CRISP_REACH, -torch.inf).add_(1e-12)
     return squared * (squared / top).sub_(CRISP_NONE).div_(CRISP_ALL - CRISP_NONE).clamp_(0.0, 1.0)
 
