@@ -74,8 +74,7 @@ class Comparer:
         self.aligner = Aligner(settings.align, self.device)
         self.detector = make_detector(settings.detect, self.device)
         self._settings = settings
-        # Much of a comparison is single-threaded, so on a CPU the references are compared side by side, each by one thread:
-        # where every one of them had torch's own threads at work as well, they would wait for each other.
+        # Much of a comparison is single-threaded, so on a CPU the references are compared side by side.
         several = self.device.type == "cpu" and settings.retrieve.references > 1
         self._threads = ThreadPoolExecutor(settings.retrieve.references, "compare", torch.set_num_threads, (1,)) if several else None
 
@@ -91,15 +90,19 @@ class Comparer:
     def compare_laid(self, image: np.ndarray, references: list[Reference], lay: Callable[[Reference], Alignment],
                      watch: Stopwatch | None = None) -> Comparison:
         """Compare a BGR picture with references as `lay` says that they lie on it. Raises ImageError if the picture is none."""
-        watch = watch or Stopwatch()
-        height, width = _size(image)
+        _size(image)
+        with _one_thread():
+            return self._compared(image, references, lay, watch or Stopwatch())
+
+    def _compared(self, image: np.ndarray, references: list[Reference], lay: Callable[[Reference], Alignment],
+                  watch: Stopwatch) -> Comparison:
         with watch.stage("features"):
             query = self.detector.prepare(to_tensor(image, self.device))
         with watch.stage("compare"):
             looks = list(self._each(lambda reference: self._look(query, reference, lay(reference)), references))
         usable = [look for look in looks if look.alignment.comparable]
         if not usable:
-            return Comparison(looks[0].alignment, references[0], None, np.zeros((height, width), np.uint8), ())
+            return Comparison(looks[0].alignment, references[0], None, np.zeros(image.shape[:2], np.uint8), ())
         with watch.stage("regions"):
             score_map = _fused(self.detector.classes, usable)
             mask, regions = find_regions(score_map, self._settings.detect)
@@ -127,6 +130,17 @@ class _Look:
     reference: Reference
     alignment: Alignment
     scores: Any
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Torch without threads of its own below this thread: they spin while OpenCV's wait for a core, and cost more than they bring."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _fused(classes: tuple[str, ...], looks: list[_Look]) -> ScoreMap:
