@@ -105,6 +105,26 @@ def test_a_difference_from_one_reference_only_is_not_new():
         comparer.close()
 
 
+def test_comparing_leaves_the_threads_of_torch_to_others():
+    """Its own would wait for OpenCV's, so while it compares there is one."""
+    import torch
+
+    seen, before = [], torch.get_num_threads()
+    comparer = Comparer(SETTINGS)
+    reference = Reference(0, "run", 0, scene(), CAMERA, MAP_T_CAMERA)
+
+    def lay(laid):
+        seen.append(torch.get_num_threads())
+        return comparer.aligner.align(scene(), laid, CAMERA, MAP_T_CAMERA)
+
+    try:
+        assert not comparer.compare_laid(scene(), [reference] * 2, lay).mask.any()
+        assert not comparer.compare_laid(scene(), [reference], lay).mask.any()
+    finally:
+        comparer.close()
+    assert set(seen) == {1} and torch.get_num_threads() == before
+
+
 def test_no_map_no_pipeline(tmp_path):
     with pytest.raises(MapError):
         Pipeline.open(tmp_path / "none", SETTINGS)

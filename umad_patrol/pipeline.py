@@ -14,7 +14,6 @@ import numpy as np
 import torch
 
 from umad_patrol.align.aligner import Aligner
-from umad_patrol.align.picture import Picture
 from umad_patrol.alerts.store import AlertStore
 from umad_patrol.alerts.watch import Watch
 from umad_patrol.config import Settings
@@ -23,8 +22,8 @@ from umad_patrol.detect.overlay import overlay
 from umad_patrol.detect.regions import find_regions
 from umad_patrol.errors import ConfigError, ImageError
 from umad_patrol.io.images import to_tensor
-from umad_patrol.records import (COMPARED, NO_REFERENCE, NOT_COMPARABLE, Alert, Alignment, Frame, Match, Reference,
-                                 Region, Result, ScoreMap)
+from umad_patrol.records import (COMPARED, NO_REFERENCE, NOT_COMPARABLE, Alert, Alignment, Frame, Match, Reference, Region,
+                                 Result, ScoreMap)
 from umad_patrol.reference.look import light
 from umad_patrol.reference.map import ReferenceMap
 from umad_patrol.reference.retrieve import Retriever
@@ -77,20 +76,33 @@ class Comparer:
         self._settings = settings
         # Much of a comparison is single-threaded, so on a CPU the references are compared side by side.
         several = self.device.type == "cpu" and settings.retrieve.references > 1
-        self._threads = ThreadPoolExecutor(settings.retrieve.references, "compare") if several else None
+        self._threads = ThreadPoolExecutor(settings.retrieve.references, "compare", torch.set_num_threads, (1,)) if several else None
 
     def compare(self, frame: Frame, references: list[Reference], watch: Stopwatch | None = None) -> Comparison:
-        """Compare a frame with one or more references. Raises ImageError if the picture is none."""
+        """Lay one or more references on a frame and compare them with it. Raises ImageError if the picture is none."""
         watch = watch or Stopwatch()
-        height, width = _size(frame.image)
+        _size(frame.image)
         with watch.stage("features"):
             picture = self.aligner.prepare(frame.image)
-            query = self.detector.prepare(to_tensor(frame.image, self.device))
+        return self.compare_laid(frame.image, references, lambda reference: self.aligner.align(
+            picture, reference, frame.camera, frame.map_T_camera), watch)
+
+    def compare_laid(self, image: np.ndarray, references: list[Reference], lay: Callable[[Reference], Alignment],
+                     watch: Stopwatch | None = None) -> Comparison:
+        """Compare a BGR picture with references as `lay` says that they lie on it. Raises ImageError if the picture is none."""
+        _size(image)
+        with _one_thread():
+            return self._compared(image, references, lay, watch or Stopwatch())
+
+    def _compared(self, image: np.ndarray, references: list[Reference], lay: Callable[[Reference], Alignment],
+                  watch: Stopwatch) -> Comparison:
+        with watch.stage("features"):
+            query = self.detector.prepare(to_tensor(image, self.device))
         with watch.stage("compare"):
-            looks = list(self._each(lambda reference: self._look(frame, picture, query, reference), references))
+            looks = list(self._each(lambda reference: self._look(query, reference, lay(reference)), references))
         usable = [look for look in looks if look.alignment.comparable]
         if not usable:
-            return Comparison(looks[0].alignment, references[0], None, np.zeros((height, width), np.uint8), ())
+            return Comparison(looks[0].alignment, references[0], None, np.zeros(image.shape[:2], np.uint8), ())
         with watch.stage("regions"):
             score_map = _fused(self.detector.classes, usable)
             mask, regions = find_regions(score_map, self._settings.detect)
@@ -104,8 +116,7 @@ class Comparer:
     def _each(self, look: Callable[[Reference], _Look], references: list[Reference]) -> Iterable[_Look]:
         return map(look, references) if self._threads is None or len(references) == 1 else self._threads.map(look, references)
 
-    def _look(self, frame: Frame, picture: Picture, query: Any, reference: Reference) -> _Look:
-        alignment = self.aligner.align(picture, reference, frame.camera, frame.map_T_camera)
+    def _look(self, query: Any, reference: Reference, alignment: Alignment) -> _Look:
         if not alignment.comparable:
             return _Look(reference, alignment, None)
         scores = self.detector.compare(query, self.detector.prepare(alignment.warped), alignment.valid)
@@ -119,6 +130,17 @@ class _Look:
     reference: Reference
     alignment: Alignment
     scores: Any
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Torch without threads of its own below this thread: they spin while OpenCV's wait for a core, and cost more than they bring."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _fused(classes: tuple[str, ...], looks: list[_Look]) -> ScoreMap:

@@ -10,7 +10,7 @@ from hypothesis import given, settings as examples, strategies as st
 
 from umad_patrol.config import DetectSettings
 from umad_patrol.detect.overlay import overlay
-from umad_patrol.detect.regions import find_regions
+from umad_patrol.detect.regions import _shaped, find_regions
 from umad_patrol.errors import DetectorError
 from umad_patrol.records import ANOMALY, DYNAMIC, Region, ScoreMap
 
@@ -130,3 +130,20 @@ def test_an_overlay_of_a_tiny_picture_does_not_fail(box):
     image = np.zeros((16, 16, 3), np.uint8)
     x, y, width, height = box
     assert overlay(image, np.full((16, 16), 255, np.uint8), (Region(ANOMALY, 1.0, 9, box, (x + width / 2, y + height - 1.0)),)).shape == image.shape
+
+
+@examples(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 10**6), close_px=st.integers(0, 20), trim_px=st.integers(0, 3))
+def test_shaping_group_by_group_is_shaping_the_picture(seed, close_px, trim_px):
+    """Rings in rings, specks and things at the border: the groups that are left out or done apart change nothing."""
+    rng, settings = np.random.default_rng(seed), replace(PLAIN, close_px=close_px, trim_px=trim_px, min_area_px=1)
+    scores, valid = np.zeros((90, 110), np.float32), np.ones((90, 110), bool)
+    for _ in range(12):
+        middle, radius, value = rng.integers(0, 100, 2).tolist(), int(rng.integers(1, 30)), float(rng.choice([0.35, 0.4, 0.7]))
+        cv2.circle(scores, middle, radius, value, int(rng.choice([-1, 1, 2])) if radius < 8 else 2)
+    cv2.circle(valid.view(np.uint8), rng.integers(0, 100, 2).tolist(), 9, 0, -1)
+    mask, regions = find_regions(score_map(scores, valid=valid), settings)
+    shaped = _shaped(((scores >= settings.low_threshold) & valid).view(np.uint8), settings) & valid
+    _, labels = cv2.connectedComponents(shaped, connectivity=8)
+    high = np.unique(labels[(scores >= settings.threshold) & (shaped > 0)])
+    assert len(regions) == len(high) and np.array_equal(mask > 0, np.isin(labels, high) & (shaped > 0))

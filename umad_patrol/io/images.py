@@ -73,15 +73,19 @@ def to_tensor(image: np.ndarray, device: str | torch.device = "cpu") -> torch.Te
     """`(H, W, 3)` uint8 BGR to `(1, 3, H, W)` float32 RGB in [0, 1] on `device`; the bytes travel, the floats do not."""
     import torch
 
+    if torch.device(device).type == "cpu":
+        planes = torch.empty((1, 3, *image.shape[:2]))
+        for colour, plane in zip(cv2.split(image)[::-1], planes[0].numpy()):
+            np.divide(colour, np.float32(255), out=plane, dtype=np.float32)
+        return planes
     planes = np.ascontiguousarray(image[:, :, ::-1].transpose(2, 0, 1))
     return torch.from_numpy(planes).to(device)[None].float().div_(255.0)
 
 
 def to_image(tensor: torch.Tensor) -> np.ndarray:
     """`(1, 3, H, W)` or `(3, H, W)` float RGB in [0, 1] to `(H, W, 3)` uint8 BGR, rounded; NaN is black."""
-    planes = tensor.detach().reshape(tensor.shape[-3:]).nan_to_num(0.0).clamp(0.0, 1.0)
-    planes = (planes * 255.0).round().byte().cpu().numpy()
-    return np.ascontiguousarray(planes[::-1].transpose(1, 2, 0))
+    planes = tensor.detach().reshape(tensor.shape[-3:]).float().cpu().numpy()
+    return cv2.merge([cv2.addWeighted(plane, 255.0, plane, 0.0, 0.0, dtype=cv2.CV_8U) for plane in planes[::-1]])
 
 
 def _check_size(width: int, height: int, max_mpx: float) -> None:

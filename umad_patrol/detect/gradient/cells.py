@@ -1,63 +1,50 @@
-"""Windows over planes, in cells of 2 x 2: maxima and means by slices, as pooling is many times slower on a CPU.
+"""Planes by cells of 2 x 2 pixels.
 
-Planes are `(1, C, H, W)`, with H and W even where cells are made of them.
+By cells, planes are `(1, C, 4, h, w)`: the four pixels of a cell lie in planes of their own, so that what is one value a
+cell, `(1, C, 1, h, w)`, meets them by broadcasting, and their highest is a maximum over one dimension.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from types import ModuleType
 
 import torch
 import torch.nn.functional as F
 
+from umad_patrol.detect.gradient import on_any, on_cpu
+
 CELL = 2
+PIXELS = CELL ** 2
 
 
-def joined(planes: torch.Tensor, join: Callable = torch.maximum) -> torch.Tensor:
-    """One value a cell: `join` of its four."""
-    rows = join(planes[:, :, ::CELL], planes[:, :, 1::CELL])
-    return join(rows[..., ::CELL], rows[..., 1::CELL])
+def operations(planes: torch.Tensor) -> ModuleType:
+    """Who moves pixels and slides windows where `planes` live: OpenCV on a CPU, many times faster there, else torch."""
+    return on_cpu if planes.device.type == "cpu" else on_any
+
+
+def highest_pixel(cells: torch.Tensor) -> torch.Tensor:
+    """The highest of each cell's pixels, `(1, C, 1, h, w)`."""
+    return cells.amax(2, keepdim=True)
+
+
+def mean_pixel(cells: torch.Tensor) -> torch.Tensor:
+    """The mean of each cell's pixels, `(1, C, 1, h, w)`."""
+    return cells.sum(2, keepdim=True).div_(PIXELS)
+
+
+def everywhere(pixels: torch.Tensor, side: int) -> torch.Tensor:
+    """Whether all of `side` x `side` pixels hold: `(1, 1, H, W)` bool to `(1, 1, H / side, W / side)`, rounded up."""
+    below, right = (-pixels.shape[2]) % side, (-pixels.shape[3]) % side
+    whole = F.pad(pixels.byte(), (0, right, 0, below), value=1) if below or right else pixels.view(torch.uint8)
+    return whole.unflatten(2, (-1, side)).amin(3).unflatten(3, (-1, side)).amin(4).bool()
 
 
 def padded_even(planes: torch.Tensor) -> torch.Tensor:
-    """Planes with an odd last row or column repeated, so that they hold whole cells."""
+    """`(1, C, H, W)` with an odd last row or column repeated, so that it holds whole cells."""
     right, below = planes.shape[3] % CELL, planes.shape[2] % CELL
     return F.pad(planes, (0, right, 0, below), mode="replicate") if right or below else planes
 
 
-def spread(cells: torch.Tensor) -> torch.Tensor:
-    """Each cell's value on its four pixels."""
-    return F.interpolate(cells, scale_factor=CELL, mode="nearest")
-
-
-def highest(cells: torch.Tensor, reach: int, outside: float = -torch.inf) -> torch.Tensor:
-    """Highest value within `reach` cells, beyond the picture `outside`."""
-    if not reach:
-        return cells
-    window = 2 * reach + 1
-    return _running_max(_running_max(F.pad(cells, (reach,) * 4, value=outside), window, 2), window, 3)
-
-
-def mean(cells: torch.Tensor, reach: int) -> torch.Tensor:
-    """Mean within `reach` cells, zero beyond the picture."""
-    window = 2 * reach + 1
-    return _running_sum(_running_sum(F.pad(cells, (reach,) * 4), window, 2), window, 3) / window ** 2
-
-
-def _running_sum(values: torch.Tensor, window: int, dim: int) -> torch.Tensor:
-    size = values.shape[dim] - window + 1
-    total = values.narrow(dim, 0, size).clone()
-    for start in range(1, window):
-        total += values.narrow(dim, start, size)
-    return total
-
-
-def _running_max(values: torch.Tensor, window: int, dim: int) -> torch.Tensor:
-    """Maximum of each `window` neighbours along `dim`, by doubling."""
-    reached = 1
-    while reached < window:
-        step = min(reached, window - reached)
-        length = values.shape[dim] - step
-        values = torch.maximum(values.narrow(dim, 0, length), values.narrow(dim, step, length))
-        reached += step
-    return values
+def repeated(cells: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
+    """Each value `(1, C, 1, h, w)` on CELL x CELL places, cut to `size` (height, width)."""
+    return F.interpolate(cells[:, :, 0], scale_factor=CELL, mode="nearest")[:, :, None, :size[0], :size[1]]

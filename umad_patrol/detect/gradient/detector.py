@@ -6,11 +6,10 @@ import hashlib
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
 
 from umad_patrol.config import DetectSettings
 from umad_patrol.detect.contract import check_picture, check_sizes
-from umad_patrol.detect.gradient import evidence
+from umad_patrol.detect.gradient import cells, evidence
 from umad_patrol.detect.gradient.features import GradientFeatures, measure
 from umad_patrol.records import ANOMALY
 
@@ -26,6 +25,7 @@ class GradientDetector:
         self._settings = settings.gradient
         self.checksum = _checksum(repr(settings.gradient))
 
+    @torch.inference_mode()
     def prepare(self, picture: torch.Tensor) -> GradientFeatures:
         """Measure one picture, `(1, 3, H, W)` float RGB in [0, 1]. Raises DetectorError."""
         check_picture(picture)
@@ -36,8 +36,7 @@ class GradientDetector:
         """Scores `(1, 1, H, W)` in [0, 1] of two measured pictures. Raises DetectorError on unequal sizes."""
         check_sizes(query.size, reference.size, valid)
         scores = evidence.score(query, reference, valid, self._settings)
-        full = F.interpolate(scores, scale_factor=2, mode="bilinear", align_corners=False)[..., :query.size[0], :query.size[1]]
-        return full * valid
+        return cells.operations(scores).doubled(scores)[..., :query.size[0], :query.size[1]]
 
     def score(self, query: torch.Tensor, reference: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
         """`compare` of the two pictures, measured. Raises DetectorError."""
