@@ -99,6 +99,13 @@ def test_upside_down_is_not_comparable(aligner):
     assert not aligner.align(np.ascontiguousarray(photograph(pose())[::-1, ::-1]), keyframe(pose()), CAMERA, pose()).comparable
 
 
+def test_tiles_that_repeat_are_laid_right_or_refused(aligner):
+    tiles = np.kron(np.indices((50, 80)).sum(0) % 2, np.ones((8, 8)))[..., None].repeat(3, 2).astype(np.uint8) * 255
+    result = aligner.align(tiles, keyframe(pose(), tiles), CAMERA, believed())
+    points = np.random.default_rng(0).uniform((20, 20), (600, 380), (200, 2))
+    assert not result.comparable or np.nanmean(np.linalg.norm(to_query(result, points) - points, axis=1)) < 1.0
+
+
 def test_identical_pictures_lie_on_themselves(aligner):
     result = aligner.align(photograph(pose()), keyframe(pose()), CAMERA, believed())
     points = np.random.default_rng(0).uniform((5, 5), (630, 390), (200, 2))

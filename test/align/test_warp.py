@@ -4,6 +4,8 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from kornia.geometry.transform import warp_perspective
 
 from umad_patrol.align.warp import lay, warp
@@ -116,3 +118,43 @@ def test_the_cpu_way_agrees_with_kornia(texture, known_H):
 def test_laying_refuses_what_warping_refuses(shape, H, size):
     with pytest.raises(AlignmentError):
         lay(np.zeros(shape, np.uint8), H, size, torch.device("cpu"))
+
+
+small = st.floats(-0.05, 0.05)
+
+
+@pytest.fixture(scope="module")
+def smooth():
+    """A picture without detail, so that bilinear blending loses nothing to speak of."""
+    y, x = torch.meshgrid(torch.arange(120.0), torch.arange(160.0), indexing="ij")
+    return torch.stack([torch.sin(x / 15) * torch.cos(y / 18), torch.cos(x / 22), torch.sin((x + y) / 25)])[None] * 0.5 + 0.5
+
+
+def gentle_H(numbers):
+    """A homography that moves a 160 x 120 picture by some pixels."""
+    a, b, c, d, e, f = numbers
+    return np.array([[1 + a, b, 100 * c], [d, 1 + e, 100 * f], [1e-3 * a, 1e-3 * d, 1.0]])
+
+
+@given(st.tuples(*[small] * 6))
+@settings(max_examples=30, deadline=None)
+def test_there_and_back_is_where_it_began(smooth, numbers):
+    H = gentle_H(numbers)
+    there, seen = warp(smooth, H, (160, 120))
+    back, seen_back = warp(there, np.linalg.inv(H), (160, 120))
+    whole, _ = warp(seen.float(), np.linalg.inv(H), (160, 120))
+    inner = seen_back[0, 0] & (whole[0, 0] > 0.999)
+    assert inner.float().mean() > 0.5
+    assert (back - smooth).abs()[0, :, inner].max() < 0.02
+
+
+@given(st.tuples(*[small] * 6), st.tuples(*[small] * 6))
+@settings(max_examples=30, deadline=None)
+def test_one_after_the_other_is_their_product(smooth, first, second):
+    A, B = gentle_H(first), gentle_H(second)
+    halfway, seen_halfway = warp(smooth, A, (160, 120))
+    twice, seen = warp(halfway, B, (160, 120))
+    once, seen_once = warp(smooth, B @ A, (160, 120))
+    whole, _ = warp(seen_halfway.float(), B, (160, 120))
+    inner = seen[0, 0] & seen_once[0, 0] & (whole[0, 0] > 0.999)
+    assert inner.float().mean() > 0.4 and (twice - once).abs()[0, :, inner].max() < 0.02
