@@ -38,11 +38,9 @@ def of_cloud(known: Geometry, at: np.ndarray) -> Samples:
     nodes = np.rint(node_of(pixels))
     inside = ((nodes >= 0) & (nodes < at.shape[1::-1])).all(axis=1)
     excess = 1.0 / points[inside, 2] - known.ground_inverse_depth(pixels[inside])
-    excess = np.where(excess < _FLAT, 0.0, excess)
-    order = np.argsort(points[inside, 2], kind="stable")[::-1]  # of two on one node the later, nearer, stays
-    column, row = nodes[inside][order].astype(np.intp).T
-    nearest = np.full(at.shape[:2], np.nan)
-    nearest[row, column] = excess[order]
+    column, row = nodes[inside].astype(np.intp).T
+    nearest = np.full(at.shape[:2], -np.inf)
+    np.maximum.at(nearest, (row, column), np.where(excess < _FLAT, 0.0, excess))
     row, column = np.nonzero(np.isfinite(nearest))
     return Samples(np.stack([column, row], axis=1).astype(np.float64), nearest[row, column])
 

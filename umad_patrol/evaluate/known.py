@@ -11,7 +11,8 @@ from umad_patrol.evaluate.homo_eva import read_pose_pair
 from umad_patrol.evaluate.pair_poses import PairPoses, read_poses
 from umad_patrol.evaluate.pairs import Pair
 from umad_patrol.geometry.camera import check_camera, load_camera
-from umad_patrol.reference.cloud import read_cloud, standing_before
+from umad_patrol.reference.cloud import read_cloud
+from umad_patrol.reference.standing import Standing
 from umad_patrol.records import Camera, Reference
 
 
@@ -51,4 +52,4 @@ def known_of(pair: Pair, image: np.ndarray, use_poses: bool = True) -> Known:
     path = pair.folder / "cloud.pcd"
     if poses.ground is None or not path.is_file():
         return Known(poses, camera)
-    return Known(poses, camera, standing_before(read_cloud(path), poses.map_T_reference, camera, poses.ground))
+    return Known(poses, camera, Standing(read_cloud(path)).before(poses.map_T_reference, camera, poses.ground))

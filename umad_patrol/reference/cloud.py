@@ -7,14 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from umad_patrol.errors import MapError
-from umad_patrol.geometry.plane import height
 from umad_patrol.io.open3d import open3d
-from umad_patrol.records import Camera
 
 _PENDING = 500_000  # points that wait until it is worth down-sampling anew
-_SIGHT_M = 40.0
-_STANDING_M = 0.1  # above the ground; lower is the ground
-_MARGIN = 1.4      # of the field of view, for queries beside the keyframe
 
 
 class CloudGrid:
@@ -61,12 +56,3 @@ def read_cloud(path: Path) -> np.ndarray:
     if cloud.is_empty():
         raise MapError(f"{str(path)!r} holds no points; teach the map again")
     return cloud.point.positions.numpy().astype(np.float32)
-
-
-def standing_before(points: np.ndarray, map_T_camera: np.ndarray, camera: Camera, ground: np.ndarray) -> np.ndarray:
-    """Those of the points `(M, 3)` float32 in `map` that stand on the ground plane within 40 m before a keyframe's camera."""
-    R, place = map_T_camera[:3, :3].astype(np.float32), map_T_camera[:3, 3].astype(np.float32)
-    x, y, z = (points - place) @ R[:, 0], (points - place) @ R[:, 1], (points - place) @ R[:, 2]
-    wide, high = (_MARGIN * max(c, side - c) / f for c, side, f in zip(camera.K[:2, 2], (camera.width, camera.height), np.diag(camera.K)))
-    near = (z > 0) & (z < _SIGHT_M) & (np.abs(x) < wide * z) & (np.abs(y) < high * z)
-    return points[near & (height(ground, points) > _STANDING_M)]

@@ -16,11 +16,11 @@ from umad_patrol.geometry.camera import camera_from_dict, camera_to_dict
 from umad_patrol.io.images import decode
 from umad_patrol.records import Camera, Reference
 from umad_patrol.reference import features, folder, keyframes
-from umad_patrol.reference.cloud import read_cloud, standing_before
+from umad_patrol.reference.cloud import read_cloud
 from umad_patrol.reference.keyframes import Keyframes
+from umad_patrol.reference.standing import Standing
 
 FORMAT, VERSION = "umad_patrol reference map", 1
-_UNREAD = np.zeros((0, 3), np.float32)
 CACHED = 16  # decoded keyframes kept: neighbours serve many frames in a row
 
 
@@ -90,7 +90,7 @@ class ReferenceMap:
         self.keyframes = table
         self._folder = source
         self._cache: OrderedDict[int, Reference] = OrderedDict()
-        self._points: np.ndarray | None = _UNREAD
+        self._laid_out: Standing | None = None
         self._lock = threading.Lock()
 
     @classmethod
@@ -196,16 +196,15 @@ class ReferenceMap:
         if run.has_features:
             found = features.from_bytes(self._folder.read(folder.features_name(index)), folder.features_name(index))
         pose, ground = table.poses[index].copy(), table.grounds[index].copy() if np.isfinite(table.grounds[index]).all() else None
-        cloud = self._cloud_once() if ground is not None else None
-        standing = None if cloud is None else standing_before(cloud, pose, run.camera, ground)
+        standing = self._standing().before(pose, run.camera, ground) if ground is not None and self.info.has_cloud else None
         return Reference(index, run.name, int(table.stamps_ns[index]), image, run.camera, pose, found, ground, standing)
 
-    def _cloud_once(self) -> np.ndarray | None:
-        """The cloud, kept in memory from the first keyframe on."""
+    def _standing(self) -> Standing:
+        """The cloud as keyframes want it, made for the first of them."""
         with self._lock:
-            if self._points is _UNREAD:
-                self._points = self.cloud()
-            return self._points
+            if self._laid_out is None:
+                self._laid_out = Standing(self.cloud())
+            return self._laid_out
 
 
 def _expected_names(info: MapInfo) -> set[str]:
