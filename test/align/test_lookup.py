@@ -76,3 +76,15 @@ def test_points_go_there_and_back():
     np.testing.assert_allclose(to_query(alignment, reference), query, atol=1e-2)
     assert np.isnan(to_query(alignment, np.array([[1e5, 1e5]]))).all()
     assert to_query(alignment, np.zeros((0, 2))).shape == (0, 2)
+
+
+@pytest.mark.parametrize("scale", [0.5, 0.37, 1.0])
+def test_a_field_of_another_size_is_resampled_in_place(scale):
+    """A field that grows evenly with the pixel says the same of both pictures."""
+    size, other = (640, 400), (round(640 * scale), round(400 * scale))
+    other_S_query = np.array([[scale, 0, (scale - 1) / 2], [0, scale, (scale - 1) / 2], [0, 0, 1]])
+    at = lookup.nodes(other)
+    found = lookup.resampled((at[..., 0] + 3 * at[..., 1]).astype(np.float32), np.linalg.inv(other_S_query), size)
+    exact = transform(other_S_query, lookup.nodes(size).reshape(-1, 2)) @ [1.0, 3.0]
+    inner = np.s_[2:-2, 2:-2]
+    np.testing.assert_allclose(found[inner], exact.reshape(found.shape)[inner], atol=0.5)  # OpenCV rounds places to 1/32 of a node

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 _REFITS = 8
-_CANDIDATES = 4      # hypotheses that are refined before the best is taken
+_CANDIDATES = 3      # hypotheses that are refined before the best is taken
 _SUREST = 0.2        # share of the matches that the first samples are drawn from
 _SETTLED_PX = 0.01
 _SINGULAR = 1e-14      # determinant of the normalised equations

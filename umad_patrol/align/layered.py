@@ -62,6 +62,5 @@ def _placed(even: Geometry, matches: np.ndarray, low: np.ndarray) -> tuple[np.nd
 def _lookup(known: Geometry, field: np.ndarray, query: Picture) -> np.ndarray:
     """The lookup of the whole picture from the excess of inverse depth over the nodes of the even one."""
     at = lookup.nodes(query.size)
-    even = transform(query.even_S_picture, at.reshape(-1, 2))
-    nearer = lookup.sample(field[..., None], even).reshape(at.shape[:2])
+    nearer = lookup.resampled(field, np.linalg.inv(query.even_S_picture), query.size)
     return lookup.clean(known.seen(at, known.ground_inverse_depth(at) + nearer))

@@ -17,6 +17,7 @@ from umad_patrol.records import Camera, Reference
 
 _TILT_SIGMA = np.radians(1.0)      # of the ground against its plane
 _CUTS = (16.0, 8.0, 4.0, 2.0, 1.0, 1.0)  # in `inlier_px`: what is farther off has no say; from rough to fine
+_SLOPES_KEPT = 3   # rounds for which the derivatives serve: they hardly change
 _STEPS = np.r_[np.full(3, 1e-5), np.full(3, 1e-4), np.full(2, 1e-4)]  # of the numeric derivatives: rad, m, rad
 
 
@@ -113,14 +114,17 @@ def refined(known: Geometry, matches: np.ndarray, settings: AlignSettings, inlie
     sigmas = np.r_[np.full(3, np.radians(settings.pose_sigma_deg)), np.full(3, settings.pose_sigma_m), np.full(2, _TILT_SIGMA)]
     change = np.zeros(8)
     p, q = np.column_stack([matches[:, :2], np.ones(len(matches))]).T, matches[:, 2:].T
-    for cut in _CUTS:
-        moved = _ground_homographies(known, change + np.vstack([np.zeros(8), np.diag(_STEPS)])) @ p
-        error = moved[:, :2] / np.where(np.abs(moved[:, 2:]) < 1e-9, np.nan, moved[:, 2:]) - q
+    for i, cut in enumerate(_CUTS):
+        anew = i % _SLOPES_KEPT == 0
+        trials = change + np.vstack([np.zeros(8), np.diag(_STEPS)]) if anew else change[None]
+        moved = _ground_homographies(known, trials) @ p
+        error = np.nan_to_num(moved[:, :2] / np.where(np.abs(moved[:, 2:]) < 1e-9, np.nan, moved[:, 2:]) - q, nan=np.inf)
+        here = np.nan_to_num(error[0], posinf=0.0)
+        J = np.nan_to_num((error[1:] - error[0]) / _STEPS[:, None, None], posinf=0.0, neginf=0.0).reshape(8, -1) if anew else J
         weight = np.clip(1.0 - (np.linalg.norm(error[0], axis=0) / (cut * inlier_px)) ** 2, 0.0, None) ** 2
-        J = np.nan_to_num((error[1:] - error[0]) / _STEPS[:, None, None]).reshape(8, -1)
-        weighted = J * np.tile(np.nan_to_num(weight), 2)
+        weighted = J * np.tile(weight, 2)
         A = weighted @ J.T + np.diag(sigmas ** -2)
-        change = change - np.linalg.solve(A, weighted @ np.nan_to_num(error[0]).ravel() + change * sigmas ** -2)
+        change = change - np.linalg.solve(A, weighted @ here.ravel() + change * sigmas ** -2)
     return _moved(known, change)
 
 

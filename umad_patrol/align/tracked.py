@@ -14,7 +14,7 @@ from umad_patrol.geometry.homography import transform
 
 _COARSE_WINDOW, _COARSE_LEVELS = 17, 4   # together they bridge about 100 pixels of a 1280 pixel picture
 _WINDOW, _LEVELS = 17, 1
-_HYPOTHESES = 100
+_HYPOTHESES = 60
 
 
 def estimate(query: Picture, reference: Picture, first_H: np.ndarray, settings: AlignSettings) -> Estimate:
