@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 
@@ -320,3 +322,66 @@ def test_recording_that_starts_again(tmp_path, write_bag, messages, settings):
     frames = list(recording.events())
     assert recording.resets == 1 and recording.skipped["time ran backwards"] == 1
     assert len(frames) == 60
+
+
+def unsure(message, place_m2=0.0, heading_rad2=0.0):
+    message.pose.covariance[[0, 7]] = place_m2
+    message.pose.covariance[35] = heading_rad2
+    return message
+
+
+@pytest.mark.parametrize("kind", ["odometry", "pose_with_covariance"])
+@pytest.mark.parametrize("spread, says", [({"place_m2": 1.0}, "1 m only.*max_position_sigma_m 0.5"), ({"place_m2": float("nan")}, "inf m only"),
+                                          ({"heading_rad2": 0.1}, "18 deg only.*max_angle_sigma_deg 10")])
+def test_an_unsure_pose_is_no_localization(assembler, messages, clock, kind, spread, says):
+    make = getattr(messages, kind)
+    for t in (10.0, 10.1, 10.2):
+        assembler.on_pose(unsure(make(t), place_m2=0.01, heading_rad2=0.001))
+    for t in (10.3, 10.4, 10.5, 10.6, 10.7):
+        assembler.on_pose(unsure(make(t), **spread))
+    assert assembler.refused == {"not localized": 5}
+    assembler.on_image(messages.image(10.5, PICTURE))
+    clock.now = 1.0
+    assert assembler.take() is None and assembler.refused == {"not localized": 6}
+    assert re.search(says, assembler.last_refusal)
+    for t in (10.8, 10.9):
+        assembler.on_pose(make(t))  # all zeros: nothing is said
+    assembler.on_image(messages.image(10.85, PICTURE))
+    assert assembler.take().stamp_ns == 10_850_000_000
+
+
+def test_nothing_is_interpolated_over_a_jump_of_the_localization(assembler, messages):
+    for t, x in ((10.0, 0.0), (10.1, 0.1), (10.2, 5.1), (10.3, 5.2), (10.4, 0.4), (10.5, 0.5)):
+        assembler.on_pose(messages.odometry(t, (x, 0, 0)))
+    found = []
+    for t in (10.05, 10.15, 10.25, 10.35, 10.45):
+        assembler.on_image(messages.image(t, PICTURE))
+        frame = assembler.take()
+        found.append(None if frame is None else round(float(frame.map_T_camera[0, 3]), 2))
+    assert found == [0.05, None, 5.15, None, 0.45]
+    assert assembler.refused == {"not localized": 2} and "jumped by 4.80 m" in assembler.last_refusal
+
+
+def test_a_turn_on_the_spot_that_no_robot_makes_is_a_jump(assembler, messages):
+    assembler.on_pose(messages.odometry(10.0))
+    assembler.on_pose(messages.odometry(10.1, quat_xyzw=(0, 0, 1, 0)))
+    assembler.on_image(messages.image(10.05, PICTURE))
+    assert assembler.take() is None and "180 deg" in assembler.last_refusal
+
+
+def test_a_calibration_of_a_gigantic_picture_takes_no_memory(assembler, messages):
+    info = messages.camera_info(0.6, 200_000, 200_000, d=(0.1, 0, 0, 0, 0))
+    assembler.on_camera_info(info)
+    assembler.on_pose(messages.odometry(10.0))
+    assembler.on_image(messages.image(10.0, PICTURE))
+    assert assembler.take() is None and "64x48" in assembler.last_refusal and "200000x200000" in assembler.last_refusal
+    assembler.on_camera_info(messages.camera_info(0.7, d=[0.1] * 5000))
+    assert "5000 distortion coefficients" in assembler.last_refusal
+
+
+def test_what_a_message_says_of_itself_cannot_fill_or_break_the_log(assembler, messages):
+    picture = messages.image(10.0, PICTURE, encoding="evil\n" * 10_000)
+    assembler.on_pose(messages.odometry(10.0, child="a\nb" * 9999))
+    assembler.on_image(picture)
+    assert assembler.take() is None and assembler.refused == {"bad image": 1}
+    assert "\n" not in assembler.last_refusal and len(assembler.last_refusal) <= 400

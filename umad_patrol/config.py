@@ -40,6 +40,9 @@ class InputSettings:
     max_pose_gap_s: float = setting(0.5, "widest gap between two poses that is interpolated over", unit="s", low=0.01, high=10.0)
     max_extrapolation_s: float = setting(0.05, "how far past the last pose an image may be", unit="s", low=0.0, high=1.0)
     max_wait_s: float = setting(0.3, "how long an image waits for the pose that brackets it", unit="s", low=0.0, high=10.0)
+    max_position_sigma_m: float = setting(0.5, "a pose whose covariance says that it is less sure in x or y is no localization", unit="m", low=0.001, high=100.0)
+    max_angle_sigma_deg: float = setting(10.0, "the same for its heading", unit="deg", low=0.1, high=180.0)
+    max_speed_mps: float = setting(10.0, "faster is no motion but a jump of the localization (0.5 m are always let pass)", unit="m/s", low=0.1, high=1000.0)
     max_image_mpx: float = setting(40.0, "largest picture that is decoded", unit="megapixel", low=0.01, high=400.0)
 
 

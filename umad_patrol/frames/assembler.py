@@ -13,16 +13,16 @@ from typing import Any
 import numpy as np
 
 from umad_patrol.config import Settings
-from umad_patrol.errors import CameraError, ConfigError, ImageError, LocalizationError, PatrolError
-from umad_patrol.geometry import se3
-from umad_patrol.geometry.camera import Undistorter, load_camera
+from umad_patrol.errors import CameraError, ImageError, LocalizationError, PatrolError
+from umad_patrol.frames.mounting import Mounting
+from umad_patrol.geometry.camera import Undistorter, check_camera, load_camera
 from umad_patrol.geometry.trajectory import JUMP_S, BackwardJump, PoseBuffer
-from umad_patrol.geometry.tree import TransformTree
-from umad_patrol.io.messages import camera_from_info, cloud_from, frame_name, image_from, pose_from, stamp_ns, transforms_from
-from umad_patrol.records import Camera, Frame
+from umad_patrol.io.messages import camera_from_info, cloud_from, frame_name, image_from, pose_from, sigmas_from, stamp_ns
+from umad_patrol.records import Camera, Frame, Pose
 
 log = logging.getLogger(__name__)
 
+LONGEST = 400  # characters of a refusal: what a message says of itself may be long
 WAITING, WAITING_BYTES = 1000, 200_000_000  # messages that may wait at once: JPEGs for half a minute, raw pictures for two seconds
 BAD_POSE, BAD_CLOUD, BAD_TRANSFORM, OUT_OF_ORDER = "bad pose", "bad cloud", "bad transform", "out of order"
 
@@ -54,22 +54,20 @@ class FrameAssembler:
     `last_refusal`. Pictures stay encoded until they are taken, so one that is dropped is never decoded.
 
     `max_wait_s` is how long a picture waits for its pose (None: until there is one, or `take(final=True)`);
-    `newest_only` drops whatever a newer picture replaces; `poses` may be anything with PoseBuffer's `append`, `at`,
-    `newest_ns` and `clear`. `on_*` and `take` may run in different threads. Raises CameraError or ConfigError for
-    unusable settings.
+    `newest_only` drops whatever a newer picture replaces. `on_*` and `take` may run in different threads. Raises
+    CameraError or ConfigError for unusable settings.
     """
 
     def __init__(self, settings: Settings, *, max_wait_s: float | None = None, newest_only: bool = False,
-                 poses: Any = None, clock: Callable[[], float] = time.monotonic):
+                 clock: Callable[[], float] = time.monotonic):
         self._input = settings.input
         self._max_wait_s, self._newest_only, self._clock = max_wait_s, newest_only, clock
-        self._poses = PoseBuffer() if poses is None else poses
+        self._poses = PoseBuffer()
+        self._unsure: tuple[int, str] | None = None  # the last pose that was no localization: when, and why
         self._camera: Camera | None = load_camera(self._input.camera_file) if self._input.camera_file else None
         self._camera_message: tuple | None = None
         self._undistorter: Undistorter | None = None
-        self._body_T_camera = _given_transform("input.body_t_camera", self._input.body_t_camera)
-        self._body_T_lidar = _given_transform("input.body_t_lidar", self._input.body_t_lidar)
-        self._tree = TransformTree()
+        self._mounting = Mounting(self._input)
         self._body_frame = self._input.body_frame
         self._waiting: deque[_Waiting] = deque()
         self._waiting_bytes = 0
@@ -97,7 +95,21 @@ class FrameAssembler:
         with self._changed:
             try:
                 pose = pose_from(msg)
+                doubt = self._doubt(msg)
                 self._body_frame = frame_name(getattr(msg, "child_frame_id", "")) or self._input.body_frame
+            except LocalizationError as error:
+                self._refuse(BAD_POSE, str(error))
+                return
+            if doubt:
+                self._unsure = pose.stamp_ns, f"localization at {pose.stamp_ns / 1e9:.3f} s {doubt}"
+                self._refuse(LocalizationError.reason, self._unsure[1])
+            else:
+                self.add_pose(pose)
+
+    def add_pose(self, pose: Pose) -> None:
+        """A pose of the body in `map`, from wherever it comes."""
+        with self._changed:
+            try:
                 try:
                     self._poses.append(pose)
                 except BackwardJump as jump:
@@ -133,8 +145,7 @@ class FrameAssembler:
         """The tf2_msgs/TFMessage of /tf_static."""
         with self._changed:
             try:
-                for child, (parent, parent_T_child) in transforms_from(msg).items():
-                    self._tree.add(child, parent, parent_T_child)
+                self._mounting.add(msg)
             except LocalizationError as error:
                 self._refuse(BAD_TRANSFORM, str(error))
             self._changed.notify_all()
@@ -159,7 +170,7 @@ class FrameAssembler:
         """`(4, 4)` from the settings, else from the transforms; empty names are those of the last messages. Raises LocalizationError."""
         if not camera_frame and self._camera is not None:
             camera_frame = self._camera.frame_id
-        return self._extrinsics(self._body_T_camera, camera_frame, "input.body_t_camera", body_frame)
+        return self._mounting.body_T_camera(body_frame or self._body_frame, camera_frame)
 
     def take(self, wait_s: float = 0.0, final: bool = False) -> Frame | Cloud | None:
         """The next frame or cloud that is ready, after at most `wait_s`; None if there is none.
@@ -217,13 +228,34 @@ class FrameAssembler:
 
     def _assembled(self, item: _Waiting) -> Frame | Cloud | None:
         try:
-            map_T_body = self._poses.at(item.stamp_ns, self._input.max_pose_gap_s, self._input.max_extrapolation_s)
+            map_T_body = self._pose_at(item.stamp_ns)
             return self._cloud(item, map_T_body) if item.is_cloud else self._frame(item, map_T_body)
         except PatrolError as error:
             reason = BAD_CLOUD if item.is_cloud else error.reason
             with self._changed:
                 self._refuse(reason, str(error))
             return None
+
+    def _pose_at(self, stamp: int) -> np.ndarray:
+        limits = self._input
+        try:
+            return self._poses.at(stamp, limits.max_pose_gap_s, limits.max_extrapolation_s, limits.max_speed_mps)
+        except LocalizationError as error:
+            if self._unsure is not None and abs(stamp - self._unsure[0]) < 2e9:
+                raise LocalizationError(f"{self._unsure[1]}; {error}") from error
+            raise
+
+    def _doubt(self, msg: Any) -> str:
+        """Why a pose is no localization, by its own covariance; empty if it is one."""
+        sigmas = sigmas_from(msg)
+        if sigmas is None:
+            return ""
+        metres, degrees = sigmas[0], float(np.degrees(sigmas[1]))
+        if metres > self._input.max_position_sigma_m:
+            return f"is sure to {metres:.2g} m only, more than input.max_position_sigma_m {self._input.max_position_sigma_m:g}"
+        if degrees > self._input.max_angle_sigma_deg:
+            return f"is sure to {degrees:.2g} deg only, more than input.max_angle_sigma_deg {self._input.max_angle_sigma_deg:g}"
+        return ""
 
     def _frame(self, item: _Waiting, map_T_body: np.ndarray) -> Frame:
         camera = self._camera
@@ -232,6 +264,7 @@ class FrameAssembler:
                               "topic running? or set input.camera_file")
         map_T_camera = map_T_body @ self.body_T_camera(frame_name(item.msg.header.frame_id))
         image = image_from(item.msg, self._input.max_image_mpx)
+        check_camera(camera, image.shape)  # before the undistorter takes memory for its size
         if self._undistorter is None or self._undistorter.source is not camera:
             self._undistorter = Undistorter(camera)
         image, pinhole = self._undistorter(image)
@@ -241,21 +274,14 @@ class FrameAssembler:
         return Frame(item.stamp_ns, image, pinhole, map_T_camera)
 
     def _cloud(self, item: _Waiting, map_T_body: np.ndarray) -> Cloud:
-        map_T_lidar = map_T_body @ self._extrinsics(self._body_T_lidar, frame_name(item.msg.header.frame_id), "input.body_t_lidar")
+        map_T_lidar = map_T_body @ self._mounting.body_T_lidar(self._body_frame, frame_name(item.msg.header.frame_id))
         points = cloud_from(item.msg).astype(np.float64) @ map_T_lidar[:3, :3].T + map_T_lidar[:3, 3]
         return Cloud(item.stamp_ns, points.astype(np.float32))
-
-    def _extrinsics(self, given: np.ndarray | None, frame: str, setting: str, body_frame: str = "") -> np.ndarray:
-        if given is not None:
-            return given
-        try:
-            return self._tree.lookup(body_frame or self._body_frame, frame)
-        except LocalizationError as error:
-            raise LocalizationError(f"{error}; publish it on /tf_static or set {setting}") from error
 
     def _reset(self, message: str) -> None:
         self.resets += 1
         self._poses.clear()
+        self._unsure = None
         self.dropped += len(self._waiting)
         self._waiting.clear()
         self._waiting_bytes = 0
@@ -264,22 +290,11 @@ class FrameAssembler:
 
     def _refuse(self, reason: str, message: str) -> None:
         self._refused[reason] += 1
-        self.last_refusal = message
+        self.last_refusal = message = " ".join(message.split())[:LONGEST]
         log.debug("%s: %s", reason, message)
-
-
-def _given_transform(name: str, numbers: tuple[float, ...]) -> np.ndarray | None:
-    if not numbers:
-        return None
-    if len(numbers) != 7:
-        raise ConfigError(f"{name} has {len(numbers)} numbers, not the 7 of x y z qx qy qz qw")
-    try:
-        return se3.matrix(numbers[:3], numbers[3:])
-    except LocalizationError as error:
-        raise ConfigError(f"{name}: {error}") from error
 
 
 def _key(msg: Any) -> tuple:
     roi = msg.roi
-    return (msg.header.frame_id, msg.width, msg.height, msg.distortion_model, tuple(msg.d), tuple(msg.k), msg.binning_x, msg.binning_y,
+    return (msg.header.frame_id, msg.width, msg.height, msg.distortion_model, tuple(msg.d[:20]), len(msg.d), tuple(msg.k), msg.binning_x, msg.binning_y,
             roi.x_offset, roi.y_offset, roi.width, roi.height)

@@ -11,6 +11,7 @@ from umad_patrol.errors import LocalizationError
 from umad_patrol.geometry import se3
 from umad_patrol.records import Pose
 
+LET_PASS_M, LET_PASS_RAD, FASTEST_TURN = 0.5, 0.35, 6.3  # a localization corrects itself by so much; no robot turns quicker (rad/s)
 JUMP_S = 1.0  # a clock that steps back by more was reset (a bag starts again); by less, messages overtook each other
 
 
@@ -64,11 +65,12 @@ class PoseBuffer:
             if self._capacity is not None and len(self._stamps) >= 2 * self._capacity:  # in batches: a cheap append
                 self._stamps, self._poses = self._stamps[-self._capacity:], self._poses[-self._capacity:]
 
-    def at(self, stamp_ns: int, max_gap_s: float, max_extrapolation_s: float = 0.0) -> np.ndarray:
+    def at(self, stamp_ns: int, max_gap_s: float, max_extrapolation_s: float = 0.0, max_speed_mps: float = np.inf) -> np.ndarray:
         """The pose `parent_T_child` `(4, 4)` at an instant, interpolated between the two poses around it.
 
         `max_gap_s` is the widest gap between the two. Up to `max_extrapolation_s` past the newest pose the motion of
-        the last two goes on. Raises LocalizationError with the nearest pose otherwise.
+        the last two goes on. Two poses further apart than `max_speed_mps` allows are a jump, between which there is
+        nothing. Raises LocalizationError with the nearest pose otherwise.
         """
         with self._lock:
             stamps, poses = self._stamps, self._poses
@@ -81,16 +83,17 @@ class PoseBuffer:
                 raise LocalizationError(f"image at {stamp_ns / 1e9:.3f} s lies {(stamps[0] - stamp_ns) / 1e9:.3f} s before the first pose "
                                         f"at {stamps[0] / 1e9:.3f} s; start the localization before the camera")
             if after == len(stamps):
-                return self._beyond(stamp_ns, max_gap_s, max_extrapolation_s)
+                return self._beyond(stamp_ns, max_gap_s, max_extrapolation_s, max_speed_mps)
             before_ns, after_ns = stamps[after - 1], stamps[after]
             if after_ns - before_ns > max_gap_s * 1e9:
                 nearest = min(stamp_ns - before_ns, after_ns - stamp_ns)
                 raise LocalizationError(f"no pose around image {stamp_ns / 1e9:.3f} s: a gap of {(after_ns - before_ns) / 1e9:.2f} s is wider "
                                         f"than input.max_pose_gap_s {max_gap_s:.2f} s, nearest is {nearest / 1e9:.2f} s away; "
                                         "is the localization topic running?")
+            self._check_jump(after, max_speed_mps)
             return se3.interpolate(poses[after - 1], poses[after], (stamp_ns - before_ns) / (after_ns - before_ns))
 
-    def _beyond(self, stamp_ns: int, max_gap_s: float, max_extrapolation_s: float) -> np.ndarray:
+    def _beyond(self, stamp_ns: int, max_gap_s: float, max_extrapolation_s: float, max_speed_mps: float) -> np.ndarray:
         ahead = stamp_ns - self._stamps[-1]
         if ahead > max_extrapolation_s * 1e9:
             raise LocalizationError(f"no pose within {max_extrapolation_s:.2f} s of image {stamp_ns / 1e9:.3f} s: the newest is "
@@ -98,7 +101,20 @@ class PoseBuffer:
         step = self._stamps[-1] - self._stamps[-2] if len(self._stamps) > 1 else 0
         if not 0 < step <= max_gap_s * 1e9:  # no speed is known: stand still
             return self._poses[-1].copy()
+        self._check_jump(len(self._stamps) - 1, max_speed_mps)
         return se3.interpolate(self._poses[-2], self._poses[-1], 1.0 + ahead / step)
+
+    def _check_jump(self, after: int, max_speed_mps: float) -> None:
+        """Raise LocalizationError if pose `after` is no motion away from the one before it."""
+        if np.isinf(max_speed_mps):
+            return
+        seconds = (self._stamps[after] - self._stamps[after - 1]) / 1e9
+        step = se3.inverse(self._poses[after - 1]) @ self._poses[after]
+        metres = float(np.linalg.norm(step[:3, 3]))
+        turn = float(np.arccos(np.clip((np.trace(step[:3, :3]) - 1) / 2, -1, 1)))
+        if metres > LET_PASS_M + max_speed_mps * seconds or turn > LET_PASS_RAD + FASTEST_TURN * seconds:
+            raise LocalizationError(f"the localization jumped by {metres:.2f} m and {np.degrees(turn):.0f} deg within {seconds:.2f} s at "
+                                    f"{self._stamps[after] / 1e9:.3f} s (input.max_speed_mps {max_speed_mps:g}); frames between are left out")
 
     def _check_order(self, stamp_ns: int) -> None:
         if not self._stamps or stamp_ns > self._stamps[-1]:

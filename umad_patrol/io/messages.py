@@ -14,6 +14,8 @@ from umad_patrol.io.raw_images import raw_to_bgr
 from umad_patrol.records import Camera, Pose
 
 _FLOAT32, _FLOAT64 = 7, 8
+_COEFFICIENTS = 14  # no distortion model has more
+_NAME = 200  # characters of a frame's name that are kept
 
 
 def stamp_ns(header: Any) -> int:
@@ -24,6 +26,8 @@ def stamp_ns(header: Any) -> int:
 def camera_from_info(msg: Any) -> Camera:
     """The camera of a sensor_msgs/CameraInfo, binning and region of interest applied to K. Raises CameraError."""
     width, height = int(msg.width), int(msg.height)
+    if len(msg.d) > _COEFFICIENTS:
+        raise CameraError(f"CameraInfo has {len(msg.d)} distortion coefficients; no model has more than {_COEFFICIENTS}")
     K = np.array(msg.k, dtype=np.float64).reshape(3, 3)
     if not K.any():
         raise CameraError(f"CameraInfo of {width}x{height} holds nothing but zeros: the camera is not calibrated; "
@@ -39,6 +43,21 @@ def pose_from(msg: Any) -> Pose:
     """The pose of an Odometry, PoseStamped or PoseWithCovarianceStamped at its stamp. Raises LocalizationError."""
     inner = getattr(msg.pose, "pose", msg.pose)
     return Pose(stamp_ns(msg.header), _matrix(inner.position, inner.orientation))
+
+
+def sigmas_from(msg: Any) -> tuple[float, float] | None:
+    """How unsure a pose is in x or y (metres) and in its heading (radians), as its covariance says; None where it says nothing.
+
+    All zeros or a negative first element mean "unknown" (sensor_msgs/Imu has the second convention). What is no number is inf.
+    """
+    covariance = getattr(msg.pose, "covariance", None)
+    if covariance is None:
+        return None
+    variances = np.asarray(covariance, dtype=np.float64).reshape(6, 6).diagonal()
+    if variances[0] < 0 or not np.any(variances):
+        return None
+    place, heading = float(max(variances[0], variances[1])), float(variances[5])
+    return tuple(float(np.sqrt(v)) if np.isfinite(v) and v >= 0 else np.inf for v in (place, heading))
 
 
 def image_from(msg: Any, max_mpx: float) -> np.ndarray:
@@ -84,8 +103,9 @@ def transforms_from(msg: Any) -> dict[str, tuple[str, np.ndarray]]:
 
 
 def frame_name(name: Any) -> str:
-    """A frame's name without the slash that ROS 1 wrote before it."""
-    return str(name).lstrip("/")
+    """A frame's name without the slash that ROS 1 wrote before it, and without what could not be shown in one line."""
+    text = str(name)[:_NAME].lstrip("/")
+    return text if text.isprintable() else "".join(c if c.isprintable() else "?" for c in text)
 
 
 def _matrix(position: Any, rotation: Any) -> np.ndarray:

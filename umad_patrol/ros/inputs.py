@@ -27,8 +27,8 @@ class Inputs:
     def __init__(self, node: Node, settings: Settings, *, newest_only: bool, clouds: bool):
         self._node = node
         kind = choice(node, _CHOICES["localization_type"])
-        self._poses = TfPoses(node, node.get_parameter("map_frame").value, settings.input.body_frame) if kind == "tf" else None
-        self.frames = FrameAssembler(settings, max_wait_s=settings.input.max_wait_s, newest_only=newest_only, poses=self._poses)
+        self.frames = FrameAssembler(settings, max_wait_s=settings.input.max_wait_s, newest_only=newest_only)
+        self._poses = TfPoses(node, node.get_parameter("map_frame").value, settings.input.body_frame, self.frames.add_pose) if kind == "tf" else None
         compressed = choice(node, _CHOICES["image_transport"]) == "compressed"
         subscribe, frames = node.create_subscription, self.frames
         image = (CompressedImage, "image/compressed") if compressed else (Image, "image")

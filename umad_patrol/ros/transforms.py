@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 from rclpy.node import Node
-from rclpy.time import Time
 
 from umad_patrol.errors import LocalizationError, RosError
 from umad_patrol.geometry import se3
+from umad_patrol.geometry.trajectory import JUMP_S
+from umad_patrol.io.messages import stamp_ns
+from umad_patrol.records import Pose
+from umad_patrol.ros import qos
+
+MOST_FRAMES = 2000
 
 
 def static_transform_type() -> Any:
@@ -22,40 +27,56 @@ def static_transform_type() -> Any:
 
 
 class TfPoses:
-    """Poses `map_T_body` looked up in tf2, in the place of the frame assembler's pose buffer. Raises RosError without tf2."""
+    """Poses `map_T_body` from /tf, handed to `sink` as they become known. Raises RosError without tf2.
 
-    def __init__(self, node: Node, map_frame: str, body_frame: str):
+    A pose is taken at every newest instant for which the whole chain is known, so that the limits on gaps, jumps and
+    extrapolation are those of every other source; tf2's own look-up would interpolate over any gap.
+    """
+
+    def __init__(self, node: Node, map_frame: str, body_frame: str, sink: Callable[[Pose], None]):
         try:
             import tf2_ros
         except ImportError as error:
             raise RosError("localization_type is tf, but tf2_ros is not installed; install ros-$ROS_DISTRO-tf2-ros-py or use odometry") from error
-        self._errors = tf2_ros.TransformException
+        self._node, self._errors, self._sink = node, tf2_ros.TransformException, sink
         self._map, self._body = map_frame, body_frame
         self._buffer = tf2_ros.Buffer()
-        self._listener = tf2_ros.TransformListener(self._buffer, node)
-
-    @property
-    def newest_ns(self) -> int | None:
-        """The newest instant for which the whole chain is known; None if there is none."""
-        try:
-            return self._buffer.get_latest_common_time(self._map, self._body).nanoseconds
-        except self._errors:
-            return None
-
-    def at(self, stamp_ns: int, max_gap_s: float, max_extrapolation_s: float = 0.0) -> np.ndarray:
-        """The pose `(4, 4)` at an instant. tf2 interpolates; it does not extrapolate. Raises LocalizationError."""
-        try:
-            found = self._buffer.lookup_transform(self._map, self._body, Time(nanoseconds=stamp_ns)).transform
-        except self._errors as error:
-            raise LocalizationError(f"no transform from {self._body!r} to {self._map!r} at {stamp_ns / 1e9:.3f} s: "
-                                    f"{' '.join(str(error).split())}") from error
-        t, q = found.translation, found.rotation
-        return se3.matrix((t.x, t.y, t.z), (q.x, q.y, q.z, q.w))
-
-    def clear(self) -> None:
-        """Forget everything: time ran backwards."""
-        self._buffer.clear()
+        self._newest_ns = 0
+        self._last_ns: dict[str, int] = {}  # of each child frame
+        kind = static_transform_type()
+        self._subscriptions = [node.create_subscription(kind, "/tf", self._on_moving, qos.TRANSFORMS),
+                               node.create_subscription(kind, "/tf_static", self._on_fixed, qos.STATIC_TRANSFORMS)]
 
     def close(self) -> None:
         """Stop listening."""
-        self._listener.unregister()
+        for subscription in self._subscriptions:
+            self._node.destroy_subscription(subscription)
+
+    def _on_moving(self, msg: Any) -> None:
+        for transform in msg.transforms:
+            stamp, child = stamp_ns(transform.header), transform.child_frame_id
+            if stamp < self._last_ns.get(child, stamp) - JUMP_S * 1e9:  # time ran backwards: tf2 would keep the old and refuse the new
+                self._buffer.clear()
+                self._last_ns.clear()
+                self._newest_ns = 0
+            if child in self._last_ns or len(self._last_ns) < MOST_FRAMES:
+                self._last_ns[child] = stamp
+                self._buffer.set_transform(transform, "umad_patrol")
+        self._hand_on()
+
+    def _on_fixed(self, msg: Any) -> None:
+        for transform in msg.transforms:
+            self._buffer.set_transform_static(transform, "umad_patrol")
+
+    def _hand_on(self) -> None:
+        try:
+            newest = self._buffer.get_latest_common_time(self._map, self._body)
+            if newest.nanoseconds == self._newest_ns:
+                return
+            found = self._buffer.lookup_transform(self._map, self._body, newest).transform
+            t, q = found.translation, found.rotation
+            pose = Pose(newest.nanoseconds, se3.matrix((t.x, t.y, t.z), (q.x, q.y, q.z, q.w)))
+        except (self._errors, LocalizationError):  # the chain is not whole yet: the images that wait say so
+            return
+        self._newest_ns = newest.nanoseconds
+        self._sink(pose)
