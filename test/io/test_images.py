@@ -97,3 +97,27 @@ def test_tensor_is_rgb_and_returns(picture):
 def test_to_image_clamps_and_blackens_nan():
     tensor = torch.tensor([float("nan"), 2.0, -1.0]).reshape(1, 3, 1, 1)
     assert to_image(tensor).tolist() == [[[0, 255, 0]]]
+
+
+@pytest.mark.parametrize("suffix", [".ppm", ".webp", ".tiff"])
+def test_a_format_whose_size_is_not_read_first_is_refused(picture, suffix):
+    with pytest.raises(ImageError, match="JPEG or PNG expected"):
+        decode(encoded(picture, suffix))
+
+
+def test_a_jpeg_of_endless_scans_is_refused(picture):
+    data = encoded(picture, ".jpg")
+    with pytest.raises(ImageError, match="500 scans|501 scans"):
+        decode(data[:-2] + b"\xff\xda\x00\x03\x00" * 500 + data[-2:])
+
+
+def test_bombs_take_no_memory(picture):
+    """A JPEG that says 65500x65500, a BMP of two thousand million rows: refused by their headers."""
+    data = bytearray(encoded(picture, ".jpg"))
+    at = data.index(b"\xff\xc0") + 5
+    data[at:at + 4] = struct.pack(">HH", 65500, 65500)
+    bitmap = bytearray(encoded(picture, ".bmp"))
+    bitmap[18:26] = struct.pack("<ii", 2, -2**31)
+    for bomb in (data, bitmap):
+        with pytest.raises(ImageError, match="max_image_mpx"):
+            decode(bytes(bomb))

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 MAX_MPX = 40.0
 _PNG = b"\x89PNG\r\n\x1a\n"
 _JPEG = b"\xff\xd8"
+_BMP = b"BM"
+_MOST_SCANS = 100  # of a progressive JPEG; usual are 10, and each costs a pass over the whole picture
 _START_OF_SCAN, _END_OF_IMAGE = b"\xff\xda", b"\xff\xd9"
 
 
@@ -34,22 +36,26 @@ def read_image(path: str | Path, max_mpx: float = MAX_MPX) -> np.ndarray:
 
 
 def decode(data: bytes, max_mpx: float = MAX_MPX) -> np.ndarray:
-    """Decode a JPEG, PNG or other format of OpenCV to `(H, W, 3)` uint8 BGR.
+    """Decode a JPEG, PNG or BMP to `(H, W, 3)` uint8 BGR.
 
-    The size is read from the header first, so that a small file cannot ask for gigabytes. Raises ImageError.
+    The size is read from the header first, so that a small file cannot ask for gigabytes; what has no such header is
+    given to no decoder. Raises ImageError.
     """
     data = bytes(data)
     size = _header_size(data)
-    if size:
-        _check_size(*size, max_mpx)
+    if size is None:
+        raise ImageError(f"{len(data)} bytes starting {data[:8].hex() or 'with nothing'} are no picture that can be decoded (JPEG or PNG expected)")
+    _check_size(*size, max_mpx)
+    if data.startswith(_JPEG) and data.count(_START_OF_SCAN) > _MOST_SCANS:
+        raise ImageError(f"JPEG of {data.count(_START_OF_SCAN)} scans, more than {_MOST_SCANS}, would take long to decode")
     if data.startswith(_JPEG) and data.rfind(_END_OF_IMAGE) < data.rfind(_START_OF_SCAN):
         raise ImageError(f"JPEG of {len(data)} bytes is cut off before its end")
     try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     except cv2.error:
         image = None
     if image is None:
-        raise ImageError(f"{len(data)} bytes starting {data[:8].hex() or 'with nothing'} are no picture that can be decoded (JPEG or PNG expected)")
+        raise ImageError(f"{len(data)} bytes starting {data[:8].hex()} cannot be decoded; is the picture damaged?")
     _check_size(image.shape[1], image.shape[0], max_mpx)
     return image
 
@@ -97,9 +103,12 @@ def _check_size(width: int, height: int, max_mpx: float) -> None:
 
 
 def _header_size(data: bytes) -> tuple[int, int] | None:
-    """(width, height) as a PNG's IHDR or a JPEG's frame header has it; None for other formats or where it is not found."""
+    """(width, height) as the header of a PNG, JPEG or BMP has it; None for other formats or where it is not found."""
     if data.startswith(_PNG) and len(data) >= 24:
         return struct.unpack(">II", data[16:24])
+    if data.startswith(_BMP) and len(data) >= 26:
+        width, height = struct.unpack("<ii", data[18:26])
+        return abs(width), abs(height)  # upside down where negative
     position = 2
     while data.startswith(_JPEG) and position + 9 <= len(data) and data[position] == 0xFF:
         marker, length = data[position + 1], int.from_bytes(data[position + 2:position + 4], "big")
