@@ -141,6 +141,7 @@ class AlertSettings:
     forget_s: float = setting(2.0, "how long something that moves is expected to be seen again", unit="s", low=0.1, high=60.0)
     max_tracks: int = setting(200, "most things followed at a time that are no alerts", low=10, high=10000)
     evidence_updates: int = setting(3, "how often better pictures replace the first ones of an alert", low=0, high=100)
+    evidence_mb: float = setting(2000.0, "most that the pictures of all alerts take on disk; those of the longest cleared go first", unit="MB", low=0.1, high=1e7)
     coverage_step_m: float = setting(0.5, "grain of the coverage kept", unit="m", low=0.05, high=100.0)
 
 

@@ -146,13 +146,14 @@ class Region:
 
 @dataclass(frozen=True)
 class Sighting:
-    """A region placed in the map: `position` (x, y, z) in metres, how far from the camera, how large."""
+    """A region placed in the map: `position` (x, y, z) in metres, how far from the camera, how large; `look` as alerts.look has it."""
 
     region: Region
     position: tuple[float, float, float]
     range_m: float
     width_m: float
     height_m: float
+    look: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -169,6 +170,22 @@ class Alert:
     last_seen_ns: int
     sightings: int
     evidence: str = ""
+
+
+@dataclass(frozen=True)
+class Dismissed:
+    """Something new that an operator said is fine: the alert it was, where it stands in `map`, how large, what it looks like.
+
+    `look` is what alerts.look makes of it or (), `picture` a JPEG for people or empty.
+    """
+
+    alert: str
+    class_name: str
+    position: tuple[float, float, float]
+    size_m: tuple[float, float]
+    look: tuple[float, ...] = ()
+    stamp_ns: int = 0
+    picture: bytes = b""
 
 
 @dataclass(frozen=True, eq=False)

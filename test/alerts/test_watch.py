@@ -13,7 +13,6 @@ from umad_patrol.alerts.evidence import read_facts
 from umad_patrol.alerts.store import AlertStore
 from umad_patrol.alerts.watch import Watch
 from umad_patrol.config import Settings, with_values
-from umad_patrol.errors import StoreError
 from umad_patrol.records import NO_REFERENCE, NOT_COMPARABLE
 
 SETTINGS = Settings()
@@ -148,13 +147,14 @@ def test_a_dismissed_alert_is_stored_as_such(tmp_path):
         assert not watch.alerts and store.alerts()[0].state == "dismissed"
 
 
-def test_evidence_that_cannot_be_written_is_named(tmp_path):
+def test_evidence_that_cannot_be_written_is_said_and_the_patrol_goes_on(tmp_path):
     with AlertStore(tmp_path) as store:
         watch = Watch(SETTINGS, store)
         (tmp_path / "evidence").rmdir()
         (tmp_path / "evidence").write_text("in the way")
-        with pytest.raises(StoreError, match="cannot write evidence"):
-            drive(watch, [BAG])
+        results = drive(watch, [BAG])
+        assert "cannot write evidence" in watch.trouble
+        assert [a.id for a in results[-1].alerts] == ["A0001"] == [a.id for a in store.alerts()]
 
 
 @pytest.mark.parametrize("text", ["", "[1, 2]", "region: 7", "region: {area_px: 3", "\x00"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable
@@ -25,6 +26,8 @@ CREATE TABLE coverage (
     number INTEGER PRIMARY KEY, first_ns INTEGER NOT NULL, last_ns INTEGER NOT NULL, x REAL NOT NULL, y REAL NOT NULL, z REAL NOT NULL,
     metres REAL NOT NULL, frames INTEGER NOT NULL, status TEXT NOT NULL, reason TEXT NOT NULL);
 """
+KEPT_COVERAGE = 200_000  # newest pieces of the way that are kept: 100 km of half a metre each
+_DISK = ("full", "readonly", "read-only", "unable to open", "disk i/o", "locked")  # what SQLite says when the file is not to blame
 COLUMNS = "id, state, class_name, score, x, y, z, width_m, height_m, first_seen_ns, last_seen_ns, sightings, evidence"
 
 T = TypeVar("T")
@@ -60,6 +63,8 @@ class AlertStore:
             raise StoreError(f"no alerts in {str(self.folder)!r}: {FILE} is missing; name the folder that a patrol wrote")
         try:
             self._connection = self._connect(read_only)
+            if not read_only:
+                self._take_over()
         except BaseException:
             self._release()
             raise
@@ -71,9 +76,7 @@ class AlertStore:
 
     def new_id(self) -> str:
         """The next unused id: A0001, A0002, ... None is given twice, stored or not."""
-        rows = self._run(lambda c: c.execute("SELECT id FROM alerts WHERE id GLOB 'A[0-9]*'").fetchall())
-        stored = max((int(row[0][1:]) for row in rows if row[0][1:].isdigit()), default=0)
-        self._given = max(self._given, stored) + 1
+        self._given += 1
         return f"A{self._given:04d}"
 
     def alerts(self) -> list[Alert]:
@@ -83,9 +86,11 @@ class AlertStore:
 
     def save(self, alerts: Iterable[Alert]) -> None:
         """Write new alerts and new states of known ones, all or none."""
+        alerts = list(alerts)
         rows = [(a.id, a.state, a.class_name, a.score, *a.position, *a.size_m, a.first_seen_ns, a.last_seen_ns, a.sightings, a.evidence)
                 for a in alerts]
         if rows:
+            self._given = max([self._given, *(_number(a.id) for a in alerts)])
             self._run(lambda c: c.executemany(f"INSERT OR REPLACE INTO alerts ({COLUMNS}) VALUES ({', '.join('?' * 13)})", rows))
 
     def coverage(self) -> list[Stretch]:
@@ -99,6 +104,15 @@ class AlertStore:
         row = (stretch.first_ns, stretch.last_ns, *stretch.position, stretch.metres, stretch.frames, stretch.status, stretch.reason)
         self._run(lambda c: c.execute("INSERT INTO coverage (first_ns, last_ns, x, y, z, metres, frames, status, reason) "
                                       "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row))
+
+    def evidence_bytes(self) -> dict[str, int]:
+        """What the evidence of each alert takes on disk."""
+        folders = [self.evidence_folder / alert.id for alert in self.alerts()]
+        return {folder.name: sum(file.stat().st_size for file in folder.iterdir()) for folder in folders if folder.is_dir()}
+
+    def remove_evidence(self, alert_id: str) -> None:
+        """Remove the pictures of an alert."""
+        shutil.rmtree(self.evidence_folder / alert_id, ignore_errors=True)
 
     def close(self) -> None:
         """Close the database; closing twice does nothing."""
@@ -133,6 +147,21 @@ class AlertStore:
             self._release()
             raise StoreError(f"cannot write alerts into {str(self.folder)!r}: {error.strerror}; name a folder that can be written") from error
 
+    def _take_over(self) -> None:
+        """Go on after whoever wrote last, perhaps killed on the way: half-made evidence goes, half-replaced comes back."""
+        alerts = self.alerts()
+        self._given = max((_number(a.id) for a in alerts), default=0)
+        self._run(lambda c: c.execute("DELETE FROM coverage WHERE number <= (SELECT max(number) FROM coverage) - ?", (KEPT_COVERAGE,)))
+        known = {alert.id for alert in alerts}
+        for folder in sorted(self.evidence_folder.iterdir()):
+            name, dot, ending = folder.name[1:].rpartition(".")
+            if not folder.name.startswith(".") or not dot:
+                continue
+            if ending == "old" and name in known and not (self.evidence_folder / name).exists():
+                folder.rename(self.evidence_folder / name)
+            elif ending == "old" or ending.isdigit():
+                shutil.rmtree(folder, ignore_errors=True)
+
     def _release(self) -> None:
         if self._lock is not None:
             os.close(self._lock)
@@ -151,6 +180,8 @@ class AlertStore:
                 connection.close()
             if isinstance(error, StoreError):
                 raise
+            if any(word in str(error).lower() for word in _DISK):
+                raise StoreError(f"alert store {str(path)!r} cannot be opened: {error}; free space on the disk, or name another folder") from error
             raise StoreError(f"alert store {str(path)!r} is damaged ({' '.join(str(error).split())}); move it away, "
                              "a new one is made then") from error
 
@@ -167,3 +198,8 @@ class AlertStore:
             if version == 0:
                 connection.executescript(f"BEGIN; {SCHEMA} PRAGMA user_version={VERSION}; COMMIT;")
         connection.execute(f"SELECT {COLUMNS} FROM alerts LIMIT 1").fetchone()
+
+
+def _number(alert_id: str) -> int:
+    digits = alert_id[1:]
+    return int(digits) if alert_id[:1] == "A" and digits.isascii() and digits.isdigit() else 0

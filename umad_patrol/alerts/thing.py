@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from umad_patrol.alerts.hypotheses import GATE, fuse, sighting_covariance, standing_over_flat, velocity
+from umad_patrol.alerts.look import another_size, middle_look, unlike
 from umad_patrol.config import AlertSettings
 from umad_patrol.records import ANOMALY, Alert, Camera, Sighting
 
@@ -59,6 +60,8 @@ class Thing:
     ground_z: float = 0.0
     size_m: tuple[float, float] = (0.0, 0.0)  # width and height as the nearest third of the sightings show them
     moves: bool = False                       # whether it is known to move
+    known_as: tuple[tuple[float, ...], tuple[float, float]] | None = None  # look and size of what was dismissed here
+    in_store: bool = True                     # whether its alert is one of this patrol's store; the map's dismissed things are not
 
     def add(self, spot: Spot) -> None:
         """Take another sighting in and estimate anew."""
@@ -85,6 +88,26 @@ class Thing:
         self.prior = self.centre, self.covariance
         self.spots, self.clean, self.clean_in_a_row = [], 0, 0
         self.squared, self.moves = np.zeros(0), False
+
+    def is_another(self) -> bool:
+        """Whether what is seen here now is surely not the thing that was dismissed here."""
+        if self.known_as is None or len(self.spots) < self.settings.sightings:
+            return False
+        look, size_m = self.known_as
+        return unlike(look, self.look) or another_size(size_m, self.size_m)
+
+    def split_off(self) -> Thing:
+        """A new thing with the sightings of this one, which forgets them."""
+        other = Thing(self.settings)
+        for spot in self.spots:
+            other.add(spot)
+        self.forget_sightings()
+        return other
+
+    @property
+    def look(self) -> tuple[float, ...]:
+        """What it looks like, by its sightings; () if that is not known."""
+        return middle_look(s.sighting.look for s in self.spots)
 
     @property
     def last(self) -> Spot:

@@ -14,12 +14,14 @@ from umad_patrol.alerts.structure import Structure
 from umad_patrol.alerts.thing import Spot, Thing
 from umad_patrol.alerts.view import CLEAN, TAKEN, View
 from umad_patrol.config import AlertSettings
-from umad_patrol.records import Alert, Camera, Sighting
+from umad_patrol.alerts.look import another_size, unlike
+from umad_patrol.records import ANOMALY, Alert, Camera, Dismissed, Sighting
 
 ACTIVE, CLEARED, DISMISSED = "active", "cleared", "dismissed"
 WALK_MPS = 0.8         # sigma of how fast something may move between two frames before more is known
 REMEMBERED_SIGMA_M = 0.15  # how well the place of an alert of before is known
 CLEAR_RANGE = 0.9      # a place is judged clean from this share of the range from which the thing was seen
+MOST_CLEARED = 500     # alerts that are over and still followed: the newest; those before begin as new ones
 TOLD_M = 0.15          # an alert that moves less is not reported again
 
 log = logging.getLogger(__name__)
@@ -41,7 +43,7 @@ class Tracker:
     @property
     def alerts(self) -> tuple[Alert, ...]:
         """Every alert, of whatever state, in the order of their ids."""
-        return tuple(sorted((t.alert for t in self._things if t.alert is not None), key=lambda a: a.id))
+        return tuple(sorted((t.alert for t in self._things if t.alert is not None and t.in_store), key=lambda a: a.id))
 
     def restore(self, alerts: Iterable[Alert]) -> None:
         """Go on with alerts of before: the same things seen again are the same alerts."""
@@ -51,6 +53,26 @@ class Tracker:
             self._things.append(thing)
             digits = "".join(c for c in alert.id if c.isdigit())
             self._count = max(self._count, int(digits or 0))
+        self._forget_oldest()
+
+    def leave_alone(self, dismissed: Iterable[Dismissed]) -> None:
+        """Never raise an alert for these again: what was dismissed on earlier patrols, whatever the store of this one holds."""
+        for item in dismissed:
+            known = self._of(item.alert)  # in this very store: then it only lacks its look
+            if known is not None and known.alert.state == DISMISSED and np.linalg.norm(known.centre - item.position[:2]) < self._settings.gate_m:
+                known.known_as = item.look, item.size_m
+                continue
+            thing = Thing(self._settings)
+            alert = Alert(item.alert, DISMISSED, item.class_name or ANOMALY, 1.0, item.position, item.size_m, item.stamp_ns, item.stamp_ns, 0)
+            thing.remember(alert, REMEMBERED_SIGMA_M, 0.5 * self._settings.max_range_m)
+            thing.known_as, thing.in_store = (item.look, item.size_m), False
+            self._things.append(thing)
+
+    def retune(self, settings: AlertSettings) -> None:
+        """Judge by other settings from now on."""
+        self._settings = settings
+        for thing in self._things:
+            thing.settings = settings
 
     def reset_time(self) -> None:
         """Forget what is no alert yet, and the sightings of those that are: stamps begin anew."""
@@ -58,21 +80,38 @@ class Tracker:
         for thing in self._things:
             thing.forget_sightings()
 
-    def dismiss(self, alert_id: str) -> Alert | None:
-        """Mark an alert as seen to: it stays where it is and is not raised again. None if there is no such alert."""
-        for thing in self._things:
-            if thing.alert is not None and thing.alert.id == alert_id:
-                thing.alert = dataclasses.replace(thing.alert, state=DISMISSED)
-                return thing.alert
-        return None
+    def dismiss(self, alert_id: str, look: tuple[float, ...] = ()) -> Alert | None:
+        """Mark an alert as seen to: it stays where it is and is not raised again. None if there is no such alert.
+
+        `look` is what it looked like before these sightings, where they do not tell.
+        """
+        thing = self._of(alert_id)
+        if thing is None:
+            return None
+        thing.known_as = (thing.look or look), thing.size_m
+        thing.alert = dataclasses.replace(thing.alert, state=DISMISSED)
+        return thing.alert
+
+    def clear(self) -> list[Alert]:
+        """End every active alert; a thing that is still there is a new alert only when it was sighted anew. Returns them."""
+        ended = [thing for thing in self._things if thing.alert is not None and thing.alert.state == ACTIVE]
+        for thing in ended:
+            thing.alert = dataclasses.replace(thing.alert, state=CLEARED)
+            thing.forget_sightings()
+        return [thing.alert for thing in ended]
 
     def attach_evidence(self, alert_id: str, folder: str) -> Alert | None:
         """Note where the evidence of an alert lies."""
-        for thing in self._things:
-            if thing.alert is not None and thing.alert.id == alert_id:
-                thing.alert = dataclasses.replace(thing.alert, evidence=folder)
-                return thing.alert
-        return None
+        thing = self._of(alert_id)
+        if thing is None:
+            return None
+        thing.alert = dataclasses.replace(thing.alert, evidence=folder)
+        return thing.alert
+
+    def look_of(self, alert_id: str) -> tuple[float, ...]:
+        """What an alert looks like by the sightings of this run; () if that is not known."""
+        thing = self._of(alert_id)
+        return () if thing is None else thing.look
 
     def update(self, stamp_ns: int, camera: Camera, map_T_camera: np.ndarray, sightings: Iterable[Sighting],
                valid: np.ndarray | None = None, mask: np.ndarray | None = None, structure: Structure | None = None) -> list[Alert]:
@@ -93,15 +132,16 @@ class Tracker:
 
     def sighting_of(self, alert_id: str) -> Sighting | None:
         """The sighting of an alert in the frame just taken in, or None if it was not seen."""
-        for thing in self._things:
-            if thing.alert is not None and thing.alert.id == alert_id and thing.spots and thing.last.frame == self._frame:
-                return thing.last.sighting
-        return None
+        thing = self._of(alert_id)
+        return thing.last.sighting if thing is not None and thing.spots and thing.last.frame == self._frame else None
 
     def explain(self) -> list[tuple[str, tuple[float, float], int, str]]:
         """Of everything followed now: alert id or "", place (x, y), sightings, and what speaks against an alert ("" if nothing)."""
         return [(t.alert.id if t.alert else "", (float(t.centre[0]), float(t.centre[1])), len(t.spots) + t.earlier,
                  t.doubt(self._frame) if t.spots else "not seen yet") for t in self._things]
+
+    def _of(self, alert_id: str) -> Thing | None:
+        return next((t for t in self._things if t.alert is not None and t.in_store and t.alert.id == alert_id), None)
 
     def _associate(self, spots: list[Spot]) -> list[Thing]:
         """Give each sighting to the thing it fits best, one to one; what fits none begins a new thing."""
@@ -146,6 +186,8 @@ class Tracker:
     def _judge(self, thing: Thing) -> Alert | None:
         """Open or go on with the alert of a thing that was just seen. Returns it if there is something to tell."""
         if thing.alert is not None and thing.alert.state == DISMISSED:
+            if thing.is_another():
+                self._things.append(thing.split_off())
             return None
         if thing.alert is None or thing.alert.state == CLEARED:
             if thing.doubt(self._frame):
@@ -161,7 +203,7 @@ class Tracker:
 
     def _same_thing(self, thing: Thing) -> Thing | None:
         for other in self._things:
-            if other is not thing and other.alert is not None and other.alert.state != CLEARED:
+            if other is not thing and other.alert is not None and other.alert.state != CLEARED and not _another(other, thing):
                 reach = self._settings.gate_m + min(max(other.size_m[0], thing.size_m[0]) / 2, self._settings.gate_m)
                 if np.linalg.norm(other.centre - thing.centre) < reach:
                     return other
@@ -206,10 +248,25 @@ class Tracker:
             weakest = sorted(open_, key=lambda t: (t.last.frame, len(t.spots)))[:len(open_) - self._settings.max_tracks]
             keep = [t for t in keep if t not in weakest]
         self._things = keep
+        self._forget_oldest()
+
+    def _forget_oldest(self) -> None:
+        cleared = [t for t in self._things if t.alert is not None and t.alert.state == CLEARED]
+        if len(cleared) > MOST_CLEARED:
+            oldest = sorted(cleared, key=lambda t: t.alert.last_seen_ns)[:len(cleared) - MOST_CLEARED]
+            self._things = [t for t in self._things if t not in oldest]
 
     def _next_id(self) -> str:
         self._count += 1
         return f"A{self._count:04d}"
+
+
+def _another(dismissed: Thing, thing: Thing) -> bool:
+    """Whether `thing` is surely not what was dismissed beside it."""
+    if dismissed.alert.state != DISMISSED or dismissed.known_as is None:
+        return False
+    look, size_m = dismissed.known_as
+    return unlike(look, thing.look) or another_size(size_m, thing.size_m)
 
 
 def _distance(difference: np.ndarray, covariance: np.ndarray) -> float | None:

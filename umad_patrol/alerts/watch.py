@@ -3,48 +3,57 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Iterable
 
 import numpy as np
 
-from umad_patrol.alerts.evidence import Overlay, read_facts, write_evidence
+from umad_patrol.alerts.evidence import Overlay
+from umad_patrol.alerts.keeper import Keeper
+from umad_patrol.alerts.look import look_of, scene_colour
+from umad_patrol.alerts.pictures import Pictures
 from umad_patrol.alerts.place import join_parts, place
-from umad_patrol.alerts.store import AlertStore, Stretch
+from umad_patrol.alerts.store import AlertStore
 from umad_patrol.alerts.structure import Structure
 from umad_patrol.alerts.track import ACTIVE, Tracker
+from umad_patrol.alerts.way import Way
 from umad_patrol.config import Settings
+from umad_patrol.errors import ImageError, StoreError
 from umad_patrol.geometry.plane import UP, through
-from umad_patrol.records import COMPARED, Alert, Result, Sighting
-
-BETTER = 1.5  # a view that shows a thing on so many times the pixels makes better evidence
+from umad_patrol.records import COMPARED, Alert, Dismissed, Result, Sighting
 
 
 class Watch:
     """What the pipeline asks, frame by frame, in the order of time.
 
     With a `store` the alerts of before go on; without one nothing is kept. `cloud` `(N, 3)` in `map` is what the map knows
-    to stand there: a foot behind it is on no ground.
+    to stand there: a foot behind it is on no ground. `dismissed` never alarms. A disk that refuses stops nothing: what
+    could not be written is kept and tried again, and `trouble` says so.
     """
 
     def __init__(self, settings: Settings, store: AlertStore | None, map_checksum: str = "", model_checksum: str = "",
-                 cloud: np.ndarray | None = None):
+                 cloud: np.ndarray | None = None, dismissed: Iterable[Dismissed] = ()):
         self._settings = settings
-        self._store = store
-        self._checksums = map_checksum, model_checksum
+        self._keeper = Keeper(store) if store is not None else None
+        self._pictures = Pictures(store, settings.alerts, (map_checksum, model_checksum)) if store is not None else None
         self._structure = Structure(cloud) if settings.alerts.use_cloud and cloud is not None and len(cloud) else None
         self.tracker = Tracker(settings.alerts, store.new_id if store is not None else None)
         if store is not None:
             self.tracker.restore(store.alerts())
-        self._pictures: dict[str, tuple[float, int]] = {}  # area in the pictures of an alert, and how often they were replaced
-        self._way = Way(settings.alerts.coverage_step_m, store.add_coverage if store is not None else None)
+        self.tracker.leave_alone(dismissed)
+        self._way = Way(settings.alerts.coverage_step_m, self._keeper.add_coverage if self._keeper is not None else None)
 
     @property
     def alerts(self) -> tuple[Alert, ...]:
         """The alerts that are active now."""
         return tuple(a for a in self.tracker.alerts if a.state == ACTIVE)
 
+    @property
+    def trouble(self) -> str:
+        """Why alerts or their evidence cannot be written now; empty if they can."""
+        return self._keeper.trouble if self._keeper is not None else ""
+
     def observe(self, result: Result, overlay: Overlay) -> Result:
-        """The result with its sightings and alerts filled in; what is new is stored. Raises StoreError."""
+        """The result with its sightings and alerts filled in; what is new is stored before it is told."""
         frame = result.frame
         self._way.add(frame.stamp_ns, frame.map_T_camera[:3, 3], result.status, result.reason, self._keep_all)
         if result.status != COMPARED:
@@ -52,8 +61,8 @@ class Watch:
         valid = _mask_of(result)
         sightings = self._place(result, valid)
         changed = self.tracker.update(frame.stamp_ns, frame.camera, frame.map_T_camera, sightings, valid, result.mask, self._structure)
-        if self._store is not None:
-            self._store.save(changed)
+        if self._keeper is not None:
+            self._keeper.keep(changed)
             changed = self._take_pictures(result, changed, overlay)
         return dataclasses.replace(result, sightings=tuple(sightings), alerts=self.alerts, changed_alerts=tuple(changed))
 
@@ -63,15 +72,36 @@ class Watch:
         self.tracker.reset_time()
 
     def finish(self) -> None:
-        """Write what is pending: the last piece of the way, and the latest of every alert."""
+        """Write what is pending: the last piece of the way, and the latest of every alert. Raises StoreError where that fails."""
         self._way.finish(self._keep_all)
+        if self._keeper is not None:
+            self._keeper.flush()
 
-    def dismiss(self, alert_id: str) -> Alert | None:
-        """Mark an alert as seen to. None if there is no such alert."""
-        alert = self.tracker.dismiss(alert_id)
-        if alert is not None and self._store is not None:
-            self._store.save([alert])
-        return alert
+    def retune(self, settings: Settings) -> None:
+        """Go by other settings from the next frame on."""
+        self._settings = settings
+        self.tracker.retune(settings.alerts)
+        if self._pictures is not None:
+            self._pictures.settings = settings.alerts
+
+    def dismiss(self, alert_id: str) -> tuple[Alert, Dismissed] | None:
+        """Mark an alert as seen to. Returns it and what to remember of it, or None if there is no such alert."""
+        before = next((a for a in self.tracker.alerts if a.id == alert_id), None)
+        if before is None:
+            return None
+        seen, picture = self._pictures.look_and_picture(before) if self._pictures is not None else ((), b"")
+        look = self.tracker.look_of(alert_id) or seen
+        alert = self.tracker.dismiss(alert_id, look)
+        if self._keeper is not None:
+            self._keeper.keep([alert])
+        return alert, Dismissed(alert.id, alert.class_name, alert.position, alert.size_m, look, alert.last_seen_ns, picture)
+
+    def clear(self) -> list[Alert]:
+        """End every active alert. Returns them."""
+        ended = self.tracker.clear()
+        if self._keeper is not None:
+            self._keeper.keep(ended)
+        return ended
 
     def _place(self, result: Result, valid: np.ndarray | None) -> list[Sighting]:
         frame, settings = result.frame, self._settings
@@ -80,66 +110,35 @@ class Watch:
             ground = through(frame.map_T_camera[:3, 3] - [0.0, 0.0, settings.teach.camera_height_m], UP)
         placed = (place(region, frame.camera, frame.map_T_camera, ground, settings.alerts, valid, self._structure)
                   for region in join_parts(result.regions))
-        return [sighting for sighting in placed if sighting is not None]
+        scene = scene_colour(frame.image)
+        return [dataclasses.replace(sighting, look=look_of(frame.image, result.mask, sighting.region, scene))
+                for sighting in placed if sighting is not None]
 
     def _take_pictures(self, result: Result, changed: list[Alert], overlay: Overlay) -> list[Alert]:
         """Evidence for every active alert seen in this frame that has none yet, or a much worse one."""
         news = {alert.id: alert for alert in changed}
         for alert in self.alerts:
             sighting = self.tracker.sighting_of(alert.id)
-            if sighting is None or not self._is_better(alert, sighting):
+            if sighting is None or not self._keeper.ready or not self._pictures.wanted(alert, sighting):
                 continue
-            folder = self._store.evidence_folder / alert.id
-            write_evidence(folder, alert, sighting, result, overlay, *self._checksums)
-            before = self._pictures.get(alert.id)
-            self._pictures[alert.id] = sighting.region.area_px, before[1] + 1 if before else 0
-            updated = self.tracker.attach_evidence(alert.id, str(folder.relative_to(self._store.folder)))
-            self._store.save([updated])
+            try:
+                updated = self.tracker.attach_evidence(alert.id, self._pictures.take(alert, sighting, result, overlay))
+                self._keeper.keep([updated])
+                self._pictures.make_room(alert.id, self._without_evidence)
+            except (StoreError, ImageError) as error:
+                self._keeper.failed(StoreError(str(error)))
+                continue
             if alert.id in news:
                 news[alert.id] = updated
         return list(news.values())
 
-    def _is_better(self, alert: Alert, sighting: Sighting) -> bool:
-        if alert.id not in self._pictures:
-            if not alert.evidence:
-                return True
-            region = read_facts(self._store.folder / alert.evidence).get("region")  # pictures of before a restart
-            self._pictures[alert.id] = float(region["area_px"]) if isinstance(region, dict) and "area_px" in region else 0.0, 0
-        area, replaced = self._pictures[alert.id]
-        return replaced < self._settings.alerts.evidence_updates and sighting.region.area_px > BETTER * area
+    def _without_evidence(self, alert: Alert) -> None:
+        self.tracker.attach_evidence(alert.id, "")
+        self._keeper.store.save([dataclasses.replace(alert, evidence="")])
 
     def _keep_all(self) -> None:
-        if self._store is not None:
-            self._store.save(self.alerts)
-
-
-class Way:
-    """Sums up how the comparing goes, a piece of `step_m` metres at a time, and hands each piece to `keep`."""
-
-    def __init__(self, step_m: float, keep: Callable[[Stretch], None] | None):
-        self._step_m, self._keep = step_m, keep
-        self._piece: Stretch | None = None
-        self._last: np.ndarray | None = None
-
-    def add(self, stamp_ns: int, position: np.ndarray, status: str, reason: str, then: Callable[[], None]) -> None:
-        """Count a frame; `then` is called when a piece is complete."""
-        place = tuple(float(v) for v in position)
-        gone = float(np.linalg.norm(position - self._last)) if self._last is not None else 0.0
-        self._last = np.array(position)
-        piece = self._piece
-        if piece is not None and status == piece.status and np.linalg.norm(position - np.array(piece.position)) < self._step_m:
-            self._piece = dataclasses.replace(piece, last_ns=stamp_ns, metres=piece.metres + gone, frames=piece.frames + 1, reason=reason)
-            return
-        self.finish(then)
-        self._piece = Stretch(stamp_ns, stamp_ns, place, gone, 1, status, reason)
-
-    def finish(self, then: Callable[[], None]) -> None:
-        """Hand on the piece that is not complete yet."""
-        if self._piece is not None:
-            if self._keep is not None:
-                self._keep(self._piece)
-            then()
-        self._piece = None
+        if self._keeper is not None:
+            self._keeper.keep(self.alerts)
 
 
 def _mask_of(result: Result) -> np.ndarray | None:
