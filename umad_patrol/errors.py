@@ -47,6 +47,12 @@ class MapError(PatrolError):
     reason = "bad map"
 
 
+class MapReplacedError(MapError):
+    """Another map lies where this one was loaded from."""
+
+    reason = "map replaced"
+
+
 class AlignmentError(PatrolError):
     """An alignment cannot even be tried on this input."""
 

@@ -24,6 +24,7 @@ from umad_patrol.errors import ConfigError, ImageError
 from umad_patrol.io.images import to_tensor
 from umad_patrol.records import (COMPARED, NO_REFERENCE, NOT_COMPARABLE, Alert, Alignment, Frame, Match, Reference, Region,
                                  Result, ScoreMap)
+from umad_patrol.reference.dismissed import add_dismissed, read_dismissed
 from umad_patrol.reference.look import light
 from umad_patrol.reference.map import ReferenceMap
 from umad_patrol.reference.retrieve import Retriever
@@ -153,7 +154,10 @@ def _fused(classes: tuple[str, ...], looks: list[_Look]) -> ScoreMap:
 
 
 class Pipeline:
-    """A patrol over one reference map: `process` every frame in the order of time, `close` at the end."""
+    """A patrol over one reference map: `process` every frame in the order of time, `close` at the end.
+
+    `pause` and `resume` close and open the store and keep all else; nothing here is for several threads at once.
+    """
 
     def __init__(self, reference_map: ReferenceMap, settings: Settings, store: AlertStore | None = None):
         self.map = reference_map
@@ -161,8 +165,7 @@ class Pipeline:
         self.comparer = Comparer(settings)
         self._retriever = Retriever(reference_map, settings.retrieve)
         self._store = store
-        self._watch = Watch(settings, store, reference_map.checksum, self.comparer.detector.checksum,
-                            reference_map.cloud())
+        self._watch = self._new_watch()
 
     @classmethod
     def open(cls, map_path: str | Path, settings: Settings, output: str | Path = "") -> Pipeline:
@@ -177,6 +180,11 @@ class Pipeline:
     def alerts(self) -> tuple[Alert, ...]:
         """The alerts that are active now."""
         return self._watch.alerts
+
+    @property
+    def trouble(self) -> str:
+        """Why alerts cannot be written now; empty if they can."""
+        return self._watch.trouble
 
     def process(self, frame: Frame) -> Result:
         """Say what is new in a frame. Raises ImageError or CameraError if there is nothing to look at."""
@@ -194,12 +202,60 @@ class Pipeline:
         """Forget what depends on the order of frames: the clock jumped or the recording began anew."""
         self._watch.reset_time()
 
-    def close(self) -> None:
-        """Write what is pending and close the store."""
+    def warm_up(self) -> None:
+        """Compare a keyframe with itself, so that the first frame of the patrol takes no longer than the others."""
+        reference = self.map.reference(0)
+        self.comparer.compare(Frame(reference.stamp_ns, reference.image, reference.camera, reference.map_T_camera), [reference])
+
+    def dismiss(self, alert_id: str) -> Alert | None:
+        """Mark an alert as fine and remember that in the map; None if there is none. Raises MapError where the map cannot be written."""
+        found = self._watch.dismiss(alert_id)
+        if found is None:
+            return None
+        alert, remembered = found
+        add_dismissed(self.map.path, remembered)
+        return alert
+
+    def clear_alerts(self) -> list[Alert]:
+        """End every active alert. Returns them."""
+        return self._watch.clear()
+
+    def retune(self, settings: Settings) -> None:
+        """Go by other settings of retrieval, input and alerts from the next frame on."""
+        self.settings = settings
+        self._retriever = Retriever(self.map, settings.retrieve)
+        self._watch.retune(settings)
+
+    def reload(self, reference_map: ReferenceMap) -> None:
+        """Go on with another map; alerts stay, what was no alert yet is forgotten. Raises StoreError or MapError."""
         self._watch.finish()
-        self.comparer.close()
-        if self._store is not None:
-            self._store.close()
+        self.map, self._retriever = reference_map, Retriever(reference_map, self.settings.retrieve)
+        self._watch = self._new_watch()
+
+    def pause(self) -> None:
+        """Write what is pending and close the store. Raises StoreError where that fails; the store is closed all the same."""
+        try:
+            self._watch.finish()
+        finally:
+            if self._store is not None:
+                self._store.close()
+            self._store = None
+
+    def resume(self, store: AlertStore | None) -> None:
+        """Go on with a store, perhaps another one. Raises StoreError or MapError."""
+        self._store = store
+        self._watch = self._new_watch()
+
+    def close(self) -> None:
+        """Write what is pending, close the store, end the threads."""
+        try:
+            self.pause()
+        finally:
+            self.comparer.close()
+
+    def _new_watch(self) -> Watch:
+        return Watch(self.settings, self._store, self.map.checksum, self.comparer.detector.checksum, self.map.cloud(),
+                     read_dismissed(self.map.path))
 
     def _without_reference(self, frame: Frame) -> Result:
         near, limits = self._retriever.nearest(frame.map_T_camera), self.settings.retrieve

@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from umad_patrol.geometry import plane
 from umad_patrol.io.images import write_image
+from umad_patrol.reference.dismissed import read_dismissed
 from umad_patrol.reference.map import VERSION, ReferenceMap
 from umad_patrol.reference.plot import draw_map
 
@@ -41,6 +42,7 @@ def run(args: argparse.Namespace) -> dict:
 def summary(reference_map: ReferenceMap) -> dict:
     """What a map holds, in plain numbers."""
     camera, cloud = reference_map.camera, reference_map.cloud()
+    dismissed = read_dismissed(reference_map.path)
     heights = [plane.height(ground, pose[None, :3, 3])[0] for ground, pose in zip(reference_map.grounds, reference_map.poses)]
     tilts = np.degrees(np.arccos(np.clip(reference_map.grounds[:, 2], -1, 1)))
     return {
@@ -48,6 +50,7 @@ def summary(reference_map: ReferenceMap) -> dict:
         "keyframes": len(reference_map), "runs": [_run(reference_map, i) for i in range(len(reference_map.runs))],
         "camera": {"width": camera.width, "height": camera.height, "fx": float(camera.K[0, 0]), "fy": float(camera.K[1, 1])},
         "cloud_points": 0 if cloud is None else len(cloud), "size_bytes": reference_map.size_bytes(),
+        "dismissed": [{"alert": d.alert, "class": d.class_name, "position": list(d.position)} for d in dismissed],
         "ground": {"camera_height_m": float(np.median(heights)), "largest_tilt_deg": float(tilts.max())},
     }
 
@@ -62,6 +65,9 @@ def print_summary(found: dict) -> None:
     print(f"  camera {camera['width']}x{camera['height']}, fx {camera['fx']:.1f}, fy {camera['fy']:.1f}")
     print(f"  ground {ground['camera_height_m']:.2f} m below the camera, tilted up to {ground['largest_tilt_deg']:.1f} deg; "
           + (f"cloud of {found['cloud_points']} points" if found["cloud_points"] else "no cloud"))
+    for thing in found["dismissed"]:
+        x, y, z = thing["position"]
+        print(f"  dismissed as {thing['alert']}: {thing['class']} at ({x:.2f}, {y:.2f}, {z:.2f})")
     print(f"  checksum {found['checksum']}")
 
 

@@ -6,10 +6,14 @@
     images/, features/   a JPEG and a safetensors file a keyframe
     cloud.pcd       the down-sampled cloud, where there was LiDAR
     SHA256SUMS      of all the above; `sha256sum -c SHA256SUMS` checks a map without this program
+    dismissed.json  what an operator said is fine, with its own checksum: see dismissed.py
 """
 
 from __future__ import annotations
 
+import ctypes
+import fcntl
+import glob
 import hashlib
 import os
 import re
@@ -19,9 +23,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from umad_patrol.errors import MapError
+from umad_patrol.errors import MapError, MapReplacedError
+from umad_patrol.reference.dismissed import FILE as DISMISSED
 
 MAP, TABLE, TRAJECTORY, CLOUD, SUMS = "map.yaml", "keyframes.csv", "trajectory.txt", "cloud.pcd", "SHA256SUMS"
+_HERE, _EXCHANGE = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
 _LINE = re.compile(r"^([0-9a-f]{64})  (\S+)$")
 
 
@@ -40,6 +46,7 @@ class MapFolder:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
+        _bring_back(self.path)
         if not self.path.exists():
             raise MapError(f"there is no map at {str(self.path)!r}; make one with `umad-patrol teach BAG MAP`")
         if not self.path.is_dir():
@@ -90,11 +97,21 @@ class MapFolder:
         """The bytes of a file, proven to be those that were written."""
         if name not in self._sums:
             raise MapError(f"map {str(self.path)!r}: {SUMS} lacks {name}; copy the map again or teach it again")
-        data = self.unchecked(name)
+        try:
+            data = self.unchecked(name)
+        except MapError:
+            self._check_same()
+            raise
         if hashlib.sha256(data).hexdigest() != self._sums[name]:
+            self._check_same()
             raise MapError(f"map {str(self.path)!r}: {name} is damaged ({len(data)} bytes that are not those written); "
                            "copy the map again or teach it again")
         return data
+
+    def _check_same(self) -> None:
+        """Raise MapReplacedError if another map lies there now."""
+        if hashlib.sha256(self.unchecked(SUMS)).hexdigest() != self.checksum:
+            raise MapReplacedError(f"map {str(self.path)!r} was replaced since it was loaded; load it again")
 
     def size_bytes(self) -> int:
         """What the map takes on disk."""
@@ -107,10 +124,14 @@ def written_whole(target: Path) -> Iterator[Path]:
 
     Checksums are made and everything is flushed to disk first. Raises MapError where the disk refuses.
     """
+    handle = None
     beside = target.parent / f".{target.name}.{uuid.uuid4().hex[:8]}"
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
+        _remove_leftovers(target)
         beside.mkdir()
+        handle = os.open(beside, os.O_RDONLY | os.O_DIRECTORY)
+        fcntl.flock(handle, fcntl.LOCK_EX)  # says that somebody is at work here
         yield beside
         _write_sums(beside)
         _flush(beside)
@@ -119,6 +140,8 @@ def written_whole(target: Path) -> Iterator[Path]:
         raise MapError(f"cannot write map {str(target)!r}: {error.strerror or error}; the map that was there is untouched") from error
     finally:
         shutil.rmtree(beside, ignore_errors=True)
+        if handle is not None:
+            os.close(handle)
 
 
 def link_or_copy(source: Path, target: Path) -> None:
@@ -131,7 +154,7 @@ def link_or_copy(source: Path, target: Path) -> None:
 
 def _write_sums(folder: Path) -> None:
     lines = []
-    for file in sorted(p for p in folder.rglob("*") if p.is_file()):
+    for file in sorted(p for p in folder.rglob("*") if p.is_file() and p.name != DISMISSED):
         lines.append(f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.relative_to(folder).as_posix()}\n")
     (folder / SUMS).write_text("".join(lines), encoding="utf-8")
 
@@ -148,6 +171,8 @@ def _flush(folder: Path) -> None:
 def _put_in_place(beside: Path, target: Path) -> None:
     if not target.exists():
         beside.rename(target)
+    elif _exchange(beside, target):  # `beside` is the old map now
+        shutil.rmtree(beside, ignore_errors=True)
     else:
         aside = beside.with_name(beside.name + ".old")
         target.rename(aside)
@@ -162,3 +187,37 @@ def _put_in_place(beside: Path, target: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def _remove_leftovers(target: Path) -> None:
+    """Remove what killed writers of this map left beside it."""
+    for beside in target.parent.glob(f".{glob.escape(target.name)}.{'[0-9a-f]' * 8}"):
+        handle = os.open(beside, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(beside, ignore_errors=True)
+        except BlockingIOError:  # its writer lives
+            pass
+        finally:
+            os.close(handle)
+
+
+def _exchange(a: Path, b: Path) -> bool:
+    """Swap two folders in one instant (Linux); False where the system cannot."""
+    try:
+        return ctypes.CDLL(None).renameat2(_HERE, os.fsencode(a), _HERE, os.fsencode(b), _EXCHANGE) == 0
+    except (AttributeError, OSError):
+        return False
+
+
+def _bring_back(path: Path) -> None:
+    """Put an old map back that a writer, killed between two renames, left aside."""
+    if path.exists() or not path.parent.is_dir():
+        return
+    for aside in sorted(path.parent.glob(f".{glob.escape(path.name)}.*.old")):
+        if (aside / MAP).is_file():
+            try:
+                aside.rename(path)
+            except OSError:
+                pass
+            return

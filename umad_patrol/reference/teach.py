@@ -21,6 +21,7 @@ from umad_patrol.io.images import write_image
 from umad_patrol.records import Camera, Features, Frame
 from umad_patrol.reference import folder
 from umad_patrol.reference.cloud import CloudGrid, write_cloud
+from umad_patrol.reference.dismissed import read_dismissed, write_dismissed
 from umad_patrol.reference.features import to_bytes
 from umad_patrol.reference.ground import find_grounds
 from umad_patrol.reference.keyframes import Keyframes, to_csv, to_tum
@@ -157,8 +158,11 @@ class Teacher:
             raise MapError(f"no keyframe to save at {str(path)!r}: {self.frames} usable frames came; check images, camera_info and localization")
         target = Path(path).resolve()
         before = existing_map(target, "" if self._saved_at == target else self.run)
+        dismissed = read_dismissed(target) if before is not None else ()
         with folder.written_whole(target) as new:
             self._write(new, before)
+            if dismissed:
+                write_dismissed(new, dismissed)
         self._saved_at = target
         return ReferenceMap.load(path, verify=False)
 
