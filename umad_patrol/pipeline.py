@@ -182,6 +182,16 @@ class Pipeline:
         return self._watch.alerts
 
     @property
+    def known_alerts(self) -> tuple[Alert, ...]:
+        """All alerts of whatever state that are still followed."""
+        return self._watch.tracker.alerts
+
+    @property
+    def model_checksum(self) -> str:
+        """That of the detector's weights; empty where it has none."""
+        return self.comparer.detector.checksum
+
+    @property
     def trouble(self) -> str:
         """Why alerts cannot be written now; empty if they can."""
         return self._watch.trouble
@@ -221,8 +231,8 @@ class Pipeline:
         return self._watch.clear()
 
     def retune(self, settings: Settings) -> None:
-        """Go by other settings of retrieval, input and alerts from the next frame on."""
-        self.settings = settings
+        """Go by other settings of retrieval, regions and alerts from the next frame on."""
+        self.settings = self.comparer._settings = settings
         self._retriever = Retriever(self.map, settings.retrieve)
         self._watch.retune(settings)
 

@@ -1,6 +1,8 @@
 """A tiny route: 3 m ahead over textured ground towards a far textured wall, with a box standing 5 m after the start."""
 
 import os
+import sys
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -13,6 +15,7 @@ FORWARD = (0.0, 0.0, 0.7, -0.5, 0.5, -0.5, 0.5)
 STEP_S, STEP_M = 0.1, 0.05
 DOMAIN = 1 + os.getpid() % 100
 
+sys.path.insert(0, str(Path(__file__).parent))  # robot.py
 os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
 os.environ["ROS_DOMAIN_ID"] = str(DOMAIN)
 
@@ -96,3 +99,19 @@ def route_map(tmp_path_factory, route, route_settings):
     teacher.save(path)
     teacher.close()
     return path
+
+
+@pytest.fixture
+def ros(route):
+    from robot import Session
+
+    session = Session(route.domain)
+    yield session
+    session.close()
+
+
+@pytest.fixture
+def extrinsics(tmp_path):
+    file = tmp_path / "extrinsics.yaml"
+    file.write_text("/**:\n  ros__parameters:\n    input.body_t_camera: [0.0, 0.0, 0.7, -0.5, 0.5, -0.5, 0.5]\n    input.max_wait_s: 0.05\n    device: cpu\n")
+    return ["--params-file", str(file)]

@@ -3,7 +3,7 @@ from collections import Counter
 import pytest
 
 from umad_patrol.records import COMPARED, NO_REFERENCE
-from umad_patrol.ros.monitor import OK, WARN, Monitor
+from umad_patrol.ros.monitor import ERROR, OK, WARN, Monitor
 
 
 class Clock:
@@ -29,9 +29,23 @@ def test_rate_latency_and_coverage(monitor, clock):
         clock.now += 0.2
     level, message, values = monitor.status(30, 5, Counter(), "")
     assert (level, message) == (OK, "comparing at 4.0 Hz")
-    assert values["compared"] == "15" and values["no reference"] == "5" and values["coverage_percent"] == "75"
+    assert values["compared"] == "15" and values["no reference"] == "5" and values["compared_percent"] == "75"
     assert (values["images"], values["dropped"], values["last_reason"]) == ("30", "5", "far away")
-    assert values["work_ms_p50"] == "195.0" and values["work_ms_max"] == "290.0" and values["age_ms_p50"] == "200.0"
+    assert values["work_ms_p50"] == "195.0" and values["work_ms_max"] == "290.0" and values["latency_ms_p50"] == "200.0"
+
+
+def test_long_silence_and_trouble_are_errors(monitor, clock):
+    clock.now += 31
+    assert monitor.status(0, 0, Counter(), "")[:2] == (ERROR, "no image has come yet; is the image topic remapped to the camera's?")
+    monitor.frame(COMPARED, "", 0.1, 0.1)
+    clock.now += 10
+    level, message, _ = monitor.status(9, 0, Counter(), "")
+    assert level == WARN and message == "no frame for 10 s: no image comes"
+    clock.now += 21
+    assert monitor.status(9, 0, Counter({"not localized": 3}), "no pose at 3 s")[:2] == (ERROR, "no frame for 31 s: no pose at 3 s")
+    monitor.frame(COMPARED, "", 0.1, 0.1)
+    assert monitor.status(9, 0, Counter(), "", "the disk is full")[:2] == (ERROR, "the disk is full")
+    assert monitor.status(9, 0, Counter(), "")[2]["latency_ms_p99"] == "100.0"
 
 
 def test_silence_is_named(monitor, clock):
@@ -61,4 +75,4 @@ def test_the_newest_reason_wins(monitor):
 def test_ages_of_another_clock_are_left_out(monitor):
     monitor.frame(COMPARED, "", 0.1, 1.7e9)
     monitor.frame(COMPARED, "", 0.1, -5.0)
-    assert monitor.status(2, 0, Counter(), "")[2]["age_ms_p50"] == ""
+    assert monitor.status(2, 0, Counter(), "")[2]["latency_ms_p50"] == ""

@@ -1,119 +1,19 @@
 """Nodes over real DDS, within this process: what they publish and what they say of bad input."""
 
-import time
-
 import numpy as np
 import pytest
 
 rclpy = pytest.importorskip("rclpy", reason="no ROS 2 here")
 
-from diagnostic_msgs.msg import DiagnosticArray  # noqa: E402
-from nav_msgs.msg import Odometry, Path  # noqa: E402
-from rclpy.executors import SingleThreadedExecutor  # noqa: E402
-from rclpy.node import Node  # noqa: E402
+from nav_msgs.msg import Odometry  # noqa: E402
 from rclpy.parameter import Parameter  # noqa: E402
-from rclpy.qos import qos_profile_sensor_data  # noqa: E402
 from rclpy.serialization import deserialize_message  # noqa: E402
-from sensor_msgs.msg import CameraInfo, CompressedImage, Image  # noqa: E402
-from visualization_msgs.msg import MarkerArray  # noqa: E402
+from robot import Robot  # noqa: E402
 
 from umad_patrol.errors import ConfigError, MapError  # noqa: E402
 from umad_patrol.io.messages import stamp_ns  # noqa: E402
-from umad_patrol.ros import qos  # noqa: E402
 from umad_patrol.ros.patrol_node import PatrolNode  # noqa: E402
 from umad_patrol.ros.teach_node import TeachNode  # noqa: E402
-
-DEADLINE_S = 40.0
-
-
-class Session:
-    """rclpy in this process: started once a test, nodes added, spun until something is so."""
-
-    def __init__(self, domain):
-        self.domain, self.executor = domain, None
-
-    def start(self, words):
-        rclpy.init(args=["--ros-args", *words], domain_id=self.domain)
-        self.executor = SingleThreadedExecutor()
-
-    def add(self, *nodes):
-        for node in nodes:
-            self.executor.add_node(node)
-        return nodes
-
-    def until(self, done, tick=lambda: None):
-        """Spin until `done()`, with `tick()` now and then."""
-        end, next_tick = time.monotonic() + DEADLINE_S, 0.0
-        while not done():
-            assert time.monotonic() < end, "took too long"
-            if time.monotonic() > next_tick:
-                tick()
-                next_tick = time.monotonic() + 0.05
-            self.executor.spin_once(timeout_sec=0.02)
-
-    def close(self):
-        nodes = self.executor.get_nodes() if self.executor else []
-        if self.executor:
-            self.executor.shutdown(timeout_sec=2)
-        for node in nodes:
-            node.destroy_node()
-        rclpy.try_shutdown()
-
-
-@pytest.fixture
-def ros(route):
-    session = Session(route.domain)
-    yield session
-    session.close()
-
-
-class Robot(Node):
-    """The camera, the localization, and somebody who listens to the patrol."""
-
-    def __init__(self, route, messages):
-        super().__init__("robot")
-        self.route, self.messages, self.step = route, messages, 0
-        self.image = self.create_publisher(CompressedImage, "image/compressed", 10)
-        self.info = self.create_publisher(CameraInfo, "camera_info", 10)
-        self.pose = self.create_publisher(Odometry, "localization", 10)
-        self.masks, self.diagnostics, self.alerts, self.markers, self.routes, self.sent = [], {}, [], [], [], {}
-        self.create_subscription(Image, "patrol_node/anomaly_mask", self.masks.append, qos_profile_sensor_data)
-        self.create_subscription(DiagnosticArray, "/diagnostics", self.on_diagnostics, 10)
-
-    def listen_to_alerts(self):
-        self.create_subscription(DiagnosticArray, "patrol_node/alerts", self.alerts.append, qos.LATCHED)
-        self.create_subscription(MarkerArray, "patrol_node/alert_markers", self.markers.append, qos.LATCHED)
-        self.create_subscription(Path, "patrol_node/route", self.routes.append, qos.LATCHED)
-
-    def on_diagnostics(self, msg):
-        status = msg.status[0]
-        self.diagnostics = {"level": status.level[0], "message": status.message, **{pair.key: pair.value for pair in status.values}}
-
-    def count(self, reason):
-        return int(self.diagnostics.get(reason) or 0)
-
-    def send(self, publisher, message):
-        publisher.publish(self.messages.store.serialize_cdr(message, message.__msgtype__).tobytes())
-
-    def advance(self):
-        self.step += 1
-        return self.step
-
-    def good(self, planted=False):
-        """One more step: calibration, a picture, and the pose of that very moment."""
-        i, self.step = self.step, self.step + 1
-        t, self.place = self.route.time(i), 30 + 25 * np.sin(i / 10)
-        self.send(self.info, self.messages.camera_info(t, 320, 240, 250.0))
-        self.send(self.pose, self.messages.odometry(t, self.route.position(self.place)))
-        self.send(self.image, self.messages.jpeg(t, self.route.picture(self.place, planted)))
-        self.sent[int(round(t * 1e9))] = self.place
-
-
-@pytest.fixture
-def extrinsics(tmp_path):
-    file = tmp_path / "extrinsics.yaml"
-    file.write_text("/**:\n  ros__parameters:\n    input.body_t_camera: [0.0, 0.0, 0.7, -0.5, 0.5, -0.5, 0.5]\n    input.max_wait_s: 0.05\n    device: cpu\n")
-    return ["--params-file", str(file)]
 
 
 @pytest.fixture
@@ -211,7 +111,7 @@ def test_a_map_that_is_not_there_is_said_and_may_be_put_right(ros, route, route_
     assert says in robot.diagnostics["message"] and robot.diagnostics["state"] == "unconfigured"
     node.set_parameters([Parameter("map", value=str(route_map)), Parameter("input.body_t_camera", value=[0.0, 0.0, 0.7, -0.5, 0.5, -0.5, 0.5])])
     assert node.trigger_configure().name == "SUCCESS"
-    result, = node.set_parameters([Parameter("detect.threshold", value=0.9)])
+    result, = node.set_parameters([Parameter("align.features", value=900)])
     assert not result.successful and "clean it up first" in result.reason
     assert node.trigger_activate().name == "SUCCESS"
 

@@ -17,7 +17,7 @@ from umad_patrol.errors import CameraError, ImageError, LocalizationError, Patro
 from umad_patrol.frames.mounting import Mounting
 from umad_patrol.geometry.camera import Undistorter, check_camera, load_camera
 from umad_patrol.geometry.trajectory import JUMP_S, BackwardJump, PoseBuffer
-from umad_patrol.io.messages import camera_from_info, cloud_from, frame_name, image_from, pose_from, sigmas_from, stamp_ns
+from umad_patrol.io.messages import camera_from_info, cloud_from, frame_name, image_from, info_key, pose_from, sigmas_from, stamp_ns
 from umad_patrol.records import Camera, Frame, Pose
 
 log = logging.getLogger(__name__)
@@ -79,7 +79,7 @@ class FrameAssembler:
 
     def on_camera_info(self, msg: Any) -> None:
         """A sensor_msgs/CameraInfo. A bad one is refused, the last good one stays."""
-        key = _key(msg)
+        key = info_key(msg)
         with self._changed:
             if key == self._camera_message:
                 return
@@ -160,6 +160,12 @@ class FrameAssembler:
     def camera(self) -> Camera | None:
         """The last usable calibration, as it came: with its distortion."""
         return self._camera
+
+    def retune(self, settings: Settings) -> None:
+        """Go by other limits (`input.max_*`) from now on."""
+        with self._changed:
+            self._input = settings.input
+            self._max_wait_s = None if self._max_wait_s is None else settings.input.max_wait_s
 
     def refuse(self, reason: str, message: str) -> None:
         """Count a message that could not even be read."""
@@ -292,9 +298,3 @@ class FrameAssembler:
         self._refused[reason] += 1
         self.last_refusal = message = " ".join(message.split())[:LONGEST]
         log.debug("%s: %s", reason, message)
-
-
-def _key(msg: Any) -> tuple:
-    roi = msg.roi
-    return (msg.header.frame_id, msg.width, msg.height, msg.distortion_model, tuple(msg.d[:20]), len(msg.d), tuple(msg.k), msg.binning_x, msg.binning_y,
-            roi.x_offset, roi.y_offset, roi.width, roi.height)

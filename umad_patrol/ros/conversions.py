@@ -17,6 +17,7 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import ColorRGBA, Header
 from visualization_msgs.msg import Marker, MarkerArray
 
+from umad_patrol.alerts.coverage import MISSED, SEEN, UNSEEN
 from umad_patrol.alerts.status import alert_text, alert_values
 from umad_patrol.errors import ImageError
 from umad_patrol.geometry import se3
@@ -28,6 +29,8 @@ JPEG_QUALITY = 85
 _COLOURS = {DYNAMIC: (1.0, 0.6, 0.1)}
 _COLOUR = (0.9, 0.1, 0.1)
 _SMALLEST_M, _TEXT_M = 0.1, 0.25
+_MOST_DOTS = 5000
+_DOTS = {UNSEEN: ColorRGBA(r=0.6, g=0.6, b=0.6, a=0.7), SEEN: ColorRGBA(r=0.2, g=0.8, b=0.3, a=1.0), MISSED: ColorRGBA(r=0.9, g=0.1, b=0.1, a=1.0)}
 
 
 def to_time(stamp_ns: int) -> Time:
@@ -120,6 +123,14 @@ class AlertMarkers:
         for alert in active:
             markers += [_box(alert, self._numbers[alert.id], head), _label(alert, self._numbers[alert.id], head)]
         return MarkerArray(markers=markers)
+
+
+def coverage_marker(places: np.ndarray, states: np.ndarray, head: Header) -> Marker:
+    """Places `(N, 3)` as dots: green where it was compared, red where not, grey where nobody was yet (see alerts.coverage)."""
+    step = max(1, -(-len(places) // _MOST_DOTS))
+    return Marker(header=head, ns="coverage", id=0, type=Marker.SPHERE_LIST, action=Marker.ADD, scale=Vector3(x=0.15, y=0.15, z=0.15),
+                  pose=Pose(orientation=Quaternion(w=1.0)), points=[_point(place) for place in places[::step]],
+                  colors=[_DOTS[int(state)] for state in states[::step]], color=ColorRGBA(a=1.0))
 
 
 @lru_cache(maxsize=1)

@@ -1,4 +1,12 @@
-"""What a node has to say of itself on /diagnostics. Needs no ROS."""
+"""What a node has to say of itself on /diagnostics. Needs no ROS.
+
+The level follows rules, the worst that applies:
+
+- ERROR: a transition failed; alerts cannot be written; nothing could be worked on for 30 s although the node is active (no
+  image, not localized, no usable calibration).
+- WARN: the node is not active; no frame for 5 s; the newest frame was not compared (no reference here, not comparable).
+- OK: frames are compared, or the node was activated less than 5 s ago.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +21,13 @@ from umad_patrol.records import COMPARED, NO_REFERENCE, NOT_COMPARABLE
 
 OK, WARN, ERROR = 0, 1, 2
 REASONS = (NO_REFERENCE, NOT_COMPARABLE, "not localized", "bad image", "bad camera", "bad pose", "out of order", "time ran backwards")
-RECENT_S = 5.0  # rate and verdict are of the last seconds
+RECENT_S = 5.0   # rate and verdict are of the last seconds
+SILENT_S = 30.0  # after which nobody may think that the patrol goes on
 LATENCIES = 300
 OTHER_CLOCK_S = 3600.0  # stamps farther from now are of another clock: a recording played without use_sim_time
 TAUGHT = "taught"
 _DOING = {COMPARED: "comparing", TAUGHT: "teaching"}
+_PERCENTILES = {"p50": 50, "p95": 95, "p99": 99, "max": 100}
 
 
 class Monitor:
@@ -27,20 +37,20 @@ class Monitor:
         self._good, self._clock, self._lock = good, clock, threading.Lock()
         self._done: deque[tuple[float, str]] = deque(maxlen=1000)
         self._work_s: deque[float] = deque(maxlen=LATENCIES)
-        self._age_s: deque[float] = deque(maxlen=LATENCIES)
+        self._latency_s: deque[float] = deque(maxlen=LATENCIES)
         self._counts: Counter[str] = Counter()
         self._last_reason, self._frame_reason = "", ""
         self._refused = 0
         self._started = self._clock()
 
-    def frame(self, status: str, reason: str, work_s: float, age_s: float) -> None:
-        """A frame was worked on; `age_s` is the time from its stamp to its result, by the node's clock."""
+    def frame(self, status: str, reason: str, work_s: float, latency_s: float) -> None:
+        """A frame was worked on; `latency_s` is the time from its stamp to the end of publishing, by the node's clock."""
         with self._lock:
             self._done.append((self._clock(), status))
             self._counts[status] += 1
             self._work_s.append(work_s)
-            if 0 <= age_s < OTHER_CLOCK_S:
-                self._age_s.append(age_s)
+            if 0 <= latency_s < OTHER_CLOCK_S:
+                self._latency_s.append(latency_s)
             self._frame_reason = reason
             if status != self._good:
                 self._last_reason = reason
@@ -51,8 +61,8 @@ class Monitor:
             self._counts[reason] += 1
             self._last_reason = message
 
-    def status(self, images: int, dropped: int, refused: Counter[str], last_refusal: str) -> tuple[int, str, dict[str, str]]:
-        """Level, message and values; the arguments are the counts of the frame assembler."""
+    def status(self, images: int, dropped: int, refused: Counter[str], last_refusal: str, trouble: str = "") -> tuple[int, str, dict[str, str]]:
+        """Level, message and values; the arguments are the counts of the frame assembler, and what else is wrong, in words."""
         with self._lock:
             now = self._clock()
             recent = [status for moment, status in self._done if now - moment <= RECENT_S]
@@ -60,23 +70,31 @@ class Monitor:
                 self._refused, self._last_reason = refused.total(), last_refusal
             counts, last = self._counts + refused, self._last_reason
             newest = self._done[-1][1] if self._done else ""
+            silent_s = now - (self._done[-1][0] if self._done else self._started)
+            work_s, latency_s = list(self._work_s), list(self._latency_s)
         rate = len(recent) / RECENT_S
-        level, message = OK, f"{_DOING[self._good]} at {rate:.1f} Hz"
-        if not recent and now - self._started < RECENT_S:
-            message = "waiting for the first frame"
-        elif not images:
-            level, message = WARN, "no image has come yet; is the image topic remapped to the camera's?"
-        elif not recent:
-            level, message = WARN, f"no frame in the last {RECENT_S:g} s: {last or 'no image comes'}"
-        elif newest != self._good:
-            level, message = WARN, self._frame_reason
+        level, message = self._verdict(rate, bool(recent), bool(images), newest, silent_s, last)
+        if trouble:
+            level, message = ERROR, trouble
         values = {"rate_hz": f"{rate:.2f}", "images": str(images), "dropped": str(dropped), self._good: str(counts[self._good]),
-                  "coverage_percent": f"{100 * recent.count(self._good) / len(recent):.0f}" if recent else ""}
+                  "compared_percent" if self._good == COMPARED else "taught_percent":
+                      f"{100 * recent.count(self._good) / len(recent):.0f}" if recent else ""}
         values |= {reason: str(counts[reason]) for reason in (*REASONS, *sorted(set(counts) - {*REASONS, self._good}))}
-        values |= {**_milliseconds("work", self._work_s), **_milliseconds("age", self._age_s), "last_reason": last}
-        return level, message, values
+        return level, message, {**values, **_milliseconds("work", work_s), **_milliseconds("latency", latency_s), "last_reason": last}
+
+    def _verdict(self, rate: float, recent: bool, images: bool, newest: str, silent_s: float, last: str) -> tuple[int, str]:
+        grave = ERROR if silent_s > SILENT_S else WARN
+        if not recent and not newest and silent_s < RECENT_S:
+            return OK, "waiting for the first frame"
+        if not images:
+            return grave, "no image has come yet; is the image topic remapped to the camera's?"
+        if not recent:
+            return grave, f"no frame for {silent_s:.0f} s: {last or 'no image comes'}"
+        if newest != self._good:
+            return WARN, self._frame_reason
+        return OK, f"{_DOING[self._good]} at {rate:.1f} Hz"
 
 
-def _milliseconds(name: str, seconds: deque[float]) -> dict[str, str]:
-    percentiles = np.percentile(list(seconds), (50, 95, 100)) if seconds else (float("nan"),) * 3
-    return {f"{name}_ms_{label}": f"{1e3 * value:.1f}" if seconds else "" for label, value in zip(("p50", "p95", "max"), percentiles)}
+def _milliseconds(name: str, seconds: list[float]) -> dict[str, str]:
+    values = np.percentile(seconds, list(_PERCENTILES.values())) if seconds else [float("nan")] * len(_PERCENTILES)
+    return {f"{name}_ms_{label}": f"{1e3 * value:.1f}" if seconds else "" for label, value in zip(_PERCENTILES, values)}

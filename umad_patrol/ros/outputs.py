@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -10,12 +11,16 @@ from diagnostic_msgs.msg import DiagnosticArray
 from nav_msgs.msg import Path
 from rclpy.node import Node
 from sensor_msgs.msg import CompressedImage, Image
-from visualization_msgs.msg import MarkerArray
+from visualization_msgs.msg import Marker, MarkerArray
 
+from umad_patrol.alerts.coverage import Coverage
 from umad_patrol.detect.overlay import overlay
 from umad_patrol.records import Alert, Result
 from umad_patrol.ros import conversions as to
 from umad_patrol.ros import qos
+
+
+COVERAGE_S = 2.0  # the coverage is published this often at most
 
 
 class Outputs:
@@ -32,7 +37,10 @@ class Outputs:
         self._alerts = publisher(DiagnosticArray, "~/alerts", qos.LATCHED)
         self._markers = publisher(MarkerArray, "~/alert_markers", qos.LATCHED)
         self._route = publisher(Path, "~/route", qos.LATCHED)
-        self._publishers = [self._mask, self._score, self._overlay, self._overlay_jpeg, self._aligned, self._alerts, self._markers, self._route]
+        self._coverage = publisher(Marker, "~/coverage", qos.LATCHED)
+        self._coverage_told = 0.0, -1
+        self._publishers = [self._mask, self._score, self._overlay, self._overlay_jpeg, self._aligned, self._alerts, self._markers, self._route,
+                            self._coverage]
         self._vision = to.vision_messages()
         if self._vision is not None:
             self._detections = publisher(self._vision.Detection2DArray, "~/detections", qos.RESULTS)
@@ -66,6 +74,13 @@ class Outputs:
     def route(self, poses: np.ndarray, stamps_ns: np.ndarray, stamp_ns: int) -> None:
         """Publish the map's keyframes."""
         self._route.publish(to.path_message(poses, stamps_ns, to.header(stamp_ns, self._map_frame)))
+
+    def coverage(self, coverage: Coverage, stamp_ns: int) -> None:
+        """Publish where something was compared, if that changed since a while."""
+        told_at, changes = self._coverage_told
+        if coverage.changes != changes and time.monotonic() - told_at >= COVERAGE_S:
+            self._coverage_told = time.monotonic(), coverage.changes
+            self._coverage.publish(to.coverage_marker(*coverage.places(), to.header(stamp_ns, self._map_frame)))
 
     def close(self) -> None:
         """End the publishers."""

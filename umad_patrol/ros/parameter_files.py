@@ -27,6 +27,7 @@ _INPUT = (
 PATROL = (
     _own("map", "", "folder of the reference map"),
     _own("output", "", "folder that keeps alerts and their evidence; empty: nothing is kept"),
+    _own("alert", "", "the alert that ~/dismiss_alert dismisses, such as A0007; empty: the only one that is active"),
     _own("autostart", True, "configure and activate at the start; false: wait for a lifecycle manager"),
     *_INPUT,
 )
@@ -38,6 +39,15 @@ TEACH = (
 NODES = {"patrol": (PATROL, ("device", "input", "retrieve", "align", "detect", "alerts")),
          "teach": (TEACH, ("device", "input", "teach", "align"))}
 WIDTH = 110
+# What may change while the node is configured: it is looked at anew for every frame. All else shapes what is built on configuring.
+RUNTIME = ("alert", "retrieve.", "alerts.", "detect.threshold", "detect.low_threshold", "detect.close_px", "detect.trim_px",
+           "detect.foot_share", "detect.min_area_px", "input.max_")
+FIXED = ("alerts.use_cloud", "alerts.coverage_step_m", "retrieve.references")
+
+
+def at_run_time(name: str) -> bool:
+    """Whether a parameter of patrol_node may change while the node is configured."""
+    return name.startswith(RUNTIME) and name not in FIXED
 
 
 def ros_yaml(node: str) -> str:

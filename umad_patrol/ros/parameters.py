@@ -29,6 +29,12 @@ def settings_of(node: Node) -> Settings:
     return with_values(Settings(), {name: value for name, value in found.items() if value is not None})
 
 
+def changed_settings(node: Node, changed: list[Parameter]) -> Settings:
+    """The settings as they will be when `changed` is set. Raises ConfigError."""
+    known = {info.name for info in describe()}
+    return with_values(settings_of(node), {p.name: p.value for p in changed if p.name in known and p.value is not None})
+
+
 def names(own: tuple[SettingInfo, ...]) -> set[str]:
     """The names of the node's own parameters and of every setting."""
     return {info.name for info in (*own, *describe())}

@@ -72,8 +72,8 @@ class TeachNode(Node):
                 return
             self._teacher.add_frame(record)
             self._unsaved += 1
-        age_s = (self.get_clock().now().nanoseconds - record.stamp_ns) / 1e9
-        self._monitor.frame(TAUGHT, "", time.perf_counter() - start, age_s)
+        latency_s = (self.get_clock().now().nanoseconds - record.stamp_ns) / 1e9
+        self._monitor.frame(TAUGHT, "", time.perf_counter() - start, latency_s)
 
     def _take_the_rest(self) -> None:
         while (record := self._inputs.frames.take(final=True)) is not None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from typing import Any
 
 from umad_patrol.errors import PatrolError
@@ -12,30 +13,71 @@ from umad_patrol.frames import FrameAssembler
 
 log = logging.getLogger(__name__)
 
-LOOK_S = 0.1  # how long a stop may take to be seen
+LOOK_S = 0.1  # how long a stop or a job may take to be seen
+TICK_S = 0.005  # how long an executor that awaits a job sleeps at a time
 INTERNAL = "internal error"
 
 
+class Job:
+    """Something that the worker does between two frames. A service callback awaits it; the executor serves others meanwhile."""
+
+    def __init__(self, work: Callable[[], Any]):
+        self._work, self._done = work, threading.Event()
+        self._result: Any = None
+        self._error: BaseException | None = None
+
+    def run(self) -> None:
+        """Do it; in the worker's thread."""
+        try:
+            self._result = self._work()
+        except Exception as error:  # whoever awaits it gets it
+            self._error = error
+        self._done.set()
+
+    def give_up(self) -> None:
+        """The worker ends before it came to this."""
+        self._error = PatrolError("the node stops")
+        self._done.set()
+
+    def __await__(self) -> Generator[None, None, Any]:
+        while not self._done.wait(TICK_S):  # rclpy calls again at once what yields: without the wait it would spin
+            yield
+        if self._error is not None:
+            raise self._error
+        return self._result
+
+
 class Worker:
-    """Takes what the assembler has ready and works on it, one at a time, until stopped.
+    """Takes what the assembler has ready and works on it, one at a time, until stopped; does jobs between.
 
     `work` is called with each frame or cloud; what it raises goes to `fault(reason, message)` and the thread goes on.
     """
 
     def __init__(self, frames: FrameAssembler, work: Callable[[Any], None], fault: Callable[[str, str], None]):
         self._frames, self._work, self._fault = frames, work, fault
+        self._jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="umad_patrol worker", daemon=True)
         self._thread.start()
+
+    def do(self, work: Callable[[], Any]) -> Job:
+        """Have something done between two frames."""
+        job = Job(work)
+        self._jobs.put(job)
+        return job
 
     def stop(self) -> None:
         """Finish what is being worked on and end."""
         self._stop.set()
         self._thread.join()
+        while not self._jobs.empty():
+            self._jobs.get().give_up()
 
     def _run(self) -> None:
         while not self._stop.is_set():
             try:
+                while not self._jobs.empty():
+                    self._jobs.get().run()
                 record = self._frames.take(wait_s=LOOK_S)
                 if record is not None:
                     self._work(record)
