@@ -1,15 +1,16 @@
 """Nodes as processes: a whole patrol from recordings, signals, and what they refuse."""
 
+import hashlib
 import json
 import os
 import signal
 import time
 
-import numpy as np
 import pytest
 
 pytest.importorskip("rclpy", reason="no ROS 2 here")
 
+from umad_patrol.alerts.store import AlertStore  # noqa: E402
 from umad_patrol.config import with_values  # noqa: E402
 from umad_patrol.ros.processes import Node, parameters, remappings  # noqa: E402
 
@@ -38,7 +39,7 @@ def node_words(**values):
 
 
 def test_teach_and_patrol_from_recordings(tmp_path, launch, route, route_settings, write_bag, messages):
-    """Teach live, patrol live: every picture crosses DDS. The masks are those of the pipeline offline, to the pixel."""
+    """Teach live, patrol live: every picture crosses DDS. The masks are those of the pipeline offline, byte for byte, and so are the alerts."""
     from umad_patrol.frames import Recording
     from umad_patrol.pipeline import Pipeline
     from umad_patrol.records import Frame
@@ -54,18 +55,23 @@ def test_teach_and_patrol_from_recordings(tmp_path, launch, route, route_setting
     listener = launch("listener", *parameters({"out": tmp_path / "heard.json"}))
     patrol.wait_for("ready:", SECONDS)
     listener.wait_for("listening", SECONDS)
-    player = launch("bag_player", str(driven), "--wait-for-subscribers", "--rate", "0.7")
+    player = launch("bag_player", str(driven), "--wait-for-subscribers", "--rate", "0.5")
     assert player.finish(SECONDS) == 0, player.text()
     assert patrol.stop(signal.SIGTERM) == 0, patrol.text()
     assert listener.stop(signal.SIGINT) == 0
-    heard = {int(stamp): pixels for stamp, pixels in json.loads((tmp_path / "heard.json").read_text())["masks"].items()}
+    heard = {int(stamp): digest for stamp, digest in json.loads((tmp_path / "heard.json").read_text())["digests"].items()}
 
     recording = Recording(driven, with_values(route_settings, {"input.body_t_camera": EXTRINSICS}))
-    pipeline = Pipeline.open(tmp_path / "map", route_settings)
-    offline = {frame.stamp_ns: int(np.count_nonzero(pipeline.process(frame).mask)) for frame in recording.events()
-               if isinstance(frame, Frame) and frame.stamp_ns in heard}
-    assert heard == offline and len(heard) >= 3
-    assert any(heard.values())
+    pipeline = Pipeline.open(tmp_path / "map", route_settings, tmp_path / "offline")
+    masks = {frame.stamp_ns: pipeline.process(frame).mask for frame in recording.events() if isinstance(frame, Frame) and frame.stamp_ns in heard}
+    pipeline.close()
+    assert heard == {stamp: hashlib.sha256(mask).hexdigest() for stamp, mask in masks.items()} and len(heard) >= 3
+    assert any(mask.any() for mask in masks.values())
+    alerts = []
+    for folder in ("out", "offline"):
+        with AlertStore(tmp_path / folder, read_only=True) as store:
+            alerts.append(store.alerts())
+    assert alerts[0] == alerts[1] and len(alerts[0]) == 1
 
 
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])

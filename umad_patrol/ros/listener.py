@@ -1,18 +1,19 @@
 """`listener`: hears a patrol node from outside, as any other program would, and writes down what came.
 
 Used by the demo and by tests as the proof that results crossed DDS. Writes JSON to the parameter `out` when it is
-stopped: stamps and changed pixels of the masks, the newest alerts, the number of markers, the newest diagnostics.
+stopped: stamps, changed pixels and SHA-256 of the masks, the newest alerts, the number of markers, the newest diagnostics.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.node import Node
-from rclpy.qos import QoSDurabilityPolicy, QoSProfile, qos_profile_sensor_data
+from rclpy.qos import QoSDurabilityPolicy, QoSProfile
 from sensor_msgs.msg import Image
 from visualization_msgs.msg import MarkerArray
 
@@ -29,17 +30,20 @@ class Listener(Node):
         super().__init__("listener")
         self.out = Path(self.declare_parameter("out", "heard.json").value)
         self.masks: dict[int, int] = {}
+        self.digests: dict[int, str] = {}
         self.alerts: dict[str, dict] = {}
         self.markers = 0
         self.diagnostics: dict = {}
-        self.create_subscription(Image, "patrol_node/anomaly_mask", self._on_mask, qos_profile_sensor_data)
+        self.create_subscription(Image, "patrol_node/anomaly_mask", self._on_mask, 50)
         self.create_subscription(DiagnosticArray, "patrol_node/alerts", self._on_alerts, LATCHED)
         self.create_subscription(MarkerArray, "patrol_node/alert_markers", self._on_markers, LATCHED)
         self.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 10)
         self.get_logger().info("listening")
 
     def _on_mask(self, msg: Image) -> None:
-        self.masks[stamp_ns(msg.header)] = int(np.count_nonzero(np.frombuffer(msg.data, np.uint8)))
+        pixels = np.frombuffer(msg.data, np.uint8)
+        self.masks[stamp_ns(msg.header)] = int(np.count_nonzero(pixels))
+        self.digests[stamp_ns(msg.header)] = hashlib.sha256(pixels).hexdigest()
 
     def _on_alerts(self, msg: DiagnosticArray) -> None:
         for status in msg.status:
@@ -55,7 +59,8 @@ class Listener(Node):
 
     def destroy_node(self) -> None:
         """Write down what was heard, then end as every node does."""
-        heard = {"masks": {str(k): v for k, v in sorted(self.masks.items())}, "alerts": self.alerts, "markers": self.markers,
+        heard = {"masks": {str(k): v for k, v in sorted(self.masks.items())},
+                 "digests": {str(k): v for k, v in sorted(self.digests.items())}, "alerts": self.alerts, "markers": self.markers,
                  "diagnostics": self.diagnostics}
         beside = self.out.with_name(f".{self.out.name}")
         beside.write_text(json.dumps(heard, indent=1), encoding="utf-8")
