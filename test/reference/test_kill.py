@@ -66,8 +66,11 @@ def test_an_old_map_left_aside_between_two_renames_comes_back(tmp_path):
 def test_a_map_replaced_after_loading_is_named(tmp_path, keyframes):
     teach(tmp_path / "map")
     found = ReferenceMap.load(tmp_path / "map")
+    os.utime(tmp_path / "map" / "SHA256SUMS")
+    assert not found.replaced()  # touched only
     shutil.rmtree(tmp_path / "map")
     teach(tmp_path / "map", length=1.0 if keyframes == "as many" else 0.3, brightness=0.5)
+    assert found.replaced() and not ReferenceMap.load(tmp_path / "map").replaced()
     with pytest.raises(MapReplacedError, match="was replaced since it was loaded"):
         found.reference(len(found) - 1)
 

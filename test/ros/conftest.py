@@ -1,6 +1,7 @@
 """A tiny route: 3 m ahead over textured ground towards a far textured wall, with a box standing 5 m after the start."""
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -83,22 +84,48 @@ def route_settings():
 
 
 @pytest.fixture(scope="session")
-def route_map(tmp_path_factory, route, route_settings):
-    """The folder of a map of the route."""
+def teach_route(route, route_settings):
+    """`teach_route(path, run)` writes a map of the route."""
     from umad_patrol.align.features import extract
     from umad_patrol.geometry import se3
     from umad_patrol.records import Camera, Frame
     from umad_patrol.reference.teach import Teacher
 
     camera = Camera(WIDTH, HEIGHT, np.array([[FOCAL, 0, (WIDTH - 1) / 2], [0, FOCAL, (HEIGHT - 1) / 2], [0, 0, 1]]))
-    teacher = Teacher(route_settings, lambda image: extract(image, route_settings.align))
-    for i in range(60):
-        pose = se3.matrix(route.position(i), (0, 0, 0, 1)) @ se3.matrix(FORWARD[:3], FORWARD[3:])
-        teacher.add_frame(Frame(int(route.time(i) * 1e9), route.picture(i), camera, pose))
-    path = tmp_path_factory.mktemp("route") / "map"
-    teacher.save(path)
-    teacher.close()
-    return path
+
+    def teach(path, run=""):
+        teacher = Teacher(with_values(route_settings, {"teach.run": run}), lambda image: extract(image, route_settings.align))
+        for i in range(60):
+            pose = se3.matrix(route.position(i), (0, 0, 0, 1)) @ se3.matrix(FORWARD[:3], FORWARD[3:])
+            teacher.add_frame(Frame(int(route.time(i) * 1e9), route.picture(i), camera, pose))
+        teacher.save(path)
+        teacher.close()
+        return path
+
+    return teach
+
+
+@pytest.fixture(scope="session")
+def route_map(tmp_path_factory, teach_route):
+    """The folder of a map of the route."""
+    return teach_route(tmp_path_factory.mktemp("route") / "map")
+
+
+@pytest.fixture
+def launch(tmp_path):
+    """`launch("patrol_node", *words)` starts one; whatever still runs at the end is stopped."""
+    from umad_patrol.ros.processes import Node
+
+    started = []
+
+    def start(name, *words):
+        environment = {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
+        started.append(Node(f"umad_patrol.ros.{name}", list(words), tmp_path / f"{name}{len(started)}.log", environment))
+        return started[-1]
+
+    yield start
+    for node in started:
+        node.stop(signal.SIGKILL)
 
 
 @pytest.fixture

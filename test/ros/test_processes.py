@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import signal
 import time
 
@@ -12,26 +11,11 @@ pytest.importorskip("rclpy", reason="no ROS 2 here")
 
 from umad_patrol.alerts.store import AlertStore  # noqa: E402
 from umad_patrol.config import with_values  # noqa: E402
-from umad_patrol.ros.processes import Node, parameters, remappings  # noqa: E402
+from umad_patrol.ros.processes import parameters, remappings  # noqa: E402
 
 TOPICS = {"image/compressed": "/camera/image/compressed", "camera_info": "/camera/info", "localization": "/odom"}
 EXTRINSICS = [0.0, 0.0, 0.7, -0.5, 0.5, -0.5, 0.5]
 SECONDS = 90.0
-
-
-@pytest.fixture
-def launch(tmp_path):
-    """`launch("patrol_node", *words)` starts one; whatever still runs at the end is stopped."""
-    started = []
-
-    def start(name, *words):
-        environment = {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(os.sys.path)}
-        started.append(Node(f"umad_patrol.ros.{name}", list(words), tmp_path / f"{name}{len(started)}.log", environment))
-        return started[-1]
-
-    yield start
-    for node in started:
-        node.stop(signal.SIGKILL)
 
 
 def node_words(**values):

@@ -55,6 +55,7 @@ class MapFolder:
             raise MapError(f"{str(self.path)!r} is no map: it has no {MAP}; make one with `umad-patrol teach BAG MAP`")
         self.checksum = ""
         self._sums: dict[str, str] = {}
+        self._seen: tuple = ()
 
     def unchecked(self, name: str) -> bytes:
         """The bytes of a file before the checksums are known."""
@@ -70,6 +71,7 @@ class MapFolder:
         """Read the checksums of all files."""
         data = self.unchecked(SUMS)
         self.checksum = hashlib.sha256(data).hexdigest()
+        self._seen = self._signature()
         for number, line in enumerate(data.decode("utf-8", errors="replace").splitlines(), start=1):
             match = _LINE.match(line)
             if not match:
@@ -107,6 +109,25 @@ class MapFolder:
             raise MapError(f"map {str(self.path)!r}: {name} is damaged ({len(data)} bytes that are not those written); "
                            "copy the map again or teach it again")
         return data
+
+    def replaced(self) -> bool:
+        """Whether another map lies there now; costs next to nothing."""
+        now = self._signature()
+        if not now or now == self._seen:
+            return False
+        try:
+            same = hashlib.sha256(self.unchecked(SUMS)).hexdigest() == self.checksum
+        except MapError:
+            return False
+        self._seen = now if same else self._seen
+        return not same
+
+    def _signature(self) -> tuple:
+        try:
+            found = (self.path / SUMS).stat()
+        except OSError:
+            return ()
+        return found.st_ino, found.st_size, found.st_mtime_ns
 
     def _check_same(self) -> None:
         """Raise MapReplacedError if another map lies there now."""

@@ -178,6 +178,10 @@ class ReferenceMap:
                 self._cache.popitem(last=False)
         return found
 
+    def replaced(self) -> bool:
+        """Whether another map lies now where this one was loaded from; costs next to nothing."""
+        return self._folder.replaced()
+
     def size_bytes(self) -> int:
         """What the map takes on disk."""
         return self._folder.size_bytes()

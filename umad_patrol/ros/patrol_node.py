@@ -15,7 +15,7 @@ from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 
-from umad_patrol.errors import ConfigError, MapReplacedError, PatrolError
+from umad_patrol.errors import ConfigError, MapError, PatrolError
 from umad_patrol.records import Alert, Frame, Result
 from umad_patrol.ros import parameters
 from umad_patrol.ros.conversions import diagnostics_message
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 WARN_EVERY_S = 10.0
 TRY_AGAIN_S = 15.0   # a node that starts by itself tries again this often
-RELOAD_EVERY_S = 2.0  # a map that is being copied is looked at this often
+RELOAD_EVERY_S = 2.0  # whether another map lies there is looked at this often
 
 
 class PatrolNode(LifecycleNode):
@@ -162,20 +162,26 @@ class PatrolNode(LifecycleNode):
         if self._inputs.frames.resets != self._resets:
             self._resets = self._inputs.frames.resets
             self._pipeline.reset_time()
-        try:
-            result = self._pipeline.process(frame)
-        except MapReplacedError:
-            if time.monotonic() < self._reload_at:
-                raise
-            self._reload_at = time.monotonic() + RELOAD_EVERY_S
-            self.get_logger().info(self._reload_map())
-            return
+        self._follow_the_map()
+        result = self._pipeline.process(frame)
         self._outputs.result(result)
         latency_s = (self._now() - frame.stamp_ns) / 1e9
         self._monitor.frame(result.status, result.reason, time.perf_counter() - start, latency_s)
         self._coverage.add(result)
         self._outputs.coverage(self._coverage, frame.stamp_ns)
         self._log(result)
+
+    def _follow_the_map(self) -> None:
+        """Load the map anew when another lies there. One that is still being copied is said, and the old one stays meanwhile."""
+        if time.monotonic() < self._reload_at:
+            return
+        self._reload_at = time.monotonic() + RELOAD_EVERY_S
+        if not self._pipeline.map.replaced():
+            return
+        try:
+            self.get_logger().info(self._reload_map())
+        except MapError as error:
+            self._monitor.fault(error.reason, str(error))
 
     def _log(self, result: Result) -> None:
         for alert in result.changed_alerts:

@@ -38,6 +38,11 @@ class Node:
         """Whether the process is still there."""
         return self._process.poll() is None
 
+    @property
+    def pid(self) -> int:
+        """The number of the process."""
+        return self._process.pid
+
     def text(self) -> str:
         """What the process has written so far."""
         return self.log.read_text(encoding="utf-8", errors="replace")
