@@ -27,7 +27,8 @@ SIGNALS = int(os.environ.get("UMAD_PATROL_SIGNALS", 2))
 EXTRINSICS = [0.0, 0.0, 0.7, -0.5, 0.5, -0.5, 0.5]
 SECONDS = 90.0
 EVERYTHING_ALARMS = {"alerts.sightings": 2, "alerts.window": 6, "alerts.min_score": 0.0, "alerts.standing_evidence": -100.0, "alerts.weak_evidence": -100.0,
-                     "alerts.max_speed_mps": 10.0, "alerts.max_spread": 20.0, "alerts.min_rate": 0.0, "alerts.clear_frames": 2, "alerts.min_height_m": 0.0}
+                     "alerts.max_speed_mps": 10.0, "alerts.max_spread": 20.0, "alerts.min_rate": 0.0, "alerts.clear_frames": 2, "alerts.min_height_m": 0.0,
+                     "alerts.gate_m": 0.05, "alerts.pose_sigma_m": 0.001, "alerts.foot_sigma_px": 0.5, "alerts.evidence_updates": 100}
 
 
 @pytest.fixture
@@ -198,7 +199,7 @@ def test_killed_while_alerts_are_written_no_alert_is_lost(ros, patrol, route, mo
 
         def planted():  # a box that stands elsewhere every few frames
             k = robot.step // 6 + 100 * round_
-            monkeypatch.setattr(route, "box", type(route).box + [0.4 * np.sin(k * 1.7), 0.7 * np.sin(k * 2.3), 0.0])
+            monkeypatch.setattr(route, "box", type(route).box + [1.2 * np.sin(k * 1.7), 0.9 * np.sin(k * 2.3), 0.0])
             robot.good(planted=True)
 
         ros.until(lambda: any(msg.status for msg in robot.alerts), planted)
