@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from umad_patrol.errors import LocalizationError
@@ -19,7 +21,7 @@ def matrix(translation: np.ndarray, quat_xyzw: np.ndarray) -> np.ndarray:
         raise LocalizationError(f"a pose has 3 + 4 numbers, this one {t.size} + {q.size}; give x y z qx qy qz qw")
     if not (np.isfinite(t).all() and np.isfinite(q).all()):
         raise LocalizationError(f"pose {_text(t)} {_text(q)} is not finite; is the localization initialized?")
-    norm = float(np.linalg.norm(q))
+    norm = math.hypot(*q.tolist())  # no warning where it overflows
     if abs(norm - 1.0) > NORM_TOLERANCE:
         raise LocalizationError(f"quaternion {_text(q)} has length {norm:.4g}, not 1; is the localization initialized?")
     T = np.eye(4)

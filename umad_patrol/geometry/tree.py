@@ -7,6 +7,8 @@ import numpy as np
 from umad_patrol.errors import LocalizationError
 from umad_patrol.geometry import se3
 
+MOST_FRAMES = 2000  # a robot has a hundred
+
 
 class TransformTree:
     """Frames that hang from one another, as on /tf_static."""
@@ -20,7 +22,9 @@ class TransformTree:
         return tuple(sorted({*self._parents, *(parent for parent, _ in self._parents.values())}))
 
     def add(self, child: str, parent: str, parent_T_child: np.ndarray) -> None:
-        """Hang `child` from `parent`, in place of what it hung from before."""
+        """Hang `child` from `parent`, in place of what it hung from before. Raises LocalizationError where there are too many."""
+        if child not in self._parents and len(self._parents) >= MOST_FRAMES:
+            raise LocalizationError(f"frame {child!r} is left out: {MOST_FRAMES} frames are known already; does somebody publish random names?")
         self._parents[child] = (parent, parent_T_child)
 
     def lookup(self, target: str, source: str) -> np.ndarray:

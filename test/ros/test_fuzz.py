@@ -1,0 +1,180 @@
+"""Mutated messages over all inputs: none is raised, each refusal is counted and named, memory does not grow.
+
+UMAD_PATROL_FUZZ=10000 tries so many of each kind instead of a few.
+"""
+
+import copy
+import os
+import struct
+import tracemalloc
+import zlib
+
+import numpy as np
+import pytest
+
+hypothesis = pytest.importorskip("hypothesis")
+
+from hypothesis import HealthCheck, given, settings  # noqa: E402
+from hypothesis import strategies as st  # noqa: E402
+
+from umad_patrol.config import Settings, with_values  # noqa: E402
+from umad_patrol.frames import Cloud, FrameAssembler  # noqa: E402
+from umad_patrol.geometry import se3  # noqa: E402
+from umad_patrol.io.raw_images import _ENCODINGS, _TWO_PLANES  # noqa: E402
+from umad_patrol.records import Frame  # noqa: E402
+
+TRIES = int(os.environ.get("UMAD_PATROL_FUZZ", 150))
+QUICK = settings(max_examples=TRIES, deadline=None, derandomize="UMAD_PATROL_FUZZ" not in os.environ, database=None,
+                 suppress_health_check=list(HealthCheck))
+FORWARD = (0.0, 0.0, 0.5, -0.5, 0.5, -0.5, 0.5)
+LIMITS = with_values(Settings(), {"input.body_t_camera": FORWARD, "input.body_t_lidar": FORWARD, "input.max_image_mpx": 0.5})
+PICTURE = np.random.default_rng(1).integers(0, 255, (48, 64, 3), np.uint8)
+MOST_BYTES = 100e6  # that a refusal may take on the way: far less than what the bombs ask for
+
+whole = st.one_of(st.integers(0, 130), st.sampled_from([2**15, 2**16, 2**24, 2**31 - 1, 2**32 - 1]))
+number = st.one_of(st.floats(allow_nan=True, allow_infinity=True), st.sampled_from([0.0, -1.0, 1e-300, 1e300, float("nan"), float("inf")]))
+seconds = st.one_of(st.floats(9.0, 11.0), st.sampled_from([0, 1, 10, 2**31 - 1]))
+text = st.one_of(st.sampled_from(["", "camera", "body", "map", "../../etc/passwd", "a\nb", "%s%n", "\x00", "; rm -rf /", "<script>"]), st.text(max_size=300))
+encoding = st.one_of(st.sampled_from([*_ENCODINGS, *_TWO_PLANES, "32FC1", "16UC1", "jpeg"]), text)
+raw = st.binary(max_size=400)
+
+
+@pytest.fixture(scope="module")
+def serve(messages):
+    """`serve(message, "on_image")` gives it to an assembler that localizes, then a good picture. Returns both that came out."""
+    made = FrameAssembler(LIMITS, max_wait_s=0.0, newest_only=True)
+    clock = [10.0]
+
+    def good():
+        for _ in range(3):
+            clock[0] += 0.1
+            made.on_pose(messages.odometry(clock[0], (0.05 * clock[0], 0, 0)))
+        made.on_camera_info(messages.camera_info(clock[0]))
+        made.on_image(messages.image(clock[0] - 0.05, PICTURE))
+        return made.take()
+
+    def give(message, handler):
+        if clock[0] > 1000.0:  # stay near the stamps that are drawn
+            clock[0] = 10.0
+        made.on_pose(messages.odometry(clock[0], (0, 0, 0)))
+        made.on_camera_info(messages.camera_info(clock[0]))
+        before, images, dropped = made.refused.total(), made.images, made.dropped
+        tracemalloc.start()
+        try:
+            getattr(made, handler)(message)
+            found = made.take(final=True)
+            assert tracemalloc.get_traced_memory()[1] < MOST_BYTES
+        finally:
+            tracemalloc.stop()
+        refused = made.refused.total() > before
+        if handler == "on_image":
+            assert made.images == images + 1 and (refused or found is not None or made.dropped > dropped), "neither served nor refused"
+        if refused:
+            assert made.last_refusal and len(made.last_refusal) <= 400 and "\n" not in made.last_refusal
+        if isinstance(found, Frame):
+            assert found.image.dtype == np.uint8 and found.image.shape == (found.camera.height, found.camera.width, 3)
+            assert se3.is_rigid(found.map_T_camera)
+        if isinstance(found, Cloud):
+            assert np.isfinite(found.points).all()
+        served = None
+        for _ in range(3):  # whatever came before, the next good picture is served, after a reset of time at the latest
+            served = served or good()
+        assert isinstance(served, Frame), made.last_refusal
+        return found
+
+    return give
+
+
+def stamped(messages, message, when, frame):
+    message.header = messages.header(0.0, frame)
+    message.header.stamp.sec, message.header.stamp.nanosec = int(when), int(when % 1 * 1e9)
+    return message
+
+
+def damaged(data, cuts):
+    """The bytes with some replaced, and cut where the last says."""
+    data = bytearray(data)
+    for place, value in cuts:
+        if data:
+            data[int(place * (len(data) - 1))] = value
+    return bytes(data)
+
+
+cuts = st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), max_size=6)
+
+
+@QUICK
+@given(kind=encoding, width=whole, height=whole, step=whole, big=st.integers(0, 255), data=st.one_of(raw, st.just(PICTURE.tobytes())), when=seconds, frame=text)
+def test_raw_pictures(serve, messages, kind, width, height, step, big, data, when, frame):
+    message = messages.image(10.0, PICTURE, kind)
+    message.width, message.height, message.step, message.is_bigendian = width, height, step, big
+    message.data = np.frombuffer(data, np.uint8)
+    serve(stamped(messages, message, when, frame), "on_image")
+
+
+JPEG = None
+
+
+@QUICK
+@given(suffix=st.sampled_from([".jpg", ".png", ".bmp", ".webp", ".tiff", ".ppm"]), cut=cuts, share=st.one_of(st.just(1.0), st.floats(0, 1)), form=text, when=seconds)
+def test_encoded_pictures(serve, messages, suffix, cut, share, form, when):
+    import cv2
+
+    data = cv2.imencode(suffix, PICTURE)[1].tobytes()
+    message = messages.jpeg(10.0, PICTURE, data=damaged(data[:int(share * len(data))], cut))
+    message.format = form
+    serve(stamped(messages, message, when, "camera"), "on_image")
+
+
+@QUICK
+@given(width=st.one_of(whole, st.integers(40, 70)), height=st.one_of(whole, st.integers(40, 70)), depth=st.sampled_from([1, 8, 16]),
+       colour=st.sampled_from([0, 2, 3, 4, 6]), packed=st.integers(0, 20))
+def test_png_bombs(serve, messages, width, height, depth, colour, packed):
+    """A header that says anything, and data that unpacks to a million zeros a kilobyte."""
+    def chunk(name, body):
+        return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+
+    header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
+    bomb = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(packed * 100_000))) + chunk(b"IEND", b"")
+    serve(messages.jpeg(9.99, PICTURE, data=bomb), "on_image")
+
+
+@QUICK
+@given(width=st.one_of(st.just(64), whole), height=st.one_of(st.just(48), whole), model=st.one_of(st.sampled_from(["plumb_bob", "equidistant", "rational_polynomial", "fisheye", ""]), text),
+       d=st.lists(number, max_size=16), k=st.one_of(st.none(), st.lists(number, min_size=9, max_size=9)), bins=whole, roi=st.tuples(whole, whole, whole, whole))
+def test_calibrations(serve, messages, width, height, model, d, k, bins, roi):
+    message = messages.camera_info(10.0, width, height, d=d, model=model, bins=bins, roi=roi)
+    if k is not None:
+        message.k = np.array(k)
+    serve(message, "on_camera_info")
+    serve(copy.deepcopy(message), "on_camera_info")
+
+
+@QUICK
+@given(kind=st.sampled_from(["odometry", "pose_stamped", "pose_with_covariance"]), xyz=st.tuples(number, number, number),
+       quat=st.one_of(st.just((0.0, 0.0, 0.0, 1.0)), st.tuples(number, number, number, number)), variance=st.lists(number, min_size=36, max_size=36), when=seconds, child=text)
+def test_poses(serve, messages, kind, xyz, quat, variance, when, child):
+    message = stamped(messages, getattr(messages, kind)(10.0, xyz, quat), when, child)
+    if hasattr(message.pose, "covariance"):
+        message.pose.covariance = np.array(variance)
+    if hasattr(message, "child_frame_id"):
+        message.child_frame_id = child
+    serve(message, "on_pose")
+
+
+@QUICK
+@given(data=raw, width=whole, height=whole, step=whole, row=whole, big=st.booleans(), offsets=st.lists(whole, min_size=3, max_size=3),
+       kinds=st.lists(st.integers(0, 9), min_size=3, max_size=3), names=st.lists(st.sampled_from(["x", "y", "z", "", "i"]), min_size=3, max_size=3), when=seconds)
+def test_clouds(serve, messages, data, width, height, step, row, big, offsets, kinds, names, when):
+    message = messages.cloud(10.0, np.ones((5, 3)))
+    message.width, message.height, message.point_step, message.row_step, message.is_bigendian = width, height, step, row, big
+    message.data = np.frombuffer(data, np.uint8)
+    for field, offset, kind, name in zip(message.fields, offsets, kinds, names):
+        field.offset, field.datatype, field.name = offset, kind, name
+    serve(stamped(messages, message, when, "lidar"), "on_cloud")
+
+
+@QUICK
+@given(parent=text, child=text, xyz=st.tuples(number, number, number), quat=st.tuples(number, number, number, number))
+def test_transforms(serve, messages, parent, child, xyz, quat):
+    serve(messages.transforms((parent, child, xyz, quat), (child, parent, xyz, quat)), "on_transforms")
