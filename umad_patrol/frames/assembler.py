@@ -76,6 +76,7 @@ class FrameAssembler:
         self.images, self.dropped, self.resets = 0, 0, 0
         self._refused: Counter[str] = Counter()
         self.last_refusal = ""
+        self.assembly_s = 0.0  # of the last frame: mostly its decoding
 
     def on_camera_info(self, msg: Any) -> None:
         """A sensor_msgs/CameraInfo. A bad one is refused, the last good one stays."""
@@ -193,7 +194,9 @@ class FrameAssembler:
                         return None
                     self._changed.wait(min(left, 0.02 if self._waiting else left))
                     item = self._next_ready(final)
+            begun = time.perf_counter()
             record = self._assembled(item)
+            self.assembly_s = time.perf_counter() - begun
             if record is not None:
                 return record
 

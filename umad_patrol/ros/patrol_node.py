@@ -166,7 +166,7 @@ class PatrolNode(LifecycleNode):
         result = self._pipeline.process(frame)
         self._outputs.result(result)
         latency_s = (self._now() - frame.stamp_ns) / 1e9
-        self._monitor.frame(result.status, result.reason, time.perf_counter() - start, latency_s)
+        self._monitor.frame(result.status, result.reason, self._inputs.frames.assembly_s + time.perf_counter() - start, latency_s)
         self._coverage.add(result)
         self._outputs.coverage(self._coverage, frame.stamp_ns)
         self._log(result)
