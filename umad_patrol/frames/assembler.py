@@ -14,10 +14,11 @@ import numpy as np
 
 from umad_patrol.config import Settings
 from umad_patrol.errors import CameraError, ImageError, LocalizationError, PatrolError
+from umad_patrol.frames.doubt import doubt
 from umad_patrol.frames.mounting import Mounting
 from umad_patrol.geometry.camera import Undistorter, check_camera, load_camera
 from umad_patrol.geometry.trajectory import JUMP_S, BackwardJump, PoseBuffer
-from umad_patrol.io.messages import camera_from_info, cloud_from, frame_name, image_from, info_key, pose_from, sigmas_from, stamp_ns
+from umad_patrol.io.messages import camera_from_info, cloud_from, frame_name, image_from, info_key, pose_from, stamp_ns
 from umad_patrol.records import Camera, Frame, Pose
 
 log = logging.getLogger(__name__)
@@ -96,13 +97,13 @@ class FrameAssembler:
         with self._changed:
             try:
                 pose = pose_from(msg)
-                doubt = self._doubt(msg)
+                unsure = doubt(msg, self._input)
                 self._body_frame = frame_name(getattr(msg, "child_frame_id", "")) or self._input.body_frame
             except LocalizationError as error:
                 self._refuse(BAD_POSE, str(error))
                 return
-            if doubt:
-                self._unsure = pose.stamp_ns, f"localization at {pose.stamp_ns / 1e9:.3f} s {doubt}"
+            if unsure:
+                self._unsure = pose.stamp_ns, f"localization at {pose.stamp_ns / 1e9:.3f} s {unsure}"
                 self._refuse(LocalizationError.reason, self._unsure[1])
             else:
                 self.add_pose(pose)
@@ -159,7 +160,7 @@ class FrameAssembler:
 
     @property
     def camera(self) -> Camera | None:
-        """The last usable calibration, as it came: with its distortion."""
+        """The last usable calibration, with its distortion."""
         return self._camera
 
     def retune(self, settings: Settings) -> None:
@@ -253,18 +254,6 @@ class FrameAssembler:
             if self._unsure is not None and abs(stamp - self._unsure[0]) < 2e9:
                 raise LocalizationError(f"{self._unsure[1]}; {error}") from error
             raise
-
-    def _doubt(self, msg: Any) -> str:
-        """Why a pose is no localization, by its own covariance; empty if it is one."""
-        sigmas = sigmas_from(msg)
-        if sigmas is None:
-            return ""
-        metres, degrees = sigmas[0], float(np.degrees(sigmas[1]))
-        if metres > self._input.max_position_sigma_m:
-            return f"is sure to {metres:.2g} m only, more than input.max_position_sigma_m {self._input.max_position_sigma_m:g}"
-        if degrees > self._input.max_angle_sigma_deg:
-            return f"is sure to {degrees:.2g} deg only, more than input.max_angle_sigma_deg {self._input.max_angle_sigma_deg:g}"
-        return ""
 
     def _frame(self, item: _Waiting, map_T_body: np.ndarray) -> Frame:
         camera = self._camera

@@ -40,8 +40,9 @@ RELOAD_EVERY_S = 2.0  # whether another map lies there is looked at this often
 class PatrolNode(LifecycleNode):
     """The shell around the pipeline."""
 
-    def __init__(self) -> None:
-        super().__init__("patrol_node")
+    def __init__(self, **options: Any) -> None:
+        """`options` are those of rclpy's Node, for several in one process."""
+        super().__init__("patrol_node", **options)
         parameters.declare(self, PATROL, read_only=False)
         self._pipeline: Pipeline | None = None
         self._inputs: Inputs | None = None
@@ -122,7 +123,7 @@ class PatrolNode(LifecycleNode):
         self._show_map()
         self._outputs.alerts(self._pipeline.alerts, self._now())
         self._inputs = Inputs(self, self._pipeline.settings, newest_only=True, clouds=False)
-        self._worker = Worker(self._inputs.frames, self._work, self._monitor.fault)
+        self._worker = Worker(self._inputs.frames, self._work, self._monitor.fault, self.context.ok)
         self._state = "active"
         self.get_logger().info(f"ready: {len(self._pipeline.map)} keyframes, {len(self._pipeline.alerts)} alerts known; "
                                f"listening to {self._inputs.topics()}")

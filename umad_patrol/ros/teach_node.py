@@ -47,7 +47,7 @@ class TeachNode(Node):
         self._timer = self.create_timer(1.0, self._publish_diagnostics, clock=Clock(clock_type=ClockType.STEADY_TIME))
         self._service = self.create_service(Trigger, "~/save", self._on_save)
         self._inputs = Inputs(self, settings, newest_only=False, clouds=True)
-        self._worker = Worker(self._inputs.frames, self._work, self._monitor.fault)
+        self._worker = Worker(self._inputs.frames, self._work, self._monitor.fault, self.context.ok)
         self.get_logger().info(f"ready: teaching into {self._path}; listening to {self._inputs.topics()}")
 
     def destroy_node(self) -> None:

@@ -50,11 +50,12 @@ class Job:
 class Worker:
     """Takes what the assembler has ready and works on it, one at a time, until stopped; does jobs between.
 
-    `work` is called with each frame or cloud; what it raises goes to `fault(reason, message)` and the thread goes on.
+    `work` is called with each frame or cloud; what it raises goes to `fault(reason, message)` and the thread goes on, unless
+    the node is no longer `alive()`: a signal ends rclpy under whatever is being published just then.
     """
 
-    def __init__(self, frames: FrameAssembler, work: Callable[[Any], None], fault: Callable[[str, str], None]):
-        self._frames, self._work, self._fault = frames, work, fault
+    def __init__(self, frames: FrameAssembler, work: Callable[[Any], None], fault: Callable[[str, str], None], alive: Callable[[], bool]):
+        self._frames, self._work, self._fault, self._alive = frames, work, fault, alive
         self._jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="umad_patrol worker", daemon=True)
@@ -84,7 +85,7 @@ class Worker:
             except PatrolError as error:
                 self._fault(error.reason, str(error))
             except Exception as error:  # ours: one bad frame must not end the patrol
-                if self._stop.is_set():
+                if self._stop.is_set() or not self._alive():
                     return
                 log.warning("internal error", exc_info=True)
                 self._fault(INTERNAL, f"{type(error).__name__}: {error}")
