@@ -15,6 +15,7 @@ from umad_patrol.errors import ConfigError
 from umad_patrol.ros.parameter_files import PATROL
 
 PACKAGE = "umad_patrol"
+RESPAWN_S = 2.0
 _CHOICES = {info.name: list(info.choices) for info in PATROL if info.choices}
 
 
@@ -38,6 +39,7 @@ def arguments(node: str) -> list[Action]:
         DeclareLaunchArgument("body_t_camera", default_value="",
                               description="'x y z qx qy qz qw' of the camera in the body; empty: as params_file says, else from /tf_static"),
         DeclareLaunchArgument("use_sim_time", default_value="false", choices=["true", "false"], description="take the time from /clock"),
+        DeclareLaunchArgument("respawn", default_value="false", choices=["true", "false"], description="start the node again 2 s after it ended, however it ended"),
         DeclareLaunchArgument("log_level", default_value="info", description="debug, info, warn, error"),
         DeclareLaunchArgument("fastdds_profile", default_value=share("config", "fastdds.xml"),
                               description="Fast DDS profile with shared memory for large images; empty: none"),
@@ -75,6 +77,7 @@ def _node(context: LaunchContext, executable: str, remappings: tuple[tuple[str, 
     image = value("image")
     return [Node(
         package=PACKAGE, executable=executable, name=executable, namespace=value("namespace"), output="screen",
+        respawn=value("respawn") == "true", respawn_delay=RESPAWN_S,
         parameters=[value("params_file"), given],
         remappings=[("image", image), ("image/compressed", f"{image}/compressed"), ("camera_info", value("camera_info")),
                     ("localization", value("localization")), *((name, value(argument)) for name, argument in remappings)],
