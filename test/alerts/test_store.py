@@ -150,3 +150,12 @@ def test_a_kill_at_any_moment_leaves_a_whole_store(tmp_path):
         with AlertStore(tmp_path) as store:
             first, second = store.alerts()
             assert first.score == second.score >= done  # both of a pair, or neither
+
+
+def test_a_closed_store_on_a_read_only_disk_can_be_read(tmp_path, monkeypatch):
+    with AlertStore(tmp_path) as store:
+        store.save([ALERT])
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # what a read-only disk answers, even to root
+    with AlertStore(tmp_path, read_only=True) as store:
+        assert store.alerts() == [ALERT]
+    assert sorted(p.name for p in tmp_path.iterdir() if p.is_file()) == [".alerts.lock", "alerts.sqlite"]

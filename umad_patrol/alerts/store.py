@@ -172,6 +172,8 @@ class AlertStore:
         connection = None
         try:
             where = f"{path.absolute().as_uri()}?mode=ro" if read_only else str(path)
+            if read_only and not os.access(self.folder, os.W_OK) and not path.with_name(f"{FILE}-wal").exists():
+                where += "&immutable=1"  # on a read-only disk: SQLite would want to make its log
             connection = sqlite3.connect(where, uri=read_only, check_same_thread=False, timeout=5.0)
             self._prepare(connection, read_only)
             return connection
