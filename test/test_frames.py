@@ -385,3 +385,27 @@ def test_what_a_message_says_of_itself_cannot_fill_or_break_the_log(assembler, m
     assembler.on_image(picture)
     assert assembler.take() is None and assembler.refused == {"bad image": 1}
     assert "\n" not in assembler.last_refusal and len(assembler.last_refusal) <= 400
+
+
+def test_a_frame_that_is_old_already_is_left_for_the_next(assembler, messages, clock):
+    """A camera of 30 Hz and a taker of 7 Hz: what is taken is at most half a period old, or 1.3 where none came."""
+    ages = []
+    for i in range(1, 400):
+        clock.now = round(0.0333 * i, 4)
+        t = 10.0 + clock.now
+        assembler.on_image(messages.image(t, PICTURE))
+        assembler.on_pose(messages.odometry(t))
+        if i % 4 == 3:  # the work is done somewhere between this frame and the next
+            clock.now += 0.033 * (i % 17) / 17
+            frame = assembler.take()
+            if frame is None:
+                clock.now = round(0.0333 * (i + 1), 4)
+                assembler.on_image(messages.image(10.0 + clock.now, PICTURE))
+                assembler.on_pose(messages.odometry(10.0 + clock.now))
+                frame = assembler.take()
+            ages.append(10.0 + clock.now - frame.stamp_ns / 1e9)
+    assert max(ages[5:]) < 0.02 and len(ages) == 100
+    clock.now += 1.0
+    assembler.on_image(messages.image(10.5 + clock.now, PICTURE))
+    assembler.on_pose(messages.odometry(10.5 + clock.now))
+    assert assembler.take() is not None  # the camera stopped: nothing is waited for

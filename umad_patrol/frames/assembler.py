@@ -7,14 +7,16 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from umad_patrol.config import Settings
 from umad_patrol.errors import CameraError, ImageError, LocalizationError, PatrolError
+from umad_patrol.frames.items import Cloud, Waiting
 from umad_patrol.frames.doubt import doubt
+from umad_patrol.frames.freshness import Freshness
 from umad_patrol.frames.mounting import Mounting
 from umad_patrol.geometry.camera import Undistorter, check_camera, load_camera
 from umad_patrol.geometry.trajectory import JUMP_S, BackwardJump, PoseBuffer
@@ -23,29 +25,10 @@ from umad_patrol.records import Camera, Frame, Pose
 
 log = logging.getLogger(__name__)
 
+LOOK_S = 0.02  # how often is looked whether a picture has waited long enough
 LONGEST = 400  # characters of a refusal: what a message says of itself may be long
 WAITING, WAITING_BYTES = 1000, 200_000_000  # messages that may wait at once: JPEGs for half a minute, raw pictures for two seconds
 BAD_POSE, BAD_CLOUD, BAD_TRANSFORM, OUT_OF_ORDER = "bad pose", "bad cloud", "bad transform", "out of order"
-
-
-@dataclass(frozen=True, eq=False)
-class Cloud:
-    """The points of one sweep, `(N, 3)` float32 in `map`."""
-
-    stamp_ns: int
-    points: np.ndarray
-
-
-@dataclass(frozen=True, eq=False)
-class _Waiting:
-    stamp_ns: int
-    msg: Any
-    arrived_s: float
-    is_cloud: bool
-
-    @property
-    def size(self) -> int:
-        return len(self.msg.data)
 
 
 class FrameAssembler:
@@ -70,9 +53,10 @@ class FrameAssembler:
         self._undistorter: Undistorter | None = None
         self._mounting = Mounting(self._input)
         self._body_frame = self._input.body_frame
-        self._waiting: deque[_Waiting] = deque()
+        self._waiting: deque[Waiting] = deque()
         self._waiting_bytes = 0
         self._newest_image_ns: int | None = None
+        self._freshness = Freshness()
         self._changed = threading.Condition()
         self.images, self.dropped, self.resets = 0, 0, 0
         self._refused: Counter[str] = Counter()
@@ -119,7 +103,7 @@ class FrameAssembler:
                     self._poses.append(pose)
             except LocalizationError as error:
                 self._refuse(BAD_POSE, str(error))
-            self._changed.notify_all()
+            self._look_what_is_ready()
 
     def on_image(self, msg: Any) -> None:
         """A sensor_msgs/Image or CompressedImage; it is kept as it is."""
@@ -136,12 +120,12 @@ class FrameAssembler:
                 self._refuse(OUT_OF_ORDER, f"image at {stamp / 1e9:.3f} s came after the one at {newest / 1e9:.3f} s")
                 return
             self._newest_image_ns = stamp
-            self._wait(_Waiting(stamp, msg, self._clock(), is_cloud=False))
+            self._wait(Waiting(stamp, msg, self._clock(), is_cloud=False))
 
     def on_cloud(self, msg: Any) -> None:
         """A sensor_msgs/PointCloud2."""
         with self._changed:
-            self._wait(_Waiting(stamp_ns(msg.header), msg, self._clock(), is_cloud=True))
+            self._wait(Waiting(stamp_ns(msg.header), msg, self._clock(), is_cloud=True))
 
     def on_transforms(self, msg: Any) -> None:
         """The tf2_msgs/TFMessage of /tf_static."""
@@ -193,7 +177,7 @@ class FrameAssembler:
                     left = end - time.monotonic()
                     if left <= 0:
                         return None
-                    self._changed.wait(min(left, 0.02 if self._waiting else left))
+                    self._changed.wait(min(left, self._freshness.wait_s(self._clock()) or LOOK_S if self._waiting else left))
                     item = self._next_ready(final)
             begun = time.perf_counter()
             record = self._assembled(item)
@@ -201,7 +185,7 @@ class FrameAssembler:
             if record is not None:
                 return record
 
-    def _wait(self, item: _Waiting) -> None:
+    def _wait(self, item: Waiting) -> None:
         self._waiting.append(item)
         self._waiting_bytes += item.size
         while len(self._waiting) > WAITING or (self._waiting_bytes > WAITING_BYTES and len(self._waiting) > 1):
@@ -211,32 +195,41 @@ class FrameAssembler:
             else:
                 self._refuse(LocalizationError.reason, f"image at {oldest.stamp_ns / 1e9:.3f} s gave up its place to newer ones: no "
                              "pose reaches so far; is the localization topic running?")
+        self._look_what_is_ready()
+
+    def _look_what_is_ready(self) -> None:
+        if self._newest_only:
+            newest = next((item for item in reversed(self._waiting) if self._is_ready(item)), None)
+            if newest is not None:
+                self._freshness.ready(newest.stamp_ns, self._clock())
         self._changed.notify_all()
 
-    def _pop(self, index: int) -> _Waiting:
+    def _pop(self, index: int) -> Waiting:
         item = self._waiting[index]
         del self._waiting[index]
         self._waiting_bytes -= item.size
         return item
 
-    def _next_ready(self, final: bool) -> _Waiting | None:
+    def _next_ready(self, final: bool) -> Waiting | None:
         ready = [i for i, item in enumerate(self._waiting) if final or self._is_ready(item)]
         if not ready:
             return None
         if not self._newest_only:
             return self._pop(ready[0])
+        if not final and self._freshness.wait_s(self._clock()) > 0:
+            return None
         for _ in range(ready[-1]):
             self._pop(0)
             self.dropped += 1
         return self._pop(0)
 
-    def _is_ready(self, item: _Waiting) -> bool:
+    def _is_ready(self, item: Waiting) -> bool:
         newest = self._poses.newest_ns
         if newest is not None and newest >= item.stamp_ns and (item.is_cloud or self._camera is not None):
             return True
         return self._max_wait_s is not None and self._clock() - item.arrived_s >= self._max_wait_s
 
-    def _assembled(self, item: _Waiting) -> Frame | Cloud | None:
+    def _assembled(self, item: Waiting) -> Frame | Cloud | None:
         try:
             map_T_body = self._pose_at(item.stamp_ns)
             return self._cloud(item, map_T_body) if item.is_cloud else self._frame(item, map_T_body)
@@ -255,7 +248,7 @@ class FrameAssembler:
                 raise LocalizationError(f"{self._unsure[1]}; {error}") from error
             raise
 
-    def _frame(self, item: _Waiting, map_T_body: np.ndarray) -> Frame:
+    def _frame(self, item: Waiting, map_T_body: np.ndarray) -> Frame:
         camera = self._camera
         if camera is None:
             raise CameraError(f"image at {item.stamp_ns / 1e9:.3f} s has no camera: no usable CameraInfo has come; is the camera_info "
@@ -271,7 +264,7 @@ class FrameAssembler:
             pinhole = replace(pinhole, frame_id=frame_id)
         return Frame(item.stamp_ns, image, pinhole, map_T_camera)
 
-    def _cloud(self, item: _Waiting, map_T_body: np.ndarray) -> Cloud:
+    def _cloud(self, item: Waiting, map_T_body: np.ndarray) -> Cloud:
         map_T_lidar = map_T_body @ self._mounting.body_T_lidar(self._body_frame, frame_name(item.msg.header.frame_id))
         points = cloud_from(item.msg).astype(np.float64) @ map_T_lidar[:3, :3].T + map_T_lidar[:3, 3]
         return Cloud(item.stamp_ns, points.astype(np.float32))
@@ -284,6 +277,7 @@ class FrameAssembler:
         self._waiting.clear()
         self._waiting_bytes = 0
         self._newest_image_ns = None
+        self._freshness.reset()
         self._refuse(BackwardJump.reason, message)
 
     def _refuse(self, reason: str, message: str) -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from umad_patrol.config import Settings
 from umad_patrol.errors import BagError, CameraError, ImageError, LocalizationError
-from umad_patrol.frames.assembler import BAD_CLOUD, BAD_POSE, Cloud, FrameAssembler
+from umad_patrol.frames.assembler import BAD_CLOUD, BAD_POSE, FrameAssembler
+from umad_patrol.frames.items import Cloud
 from umad_patrol.io import bags
 from umad_patrol.io.messages import frame_name
 from umad_patrol.records import Frame
