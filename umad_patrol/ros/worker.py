@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import queue
+import sys
 import threading
 from collections.abc import Callable, Generator
 from typing import Any
@@ -15,6 +16,7 @@ log = logging.getLogger(__name__)
 
 LOOK_S = 0.1  # how long a stop or a job may take to be seen
 TICK_S = 0.005  # how long an executor that awaits a job sleeps at a time
+SWITCH_S = 0.001  # a callback that waits for the interpreter gets it from the worker this soon; Python's default is 5 ms
 INTERNAL = "internal error"
 
 
@@ -58,6 +60,7 @@ class Worker:
         self._frames, self._work, self._fault, self._alive = frames, work, fault, alive
         self._jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
         self._stop = threading.Event()
+        sys.setswitchinterval(SWITCH_S)
         self._thread = threading.Thread(target=self._run, name="umad_patrol worker", daemon=True)
         self._thread.start()
 
