@@ -106,9 +106,10 @@ class PatrolNode(LifecycleNode):
             raise ConfigError("parameter map is empty: give the folder of a reference map (umad-patrol teach makes one)")
         self.get_logger().info(f"loading map {path}")
         from umad_patrol.pipeline import Pipeline
+        from umad_patrol.ros.worker import gently
 
         self._pipeline = Pipeline.open(path, settings)
-        self._pipeline.warm_up()
+        gently(self._pipeline.warm_up)
         self._outputs = Outputs(self, self.get_parameter("map_frame").value)
         self._state = "inactive"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import queue
 import sys
 import threading
@@ -17,7 +18,25 @@ log = logging.getLogger(__name__)
 LOOK_S = 0.1  # how long a stop or a job may take to be seen
 TICK_S = 0.005  # how long an executor that awaits a job sleeps at a time
 SWITCH_S = 0.001  # a callback that waits for the interpreter gets it from the worker this soon; Python's default is 5 ms
+NICE = 5  # the work on pictures gives way to the callbacks, and to the drivers of the robot
 INTERNAL = "internal error"
+
+
+def gently(work: Callable[[], Any]) -> Any:
+    """Do something in a thread of low priority, and wait for it: the threads that it starts for good have that too."""
+    job = Job(work)
+    thread = threading.Thread(target=lambda: (step_back(), job.run()), name="umad_patrol gently")
+    thread.start()
+    thread.join()
+    return job.result()
+
+
+def step_back() -> None:
+    """Let other threads and processes of the robot go before this thread; what it starts afterwards does so too (Linux)."""
+    try:
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
+    except OSError:  # not allowed here: then it works as all others do
+        pass
 
 
 class Job:
@@ -44,6 +63,10 @@ class Job:
     def __await__(self) -> Generator[None, None, Any]:
         while not self._done.wait(TICK_S):  # rclpy calls again at once what yields: without the wait it would spin
             yield
+        return self.result()
+
+    def result(self) -> Any:
+        """What came of it. Raises what it raised."""
         if self._error is not None:
             raise self._error
         return self._result
@@ -78,6 +101,7 @@ class Worker:
             self._jobs.get().give_up()
 
     def _run(self) -> None:
+        step_back()
         while not self._stop.is_set():
             try:
                 while not self._jobs.empty():
