@@ -213,9 +213,10 @@ class Pipeline:
         self._watch.reset_time()
 
     def warm_up(self) -> None:
-        """Compare a keyframe with itself, so that the first frame of the patrol takes no longer than the others."""
+        """Compare a keyframe with itself, in every thread, so that the first frame of the patrol takes no longer than the others."""
         reference = self.map.reference(0)
-        self.comparer.compare(Frame(reference.stamp_ns, reference.image, reference.camera, reference.map_T_camera), [reference])
+        self.comparer.compare(Frame(reference.stamp_ns, reference.image, reference.camera, reference.map_T_camera),
+                              [reference] * self.settings.retrieve.references)
 
     def dismiss(self, alert_id: str) -> Alert | None:
         """Mark an alert as fine and remember that in the map; None if there is none. Raises MapError where the map cannot be written."""
