@@ -72,7 +72,8 @@ def test_soak(ros, launch, route_settings, tmp_path):
     warm = float(np.median(memory[int(WARM * SOAK):int(WARM * SOAK) + tenth]))
     grown = float(np.median(memory[-tenth:])) / warm - 1
     print(json.dumps({"frames": SOAK, "size": SIZE, "lost": lost, "hz": round(1e3 / np.mean(latencies), 1), "latency_ms_first": round(first, 1),
-                      "latency_ms_last": round(last, 1), "memory_mb_warm": round(warm, 1), "grown_percent": round(100 * grown, 2)}))
+                      "latency_ms_last": round(last, 1), "memory_mb_warm": round(warm, 1), "grown_percent": round(100 * grown, 2), "by_tenths":
+                      [(round(float(np.median(memory[i:i + tenth])), 1), round(float(np.median(latencies[i:i + tenth])), 1)) for i in range(0, SOAK, tenth)]}))
     assert node.stop(signal.SIGINT) == 0
     if SOAK >= 5000:
         assert grown < 0.02 and abs(last / first - 1) < 0.10

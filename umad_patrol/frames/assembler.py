@@ -25,6 +25,7 @@ from umad_patrol.records import Camera, Frame, Pose
 
 log = logging.getLogger(__name__)
 
+LIVE_POSES = 2000  # ten seconds of a quick localization: a live picture that waits longer is refused
 LOOK_S = 0.02  # how often is looked whether a picture has waited long enough
 LONGEST = 400  # characters of a refusal: what a message says of itself may be long
 WAITING, WAITING_BYTES = 1000, 200_000_000  # messages that may wait at once: JPEGs for half a minute, raw pictures for two seconds
@@ -46,7 +47,7 @@ class FrameAssembler:
                  clock: Callable[[], float] = time.monotonic):
         self._input = settings.input
         self._max_wait_s, self._newest_only, self._clock = max_wait_s, newest_only, clock
-        self._poses = PoseBuffer()
+        self._poses = PoseBuffer(LIVE_POSES) if newest_only else PoseBuffer()
         self._unsure: tuple[int, str] | None = None  # the last pose that was no localization: when, and why
         self._camera: Camera | None = load_camera(self._input.camera_file) if self._input.camera_file else None
         self._camera_message: tuple | None = None
