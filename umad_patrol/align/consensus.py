@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-_REFITS = 8
+_REFITS, _ROUGH_REFITS = 8, 2
 _CANDIDATES = 3      # hypotheses that are refined before the best is taken
 _SUREST = 0.2        # share of the matches that the first samples are drawn from
 _SETTLED_PX = 0.01
@@ -38,13 +38,14 @@ def most_spread(levels: int) -> float:
 
 
 def find(matches: np.ndarray, size: tuple[int, int], *, hypotheses: int = 400, inlier_px: float = 3.0, levels: int = 4,
-         generator: np.random.Generator | None = None) -> Consensus | None:
+         generator: np.random.Generator | None = None, rough: bool = False) -> Consensus | None:
     """The homography of `matches` `(N, 4)` (xr yr xq yq) whose inliers are spread widest over the query picture of `size`.
 
     Draws `hypotheses` samples of four, all at once, from `generator` (seeded with 0 if None): the first from the fifth
     of the matches that comes first, the last from all, so it pays to give the surest first (PROSAC, Chum and Matas 2005).
     Samples that would mirror or fold are dropped; of equal spreads the one with more inliers is better. The best are
-    fitted to their inliers by reweighted least squares until these settle. None where no four matches agree on anything.
+    fitted to their inliers by reweighted least squares until these settle, or twice where `rough` is enough. None where no
+    four matches agree on anything.
     """
     matches = np.asarray(matches, np.float64).reshape(-1, 4)
     if len(matches) < 4:
@@ -56,7 +57,8 @@ def find(matches: np.ndarray, size: tuple[int, int], *, hypotheses: int = 400, i
     H = fit(p[samples], q[samples])
     inside = transfer_error(H, p, q) < inlier_px
     rank = np.lexsort((inside.sum(axis=1), _spread(inside, _cells(q, size, levels), levels)))[::-1]
-    settled = [_judged(h, matches, size, inlier_px, levels) for h in _settle(H[rank[:_CANDIDATES]], p, q, inlier_px)]
+    best = _settle(H[rank[:_CANDIDATES]], p, q, inlier_px, _ROUGH_REFITS if rough else _REFITS)
+    settled = [_judged(h, matches, size, inlier_px, levels) for h in best]
     return max((c for c in settled if c), key=lambda c: (c.spread, int(c.inliers.sum()), -c.residual_px), default=None)
 
 
@@ -69,14 +71,14 @@ def refine(H: np.ndarray, matches: np.ndarray, size: tuple[int, int], *, inlier_
     return _judged(settled[0], matches, size, inlier_px, levels)
 
 
-def _settle(H: np.ndarray, p: np.ndarray, q: np.ndarray, inlier_px: float) -> np.ndarray:
+def _settle(H: np.ndarray, p: np.ndarray, q: np.ndarray, inlier_px: float, refits: int = _REFITS) -> np.ndarray:
     """Homographies `(M, 3, 3)`, each fitted to the matches it explains, again and again until they settle.
 
     Matches weigh less the worse they fit (Tukey's biweight with its cut at `inlier_px`).
     """
     lifted = np.column_stack([p, np.ones(len(p))]).T
     error = np.minimum(transfer_error(H, p, q), inlier_px)
-    for _ in range(_REFITS):
+    for _ in range(refits):
         weights = (1.0 - (error / inlier_px) ** 2) ** 2
         depth = (H[:, 2:] / H[:, 2:, 2:] @ lifted)[:, 0]
         H = fit(p, q, weights / depth ** 2)

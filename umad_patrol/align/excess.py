@@ -31,13 +31,14 @@ def of_cloud(known: Geometry, at: np.ndarray) -> Samples:
     """What the cloud of the geometry tells of the nodes `at` `(h, w, 2)`: the nearest of the points that fall on each."""
     if known.cloud is None or not len(known.cloud):
         return Samples(np.zeros((0, 2)), np.zeros(0))
-    points = known.cloud @ known.query_T_reference[:3, :3].T + known.query_T_reference[:3, 3]
-    points = points[(points[:, 2] > _NEAREST_M) & (points[:, 2] < _FARTHEST_M)]
-    pixels = points @ known.K_query.T
-    pixels = pixels[:, :2] / pixels[:, 2:]
+    T = known.query_T_reference
+    x, y, z = (sum(T[i, j] * known.cloud[:, j] for j in range(3)) + T[i, 3] for i in range(3))
+    ahead = (z > _NEAREST_M) & (z < _FARTHEST_M)
+    x, y, z = x[ahead], y[ahead], z[ahead]
+    pixels = np.stack([known.K_query[i, 0] * x / z + known.K_query[i, 1] * y / z + known.K_query[i, 2] for i in range(2)], axis=-1)
     nodes = np.rint(node_of(pixels))
-    inside = ((nodes >= 0) & (nodes < at.shape[1::-1])).all(axis=1)
-    excess = 1.0 / points[inside, 2] - known.ground_inverse_depth(pixels[inside])
+    inside = (nodes[:, 0] >= 0) & (nodes[:, 0] < at.shape[1]) & (nodes[:, 1] >= 0) & (nodes[:, 1] < at.shape[0])
+    excess = 1.0 / z[inside] - known.ground_inverse_depth(pixels[inside])
     column, row = nodes[inside].astype(np.intp).T
     nearest = np.full(at.shape[:2], -np.inf)
     np.maximum.at(nearest, (row, column), np.where(excess < _FLAT, 0.0, excess))

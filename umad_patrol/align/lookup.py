@@ -26,8 +26,19 @@ def node_of(pixels: np.ndarray) -> np.ndarray:
 
 def clean(lookup: np.ndarray) -> np.ndarray:
     """A lookup with NOWHERE in place of NaN and of what is far outside of any picture."""
-    lost = ~(np.abs(lookup) < -NOWHERE).all(axis=-1, keepdims=True)
-    return np.where(lost, NOWHERE, lookup)
+    x, y = lookup[..., 0], lookup[..., 1]
+    lost = ~((np.abs(x) < -NOWHERE) & (np.abs(y) < -NOWHERE))
+    return np.where(lost[..., None], NOWHERE, lookup) if lost.any() else lookup
+
+
+def of_homography(query_H_reference: np.ndarray, size: tuple[int, int], reference_size: tuple[int, int]) -> np.ndarray:
+    """What a homography shows in a query picture of `size`, as a lookup; NOWHERE behind the reference camera."""
+    H = np.asarray(query_H_reference, np.float64)
+    middle = H[2, :2] @ ((np.array(reference_size) - 1) / 2) + H[2, 2]
+    at, inverse = nodes(size), np.linalg.inv(H) * (-1.0 if middle < 0 else 1.0)
+    x, y, z = (row[0] * at[..., 0] + (row[1] * at[..., 1] + row[2]) for row in inverse)
+    z = np.where(z > 1e-9, z, np.nan)
+    return clean(np.stack([x / z, y / z], axis=-1))
 
 
 def full(lookup: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -35,6 +46,20 @@ def full(lookup: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     width, height = size
     wide = cv2.resize(lookup.astype(np.float32), None, fx=STEP, fy=STEP, interpolation=cv2.INTER_LINEAR)
     return wide[STEP:STEP + height, STEP:STEP + width]
+
+
+def inside(lookup: np.ndarray, size: tuple[int, int], reference_size: tuple[int, int], tolerance_px: float = 0.0) -> np.ndarray:
+    """Where `(H, W)` bool a query of `size` lies between the outermost pixel centres of a reference picture.
+
+    How far inside is told by the nodes and linear between them; where two borders meet that leaves out a little too much.
+    """
+    width, height = size
+    x, y = lookup[..., 0], lookup[..., 1]
+    margin = np.minimum(np.minimum(x, reference_size[0] - 1 - x), np.minimum(y, reference_size[1] - 1 - y)).astype(np.float32)
+    if margin.min() >= -tolerance_px:
+        return np.ones((height, width), bool)
+    wide = cv2.resize(margin, None, fx=STEP, fy=STEP, interpolation=cv2.INTER_LINEAR)
+    return wide[STEP:STEP + height, STEP:STEP + width] >= -tolerance_px
 
 
 def sample(lookup: np.ndarray, points: np.ndarray) -> np.ndarray:
@@ -59,5 +84,6 @@ def resampled(field: np.ndarray, query_S_other: np.ndarray, size: tuple[int, int
 
 def overlap(lookup: np.ndarray, reference_size: tuple[int, int]) -> float:
     """The share of the query that lies on a reference picture of `reference_size` (width, height), 0 to 1; every other node is asked."""
-    inner = lookup[1:-1:2, 1:-1:2]
-    return float(((inner > -0.5) & (inner < np.array(reference_size) - 0.5)).all(axis=-1).mean())
+    x, y = lookup[1:-1:2, 1:-1:2, 0], lookup[1:-1:2, 1:-1:2, 1]
+    seen = (x > -0.5) & (x < reference_size[0] - 0.5) & (y > -0.5) & (y < reference_size[1] - 0.5)
+    return np.count_nonzero(seen) / seen.size

@@ -14,7 +14,7 @@ from umad_patrol.config import AlignSettings
 from umad_patrol.records import Features
 
 _CORNER_BLOCK = 5    # neighbourhood of the corner measure
-_CORNERS, _MANY_CORNERS, _COARSE_CORNERS = 400, 1200, 220
+_CORNERS, _MANY_CORNERS, _COARSE_CORNERS = 400, 1200, 200
 _HALF = np.diag([0.5, 0.5, 1.0])   # cv2.pyrDown keeps the even pixels: own = 2 * coarse
 
 

@@ -53,12 +53,12 @@ class Geometry:
         """Inverse depth `(...)` of bare ground at query pixels `(..., 2)`; 0 from the horizon up."""
         plane = transform_plane(self.query_T_reference, self.ground)
         row = -(plane[:3] @ np.linalg.inv(self.K_query)) / plane[3]
-        return np.maximum(pixels @ row[:2] + row[2], 0.0)
+        return np.maximum(_row(row, pixels[..., 0], pixels[..., 1]), 0.0)
 
     def seen(self, pixels: np.ndarray, inverse_depth: np.ndarray) -> np.ndarray:
         """The reference pixels `(..., 2)` that show what query pixels `(..., 2)` show, at that inverse depth; NaN behind the camera."""
         turned, moved = self._epipolar
-        x, y, z = np.moveaxis(pixels @ turned[:, :2].T + turned[:, 2] + inverse_depth[..., None] * moved, -1, 0)
+        x, y, z = (_row(a, pixels[..., 0], pixels[..., 1]) + b * inverse_depth for a, b in zip(turned, moved))
         z = np.where(z > 1e-9, z, np.nan)
         return np.stack([x / z, y / z], axis=-1)
 
@@ -75,6 +75,11 @@ class Geometry:
         """`A` `(3, 3)` and `b` `(3,)`: the query pixel x at inverse depth r is seen at A (x, y, 1) + r b in the reference."""
         back = se3.inverse(self.query_T_reference)
         return self.K_reference @ back[:3, :3] @ np.linalg.inv(self.K_query), self.K_reference @ back[:3, 3]
+
+
+def _row(of: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """A matrix's row times (x, y, 1), one by one: a matrix product of so many short vectors would wake BLAS's threads for nothing."""
+    return of[0] * x + (of[1] * y + of[2])
 
 
 def check(reference: Reference, query_camera: Camera, map_T_camera: np.ndarray) -> None:

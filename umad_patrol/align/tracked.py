@@ -21,7 +21,7 @@ def estimate(query: Picture, reference: Picture, first_H: np.ndarray, settings: 
     """Lay `reference` on `query`, beginning with the homography `first_H` `(3, 3)`."""
     matches = _followed(query.coarse, query.coarse_corners, query.coarse_S_picture, reference.coarse, reference.coarse_S_picture,
                         first_H, _COARSE_WINDOW, _COARSE_LEVELS)
-    found = consensus.find(matches, query.size, hypotheses=_HYPOTHESES, inlier_px=settings.inlier_px, levels=settings.levels)
+    found = consensus.find(matches, query.size, hypotheses=_HYPOTHESES, inlier_px=settings.inlier_px, levels=settings.levels, rough=True)
     if found is None:
         return Estimate(first_H, "tracked", matches=len(matches))
     return finer(query, reference, consensus_estimate(found, matches, "tracked"), settings)

@@ -50,20 +50,16 @@ def lay(picture: np.ndarray, query_H_reference: np.ndarray, size: tuple[int, int
         lookup: np.ndarray | None = None) -> tuple[torch.Tensor, torch.Tensor]:
     """`warp` of a BGR picture `(H, W, 3)` uint8 to a tensor on `device`.
 
-    On a CPU OpenCV warps the bytes, in a tenth of the time: within 0.8 grey levels of Kornia in 99 of 100 pixels, most of
-    which is the rounding to bytes. Raises as `warp` does.
+    On a CPU OpenCV warps the bytes, in a fraction of the time, a homography too by a lookup: within 0.8 grey levels of Kornia in
+    99 of 100 pixels, most of which is the rounding to bytes. Raises as `warp` does.
     """
     if device.type != "cpu":
         return warp(to_tensor(picture, device), query_H_reference, size, lookup)
     check(picture.shape[:2], query_H_reference, size)
     reference_size = picture.shape[1::-1]
-    if lookup is None:
-        H = np.asarray(query_H_reference, np.float64)
-        return to_tensor(cv2.warpPerspective(picture, H, size, flags=cv2.INTER_LINEAR), device), _sees(H, reference_size, size, device)
-    seen = grids.full(lookup, size)
-    last = [side - 1 + _TOLERANCE_PX for side in reference_size]
-    valid = cv2.inRange(seen, (-_TOLERANCE_PX, -_TOLERANCE_PX, 0, 0), (*last, 0, 0)) > 0
-    return to_tensor(cv2.remap(picture, seen, None, cv2.INTER_LINEAR), device), torch.from_numpy(valid)[None, None]
+    grid = grids.of_homography(query_H_reference, size, reference_size) if lookup is None else lookup
+    warped = cv2.remap(picture, grids.full(grid, size), None, cv2.INTER_LINEAR)
+    return to_tensor(warped, device), torch.from_numpy(grids.inside(grid, size, reference_size, _TOLERANCE_PX))[None, None]
 
 
 def check(shape: tuple[int, ...], query_H_reference: np.ndarray, size: tuple[int, int]) -> None:
