@@ -109,6 +109,10 @@ class Comparer:
             mask, regions = find_regions(score_map, self._settings.detect)
         return Comparison(usable[0].alignment, usable[0].reference, score_map, mask, regions)
 
+    def retune(self, settings: Settings) -> None:
+        """Cut regions by other settings from the next frame on; aligner and detector stay as they were made."""
+        self._settings = settings
+
     def close(self) -> None:
         """End the threads."""
         if self._threads is not None:
@@ -233,7 +237,8 @@ class Pipeline:
 
     def retune(self, settings: Settings) -> None:
         """Go by other settings of retrieval, regions and alerts from the next frame on."""
-        self.settings = self.comparer._settings = settings
+        self.settings = settings
+        self.comparer.retune(settings)
         self._retriever = Retriever(self.map, settings.retrieve)
         self._watch.retune(settings)
 
