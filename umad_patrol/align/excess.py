@@ -54,7 +54,7 @@ def spread(known: Geometry, at: np.ndarray, points: Samples, cloud: Samples) -> 
     shape, field = at.shape[:2], np.zeros(at.shape[:2], np.float32)
     bare = _bareness(known, at)
     total, count = _gathered(points, shape, 1.0)
-    for reach in _REACHES:
+    for reach in _REACHES if len(points.excess) else _REACHES[-1:]:
         if reach == _REACHES[-1]:
             of_cloud_total, of_cloud_count = _gathered(cloud, shape, _CLOUD)
             total, count = total + of_cloud_total, count + of_cloud_count

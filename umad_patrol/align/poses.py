@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
 from umad_patrol.config import AlignSettings
@@ -135,17 +134,28 @@ def refined(known: Geometry, matches: np.ndarray, settings: AlignSettings, inlie
 
 def _ground_homographies(known: Geometry, changes: np.ndarray) -> np.ndarray:
     """`_moved(known, change).ground_H` of all `changes` `(M, 8)` at once, but for the scale."""
-    moved = [_moved(known, change) for change in changes]
-    motion, n = np.stack([m.query_T_reference for m in moved]), np.stack([m.ground[:3] for m in moved])
-    flat = motion[:, :3, :3] - motion[:, :3, 3:] * (n / known.ground[3])[:, None]
-    return known.K_query @ flat @ np.linalg.inv(known.K_reference)
+    turn, tilt = _rotations(changes[:, :3]), _rotations(np.insert(changes[:, 6:], 1, 0.0, axis=1))
+    R, t = known.query_T_reference[:3, :3], known.query_T_reference[:3, 3]
+    moved = (turn @ t + changes[:, 3:6])[:, :, None] * (tilt @ known.ground[:3] / known.ground[3])[:, None]
+    return known.K_query @ (turn @ R - moved) @ np.linalg.inv(known.K_reference)
 
 
 def _moved(known: Geometry, change: np.ndarray) -> Geometry:
     """`known` with the query camera turned by `change[:3]` and moved by `[3:6]`, the ground tilted by `[6:]` about the camera's x and z."""
     T = np.eye(4)
-    T[:3, :3] = cv2.Rodrigues(change[:3])[0]
-    T[:3, 3] = change[3:6]
-    tilt = cv2.Rodrigues(np.array([change[6], 0.0, change[7]]))[0]
+    T[:3, :3], T[:3, 3] = _rotations(change[None, :3])[0], change[3:6]
+    tilt = _rotations(np.array([[change[6], 0.0, change[7]]]))[0]
     return dataclasses.replace(known, query_T_reference=T @ known.query_T_reference,
                                ground=np.append(tilt @ known.ground[:3], known.ground[3]))
+
+
+def _rotations(vectors: np.ndarray) -> np.ndarray:
+    """The rotations `(M, 3, 3)` about vectors `(M, 3)` by their lengths in radians (Rodrigues)."""
+    angle = np.linalg.norm(vectors, axis=1)[:, None, None]
+    x, y, z = vectors.T
+    o = np.zeros_like(x)
+    cross = np.stack([o, -z, y, z, o, -x, -y, x, o], axis=-1).reshape(-1, 3, 3)
+    small = angle < 1e-8
+    angle = np.where(small, 1.0, angle)
+    return (np.eye(3) + np.where(small, 1.0, np.sin(angle) / angle) * cross
+            + np.where(small, 0.5, (1.0 - np.cos(angle)) / angle ** 2) * cross @ cross)
