@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from street_scene import CAMERA, GROUND, correspondences, keyframe, pose
+from street_scene import CAMERA, correspondences, keyframe, pose
 
 from umad_patrol.align.poses import Geometry, geometry, refined
 from umad_patrol.config import AlignSettings
@@ -79,4 +79,3 @@ def test_no_ground_no_geometry_and_a_camera_in_the_ground_neither():
     assert geometry(keyframe(pose(), np.zeros((400, 640, 3), np.uint8), ground=None), CAMERA, pose()) is None
     assert geometry(keyframe(pose(height=0.0), np.zeros((400, 640, 3), np.uint8)), CAMERA, pose()) is None
     assert isinstance(known(pose(), pose()), Geometry) and known(pose(), pose()).ground[3] == pytest.approx(0.7)
-    assert GROUND[2] == 1

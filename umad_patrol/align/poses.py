@@ -124,7 +124,9 @@ def refined(known: Geometry, matches: np.ndarray, settings: AlignSettings, inlie
         moved = _ground_homographies(known, trials) @ p
         error = np.nan_to_num(moved[:, :2] / np.where(np.abs(moved[:, 2:]) < 1e-9, np.nan, moved[:, 2:]) - q, nan=np.inf)
         here = np.nan_to_num(error[0], posinf=0.0)
-        J = np.nan_to_num((error[1:] - error[0]) / _STEPS[:, None, None], posinf=0.0, neginf=0.0).reshape(8, -1) if anew else J
+        if anew:
+            slopes = (error[1:] - error[0]) / _STEPS[:, None, None]
+            J = np.nan_to_num(slopes, posinf=0.0, neginf=0.0).reshape(8, -1)
         weight = np.clip(1.0 - (np.linalg.norm(error[0], axis=0) / (cut * inlier_px)) ** 2, 0.0, None) ** 2
         weighted = J * np.tile(weight, 2)
         A = weighted @ J.T + np.diag(sigmas ** -2)

@@ -36,7 +36,7 @@ from umad_patrol.evaluate.pairs import LAYERS, Pair, find_pairs, read_points
 from umad_patrol.evaluate.pme import pme, pme_of, summary
 from umad_patrol.io.images import write_image
 from umad_patrol.pipeline import choose_device
-from umad_patrol.records import Alignment, Reference
+from umad_patrol.records import Alignment
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
