@@ -87,3 +87,15 @@ class SimulationError(PatrolError):
     """A simulated patrol cannot be made as asked, or its folder is taken."""
 
     reason = "bad simulation"
+
+
+class TrainingError(PatrolError):
+    """Training cannot begin or go on: no data, no teacher, a checkpoint of another run."""
+
+    reason = "cannot train"
+
+
+class WeightsError(DetectorError):
+    """Weights are missing, damaged or of another network."""
+
+    reason = "bad weights"

@@ -1,0 +1,1 @@
+"""The change network: trained, shipped with the package."""

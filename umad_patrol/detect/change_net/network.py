@@ -1,0 +1,99 @@
+"""The change network: one encoder for both pictures, what differs at three strides, a light decoder, a score map a class."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from umad_patrol.detect.change_net.encoder import STRIDES, WIDTHS, Bottleneck, Encoder, convolved
+from umad_patrol.records import ANOMALY, DYNAMIC
+
+CHANGED = "changed"
+CLASSES = (ANOMALY, DYNAMIC, CHANGED)
+SIDE = STRIDES[-1]      # sides of the pictures are multiples of this
+OUTPUT_STRIDE = 2
+REACH = (1, 2, 1)       # cells searched either way at each stride: 4, 16 and 16 px
+MATCHED = 16            # channels that are correlated
+WIDTH = 48              # channels of the decoder
+PRIOR = 0.02            # share of changed pixels that an untrained network says
+
+
+class Difference(nn.Module):
+    """What the query's and the reference's features at one stride say together: `(N, WIDTH, h, w)`.
+
+    Both, their absolute difference, the cosine of a projection of both at the same place and the largest one within
+    `reach` cells, and the valid mask. Where the reference is not valid the two count as equal.
+    """
+
+    def __init__(self, channels: int, reach: int, correlated: bool = True) -> None:
+        super().__init__()
+        self.project = nn.Conv2d(channels, MATCHED, 1, bias=False) if correlated else None
+        self.mix = convolved(3 * channels + (2 if correlated else 0) + 1, WIDTH, 1)
+        self._reach = reach
+
+    def forward(self, query: torch.Tensor, reference: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
+        reference = torch.where(valid > 0.5, reference, query)
+        parts = [query, reference, (query - reference).abs()]
+        if self.project is not None:
+            parts.append(correlation(self.project(query), self.project(reference), self._reach))
+        return self.mix(torch.cat([*parts, valid], 1))
+
+
+def correlation(query: torch.Tensor, reference: torch.Tensor, reach: int) -> torch.Tensor:
+    """Cosine of features `(N, C, h, w)` at the same place and the largest within `reach` cells either way: `(N, 2, h, w)`."""
+    query, reference = F.normalize(query, dim=1), F.normalize(reference, dim=1)
+    height, width = query.shape[-2:]
+    around = F.pad(reference, [reach] * 4, mode="replicate")
+    here = (query * reference).sum(1, keepdim=True)
+    best = here
+    for row in range(2 * reach + 1):
+        for column in range(2 * reach + 1):
+            if (row, column) != (reach, reach):
+                shifted = around[..., row:row + height, column:column + width]
+                best = torch.maximum(best, (query * shifted).sum(1, keepdim=True))
+    return torch.cat([here, best], 1)
+
+
+class ChangeNet(nn.Module):
+    """Pictures `(N, 3, H, W)` RGB in [0, 1] and a valid mask `(N, 1, H, W)` of 0 and 1 to logits `(N, 3, H/2, W/2)`, CLASSES in order.
+
+    Sides are multiples of SIDE. `encode` and `compare` are the two halves of `forward`, for who keeps a reference's features.
+    `correlated` false leaves the correlation out, to measure what it brings.
+    """
+
+    def __init__(self, correlated: bool = True) -> None:
+        super().__init__()
+        self.encoder = Encoder()
+        self.differences = nn.ModuleList(Difference(width, reach, correlated) for width, reach in zip(WIDTHS, REACH))
+        self.context = nn.Sequential(*(Bottleneck(WIDTH, WIDTH, 3, within=5) for _ in range(3)))
+        self.smooth = nn.ModuleList(Bottleneck(WIDTH, WIDTH, 2, before=3) for _ in STRIDES[:2])
+        self.out = nn.Sequential(convolved(WIDTH, WIDTH, 3, groups=WIDTH), nn.Conv2d(WIDTH, len(CLASSES) * 4, 1))
+        nn.init.constant_(self.out[-1].bias, float(torch.logit(torch.tensor(PRIOR))))
+
+    def encode(self, pictures: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Features at the strides 4, 8 and 16."""
+        return self.encoder(pictures)
+
+    def compare(self, query: tuple[torch.Tensor, ...], reference: tuple[torch.Tensor, ...], valid: torch.Tensor) -> torch.Tensor:
+        """Logits from the features of two pictures and the valid mask at full size."""
+        fourth, eighth, last = (difference(q, r, _least(valid, stride)) for difference, q, r, stride in
+                                zip(self.differences, query, reference, STRIDES))
+        x = self.context(last)
+        x = self.smooth[1](eighth + _doubled(x))
+        x = self.smooth[0](fourth + _doubled(x))
+        return F.pixel_shuffle(self.out(x), 2)
+
+    def forward(self, query: torch.Tensor, reference: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
+        count = query.shape[0]
+        both = self.encode(torch.cat([query, reference]))
+        return self.compare(tuple(f[:count] for f in both), tuple(f[count:] for f in both), valid)
+
+
+def _least(mask: torch.Tensor, stride: int) -> torch.Tensor:
+    """A mask of 0 and 1 by cells: 1 only where all of the cell is."""
+    return 1 - F.max_pool2d(1 - mask, stride)
+
+
+def _doubled(x: torch.Tensor) -> torch.Tensor:
+    return F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)

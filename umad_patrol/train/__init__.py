@@ -1,0 +1,1 @@
+"""Training of the change network: data engine, distillation, losses, the loop."""

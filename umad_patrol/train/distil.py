@@ -1,0 +1,68 @@
+"""The encoder's first lessons: to say of a photograph in any light what a frozen teacher says of it as it was taken."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from umad_patrol.detect.change_net.encoder import WIDTHS, Encoder
+from umad_patrol.train.photometric import photometric
+from umad_patrol.train.photos import Photo
+from umad_patrol.train.teacher import Teacher
+
+CROP_PX = 256
+SEMANTIC = 1.0      # weight of the teacher's classes against its features
+
+
+class Crops(torch.utils.data.Dataset):
+    """Item i: a crop of a photograph as it is and as another light would show it, each `(3, CROP_PX, CROP_PX)` float32."""
+
+    def __init__(self, photos: list[Photo], seed: int, length: int) -> None:
+        self._photos, self._seed, self._length = photos, seed, length
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, torch.Tensor]:
+        rng = np.random.default_rng((self._seed, 1, index))
+        clean = crop(self._photos[int(rng.integers(len(self._photos)))].image, CROP_PX, rng)
+        return _tensor(clean), _tensor(photometric(clean, rng))
+
+
+def crop(image: np.ndarray, side: int, rng: np.random.Generator) -> np.ndarray:
+    """A square of a picture at 0.6 to 1.6 times its scale, mirrored every other time, float32 in [0, 1]."""
+    height, width = image.shape[:2]
+    span = int(min(height, width, side / np.exp(rng.uniform(np.log(0.6), np.log(1.6)))))
+    top, left = int(rng.integers(height - span + 1)), int(rng.integers(width - span + 1))
+    part = image[top:top + span, left:left + span]
+    part = cv2.resize(part, (side, side), interpolation=cv2.INTER_AREA if span > side else cv2.INTER_LINEAR)
+    part = part[:, ::-1] if rng.random() < 0.5 else part
+    return part.astype(np.float32) * np.float32(1 / 255)
+
+
+class Student(nn.Module):
+    """The encoder with a projection onto each of the teacher's feature maps and onto its classes; only the encoder is kept."""
+
+    def __init__(self, encoder: Encoder, teacher_widths: tuple[int, ...], classes: int = 21) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.projections = nn.ModuleList(nn.Conv2d(width, target, 1) for width, target in zip(WIDTHS, teacher_widths))
+        self.classify = nn.Conv2d(WIDTHS[-1], classes, 1)
+
+    def loss(self, pictures: torch.Tensor, teacher: Teacher, clean: torch.Tensor) -> torch.Tensor:
+        """Cosine and squared distance to the teacher's features and divergence from its classes, on the clean pictures."""
+        features = self.encoder(pictures)
+        total = pictures.new_zeros(())
+        for mine, project, target in zip(features, self.projections, teacher.features(clean)):
+            said = project(mine)
+            scale = target.std((0, 2, 3), keepdim=True) + 1e-3
+            total = total + (1 - F.cosine_similarity(said, target, dim=1)).mean() + 0.2 * F.smooth_l1_loss(said / scale, target / scale)
+        truth = F.avg_pool2d(teacher.classes(clean), 16).clone()
+        return total + SEMANTIC * -(truth * self.classify(features[-1]).log_softmax(1)).sum(1).mean()
+
+
+def _tensor(image: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))

@@ -1,0 +1,43 @@
+"""What light, lens and encoding do to a picture of which nothing has changed. Pictures `(H, W, 3)` float32 RGB in [0, 1]."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+
+def photometric(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Exposure, white balance, gamma, a wash of light, blur, noise, JPEG: each at random, some left out."""
+    gains = rng.uniform(0.55, 1.5) * rng.uniform(0.82, 1.2, 3)
+    curve = np.linspace(0, 1, 256)[:, None] * gains + rng.uniform(-0.06, 0.06)
+    curve = np.clip(curve, 0, 1) ** rng.uniform(0.65, 1.5)
+    if rng.random() < 0.3:
+        curve = 0.5 + (curve - 0.5) * rng.uniform(0.6, 1.3)
+    table = (np.clip(curve, 0, 1) * 255).astype(np.uint8)[None]
+    image = cv2.LUT((image * 255).astype(np.uint8), table)
+    if rng.random() < 0.35:
+        image = blur(image, rng)
+    image = cv2.add(image, noise(image.shape, rng), dtype=cv2.CV_8U) if rng.random() < 0.7 else image
+    if rng.random() < 0.6:
+        _, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(40, 96))])
+        image = cv2.imdecode(data, cv2.IMREAD_COLOR)
+    return image.astype(np.float32) * np.float32(1 / 255)
+
+
+def blur(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Out of focus, or moved while exposed."""
+    if rng.random() < 0.6:
+        return cv2.GaussianBlur(image, (0, 0), rng.uniform(0.3, 1.4))
+    length, angle = int(rng.integers(3, 8)), rng.uniform(0, np.pi)
+    kernel = np.zeros((9, 9), np.float32)
+    step = np.array([np.cos(angle), np.sin(angle)]) * length / 2
+    cv2.line(kernel, tuple(np.int32(np.round(4 - step))), tuple(np.int32(np.round(4 + step))), 1.0)
+    return cv2.filter2D(image, -1, kernel / kernel.sum())
+
+
+def noise(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+    """Sensor noise in grey levels `shape` int16, sometimes of grains wider than a pixel."""
+    grain = 2 if rng.random() < 0.3 else 1
+    small = rng.standard_normal((shape[0] // grain + 1, shape[1] // grain + 1, shape[2]), np.float32) * rng.uniform(0.5, 8)
+    full = small if grain == 1 else cv2.resize(small, None, fx=grain, fy=grain, interpolation=cv2.INTER_LINEAR)
+    return full[:shape[0], :shape[1]].astype(np.int16)
