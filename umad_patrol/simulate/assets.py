@@ -48,6 +48,18 @@ class Shelf:
         model = fit[int(rng.integers(len(fit)))]
         return model.name, self._load(model)
 
+    def models(self, kind: str) -> list[Model]:
+        """All models of a class."""
+        return list(self._models.get(kind, []))
+
+    def geometry(self, model: Model) -> tuple[np.ndarray, np.ndarray, np.ndarray | None, np.ndarray]:
+        """Vertices `(V, 3)`, faces `(F, 3)`, uv `(V, 2)` or None, and picture `(h, w, 3)` uint8 RGB of a model. Raises SimulationError."""
+        loaded, vertices, faces = self._opened(model)
+        image, uv = _painted(loaded)
+        if image is None:
+            return vertices, faces, None, np.full((2, 2, 3), np.round(_main_color(loaded) ** (1 / 2.2) * 255), np.uint8)
+        return vertices, faces, uv, image
+
     def grounds(self, rng: np.random.Generator) -> dict[int, Picture]:
         """Pictures for pavement, pavers and lawn, by the number of the material."""
         found = {}
@@ -64,7 +76,8 @@ class Shelf:
         except ImageError as error:
             raise SimulationError(f"asset {error}") from error
 
-    def _load(self, model: Model) -> Mesh:
+    def _opened(self, model: Model) -> tuple[Any, np.ndarray, np.ndarray]:
+        """The loaded file, its vertices and its faces."""
         path = self.folder / model.file
         try:
             loaded = _trimesh().load(path, force="mesh", process=False)
@@ -75,6 +88,10 @@ class Shelf:
             ) from error
         if not len(faces) or not np.isfinite(vertices).all():
             raise SimulationError(f"asset {path} holds no usable triangles; take it out of MANIFEST.csv")
+        return loaded, vertices, faces
+
+    def _load(self, model: Model) -> Mesh:
+        loaded, vertices, faces = self._opened(model)
         image, uv = _painted(loaded)
         if image is None:
             return make(vertices, faces, _main_color(loaded), m.MATTE)

@@ -14,7 +14,6 @@ from umad_patrol.train.photos import Photo
 from umad_patrol.train.teacher import Teacher
 
 CROP_PX = 256
-SEMANTIC = 1.0      # weight of the teacher's classes against its features
 
 
 class Crops(torch.utils.data.Dataset):
@@ -29,7 +28,7 @@ class Crops(torch.utils.data.Dataset):
     def __getitem__(self, index: int) -> tuple[torch.Tensor, torch.Tensor]:
         rng = np.random.default_rng((self._seed, 1, index))
         clean = crop(self._photos[int(rng.integers(len(self._photos)))].image, CROP_PX, rng)
-        return _tensor(clean), _tensor(photometric(clean, rng))
+        return _tensor(clean), _tensor(photometric(clean, rng).astype(np.float32) / 255)
 
 
 def crop(image: np.ndarray, side: int, rng: np.random.Generator) -> np.ndarray:
@@ -44,24 +43,22 @@ def crop(image: np.ndarray, side: int, rng: np.random.Generator) -> np.ndarray:
 
 
 class Student(nn.Module):
-    """The encoder with a projection onto each of the teacher's feature maps and onto its classes; only the encoder is kept."""
+    """The encoder with a projection onto each of the teacher's feature maps; only the encoder is kept."""
 
-    def __init__(self, encoder: Encoder, teacher_widths: tuple[int, ...], classes: int = 21) -> None:
+    def __init__(self, encoder: Encoder, teacher_widths: tuple[int, ...]) -> None:
         super().__init__()
         self.encoder = encoder
         self.projections = nn.ModuleList(nn.Conv2d(width, target, 1) for width, target in zip(WIDTHS, teacher_widths))
-        self.classify = nn.Conv2d(WIDTHS[-1], classes, 1)
 
     def loss(self, pictures: torch.Tensor, teacher: Teacher, clean: torch.Tensor) -> torch.Tensor:
-        """Cosine and squared distance to the teacher's features and divergence from its classes, on the clean pictures."""
+        """Angle and distance to the teacher's features of the clean pictures."""
         features = self.encoder(pictures)
         total = pictures.new_zeros(())
         for mine, project, target in zip(features, self.projections, teacher.features(clean)):
             said = project(mine)
             scale = target.std((0, 2, 3), keepdim=True) + 1e-3
             total = total + (1 - F.cosine_similarity(said, target, dim=1)).mean() + 0.2 * F.smooth_l1_loss(said / scale, target / scale)
-        truth = F.avg_pool2d(teacher.classes(clean), 16).clone()
-        return total + SEMANTIC * -(truth * self.classify(features[-1]).log_softmax(1)).sum(1).mean()
+        return total
 
 
 def _tensor(image: np.ndarray) -> torch.Tensor:

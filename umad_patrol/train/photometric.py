@@ -1,4 +1,4 @@
-"""What light, lens and encoding do to a picture of which nothing has changed. Pictures `(H, W, 3)` float32 RGB in [0, 1]."""
+"""What a camera and its encoding do to a picture of which nothing has changed."""
 
 from __future__ import annotations
 
@@ -7,21 +7,24 @@ import numpy as np
 
 
 def photometric(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Exposure, white balance, gamma, a wash of light, blur, noise, JPEG: each at random, some left out."""
-    gains = rng.uniform(0.55, 1.5) * rng.uniform(0.82, 1.2, 3)
+    """Exposure, white balance, gamma, contrast, blur, noise, JPEG, each at random, some left out.
+
+    From `(H, W, 3)` float32 RGB in [0, 1] to uint8.
+    """
+    gains = rng.uniform(0.65, 1.4) * rng.uniform(0.88, 1.14, 3)
     curve = np.linspace(0, 1, 256)[:, None] * gains + rng.uniform(-0.06, 0.06)
-    curve = np.clip(curve, 0, 1) ** rng.uniform(0.65, 1.5)
+    curve = np.clip(curve, 0, 1) ** rng.uniform(0.75, 1.35)
     if rng.random() < 0.3:
         curve = 0.5 + (curve - 0.5) * rng.uniform(0.6, 1.3)
     table = (np.clip(curve, 0, 1) * 255).astype(np.uint8)[None]
-    image = cv2.LUT((image * 255).astype(np.uint8), table)
+    image = cv2.LUT(cv2.convertScaleAbs(image, alpha=255), table)
     if rng.random() < 0.35:
         image = blur(image, rng)
     image = cv2.add(image, noise(image.shape, rng), dtype=cv2.CV_8U) if rng.random() < 0.7 else image
     if rng.random() < 0.6:
         _, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(40, 96))])
         image = cv2.imdecode(data, cv2.IMREAD_COLOR)
-    return image.astype(np.float32) * np.float32(1 / 255)
+    return image
 
 
 def blur(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -38,6 +41,8 @@ def blur(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 def noise(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
     """Sensor noise in grey levels `shape` int16, sometimes of grains wider than a pixel."""
     grain = 2 if rng.random() < 0.3 else 1
-    small = rng.standard_normal((shape[0] // grain + 1, shape[1] // grain + 1, shape[2]), np.float32) * rng.uniform(0.5, 8)
+    small = np.empty((shape[0] // grain + 1, shape[1] // grain + 1, shape[2]), np.int16)
+    cv2.setRNGSeed(int(rng.integers(2**31)))
+    cv2.randn(small, (0, 0, 0), (rng.uniform(0.5, 8),) * 3)
     full = small if grain == 1 else cv2.resize(small, None, fx=grain, fy=grain, interpolation=cv2.INTER_LINEAR)
-    return full[:shape[0], :shape[1]].astype(np.int16)
+    return full[:shape[0], :shape[1]]

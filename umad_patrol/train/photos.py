@@ -23,12 +23,13 @@ HELD_OUT = 0.1      # share of the places that validation has to itself
 
 @dataclass(frozen=True, eq=False)
 class Photo:
-    """A picture `(H, W, 3)` uint8 RGB, where its road lies `(H, W)` uint8 if that is known, and the name of its place."""
+    """A picture `(H, W, 3)` uint8 RGB, the name of its place and, where known, its road and its people and vehicles `(H, W)` uint8."""
 
     path: Path
     image: np.ndarray
     road: np.ndarray | None
     place: str
+    dynamic: np.ndarray | None = None
 
     @property
     def held_out(self) -> bool:

@@ -1,0 +1,242 @@
+"""The data engine: pairs made of one photograph, with things that are new, gone, moved or swapped, people and vehicles,
+and with everything that must not alarm."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+import torch
+
+from umad_patrol.detect.change_net.network import CLASSES
+from umad_patrol.train import paste, weather
+from umad_patrol.train.photometric import photometric
+from umad_patrol.train.photos import Photo
+from umad_patrol.train.residual import laid, residual_lookup, with_border
+from umad_patrol.train.sprites import PERSON, THING, Sprite
+from umad_patrol.train.view import View, height_px, random_foot, random_view
+
+SIDE_PX = 320
+SMALLEST_PX, LARGEST_THING_PX, LARGEST_DYNAMIC_PX = 6, 130, 260
+SEEN_PX = 10                    # fewer pixels of a thing are not asked for
+SURELY, PERHAPS = 150, 40       # of 255: what a photograph shows is taken for a person or vehicle, is left open
+MOVED_WEIGHT = 0.3              # whether a thing is new or moved is often unknowable
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """How often what happens. `shadows` false and `dynamic` false leave those out, to measure what they bring."""
+
+    things: tuple[float, ...] = (0.22, 0.26, 0.24, 0.16, 0.12)      # none, one, two… new things
+    standing: tuple[float, ...] = (0.4, 0.3, 0.2, 0.1)              # none, one… things in both
+    removed: float = 0.25
+    moved: float = 0.12
+    swapped: float = 0.1
+    people: float = 0.5
+    shadow: float = 0.6
+    shadows: bool = True
+    dynamic: bool = True
+
+
+@dataclass(eq=False)
+class Picture:
+    """One of the two pictures as it grows: `image` `(S, S, 3)` float32 and what has happened where, `(S, S)` bool or float each."""
+
+    image: np.ndarray
+    anomaly: np.ndarray
+    dynamic: np.ndarray
+    changed: np.ndarray
+    tiny: np.ndarray
+    moved: np.ndarray
+    sun: paste.Sun
+
+    @classmethod
+    def of(cls, view: View, sun: paste.Sun) -> Picture:
+        """A picture that shows the view as it is."""
+        empty = [np.zeros(view.dynamic.shape, bool) for _ in range(4)]
+        return cls(view.image.copy(), empty[0], view.dynamic.astype(np.float32) / 255, *empty[1:], sun)
+
+    def covered(self, mask: np.ndarray) -> None:
+        """What `mask` covers shows nothing else any more."""
+        for plane in (self.anomaly, self.dynamic, self.changed, self.tiny, self.moved):
+            plane[mask] = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """A pair and its truth: pictures `(S, S, 3)` uint8 RGB, `valid` `(S, S)` bool, `target` and `weight` `(3, S, S)` float32, CLASSES in order."""
+
+    query: np.ndarray
+    reference: np.ndarray
+    valid: np.ndarray
+    target: np.ndarray
+    weight: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class PairMaker:
+    """Makes pairs of photographs and sprites."""
+
+    photos: list[Photo]
+    sprites: list[Sprite]
+    mixture: Mixture = field(default_factory=Mixture)
+    side: int = SIDE_PX
+
+    def make(self, rng: np.random.Generator) -> Sample:
+        """A pair, the same for the same state of `rng`."""
+        view = random_view(self._any(self.photos, rng), self.side, rng)
+        query, reference = (Picture.of(view, paste.Sun.random(rng)) for _ in range(2))
+        _Events(self, view, query, reference, rng).happen()
+        for picture in (query, reference):
+            self._weather(picture.image, rng)
+        return _finished(query, reference, rng)
+
+    def kind(self, *kinds: str) -> list[Sprite]:
+        """The sprites of these kinds."""
+        return [sprite for sprite in self.sprites if sprite.kind in kinds]
+
+    def _weather(self, image: np.ndarray, rng: np.random.Generator) -> None:
+        mixture = self.mixture
+        chances = ((mixture.shadow if mixture.shadows else 0.0, lambda: weather.shadows(image, self.sprites, rng)), (0.5, lambda: weather.wash(image, rng)),
+                   (0.15, lambda: weather.wet(image, rng)), (0.12, lambda: weather.leaves(image, rng)), (0.2, lambda: weather.glare(image, rng)),
+                   (0.1, lambda: weather.dirt(image, rng)))
+        for chance, change in chances:
+            if rng.random() < chance:
+                change()
+        np.clip(image, 0, 1, out=image)
+
+    @staticmethod
+    def _any(items: list, rng: np.random.Generator):
+        return items[int(rng.integers(len(items)))]
+
+
+class _Events:
+    """What happens between reference and query in one view."""
+
+    def __init__(self, maker: PairMaker, view: View, query: Picture, reference: Picture, rng: np.random.Generator) -> None:
+        self._maker, self._view, self._query, self._reference, self._rng = maker, view, query, reference, rng
+        self._things = maker.kind(THING)
+        self._dynamic = [s for s in maker.sprites if s.dynamic]
+
+    def happen(self) -> None:
+        rng, mixture = self._rng, self._maker.mixture
+        for _ in range(_count(mixture.standing, rng)):
+            self._stands()
+        for chance, event in ((mixture.removed, self._removed), (mixture.moved, self._moved), (mixture.swapped, self._swapped)):
+            if rng.random() < chance:
+                event()
+        for _ in range(_count(mixture.things, rng)):
+            self._new()
+        if mixture.dynamic and rng.random() < mixture.people:
+            for _ in range(int(rng.integers(1, 4))):
+                self._passes()
+
+    def _stands(self) -> None:
+        """In both, a few pixels apart: what alignment leaves of a thing that stands off the ground's plane."""
+        sprite = self._maker._any(self._maker.sprites, self._rng)
+        image, foot = self._placed(sprite)
+        shift = np.clip(self._rng.normal(0, (3, 1)), -10, 10)
+        for picture, place in ((self._query, foot), (self._reference, (foot[0] + shift[0], foot[1] + shift[1]))):
+            mask = self._drawn(picture, image, place)
+            picture.dynamic[mask] = float(sprite.dynamic)
+
+    def _new(self) -> None:
+        image, foot = self._placed(self._maker._any(self._things, self._rng))
+        mask = self._drawn(self._query, image, foot)
+        (self._query.anomaly if mask.sum() >= SEEN_PX else self._query.tiny)[mask] = True
+
+    def _removed(self) -> None:
+        image, foot = self._placed(self._maker._any(self._things, self._rng))
+        self._reference.changed[self._drawn(self._reference, image, foot)] = True
+
+    def _moved(self) -> None:
+        image, foot = self._placed(self._maker._any(self._things, self._rng))
+        mask = self._drawn(self._reference, image, foot)
+        self._reference.changed[mask] = True
+        away = self._rng.uniform(0.6, 2.5) * image.shape[1] * self._rng.choice([-1, 1])
+        mask = self._drawn(self._query, image, (foot[0] + away, foot[1] + self._rng.normal(0, 4)))
+        self._query.changed[mask] = True
+        self._query.moved[mask] = True
+
+    def _swapped(self) -> None:
+        before, foot = self._placed(self._maker._any(self._things, self._rng))
+        self._reference.changed[self._drawn(self._reference, before, foot)] = True
+        sprite = self._maker._any(self._things, self._rng)
+        after = paste.sized(sprite, float(np.clip(before.shape[0] * self._rng.uniform(0.6, 1.6), SMALLEST_PX, LARGEST_THING_PX)), self._rng)
+        self._query.anomaly[self._drawn(self._query, after, foot)] = True
+
+    def _passes(self) -> None:
+        picture = self._query if self._rng.random() < 0.6 else self._reference
+        people = [s for s in self._dynamic if s.kind == PERSON]
+        sprite = self._maker._any(people if people and self._rng.random() < 0.6 else self._dynamic, self._rng)
+        image, foot = self._placed(sprite)
+        picture.dynamic[self._drawn(picture, image, foot)] = 1
+
+    def _placed(self, sprite: Sprite) -> tuple[np.ndarray, tuple[float, float]]:
+        foot = random_foot(self._view, self._rng)
+        smallest, largest = (2 * SMALLEST_PX, LARGEST_DYNAMIC_PX) if sprite.dynamic else (SMALLEST_PX, LARGEST_THING_PX)
+        high = height_px(self._view, foot, sprite.height_m, smallest, largest, self._rng)
+        image = paste.sized(sprite, high, self._rng, self._texture() if not sprite.dynamic and self._rng.random() < 0.3 else None)
+        return self._lit(image, foot), foot
+
+    def _texture(self) -> np.ndarray:
+        """A patch of another photograph."""
+        photo = self._maker._any(self._maker.photos, self._rng).image
+        size = int(self._rng.integers(16, 120))
+        y, x = (int(self._rng.integers(side - size)) for side in photo.shape[:2])
+        return photo[y:y + size, x:x + size].astype(np.float32) / 255
+
+    def _lit(self, image: np.ndarray, foot: tuple[float, float]) -> np.ndarray:
+        """As bright, by half, as the photograph is where it is put."""
+        side = self._view.image.shape[0]
+        y, x = int(np.clip(foot[1], 8, side - 8)), int(np.clip(foot[0], 8, side - 8))
+        light = float(self._view.image[y - 8:y + 8, x - 8:x + 8].mean())
+        return np.dstack([np.clip(image[..., :3] * np.clip((light / 0.5) ** 0.5, 0.5, 1.3), 0, 1), image[..., 3:]])
+
+    def _drawn(self, picture: Picture, image: np.ndarray, foot: tuple[float, float]) -> np.ndarray:
+        mask = paste.drawn(picture.image, image, foot, picture.sun, self._rng)
+        picture.covered(mask)
+        return mask
+
+
+def _finished(query: Picture, reference: Picture, rng: np.random.Generator) -> Sample:
+    """The pictures as the cameras give them, the reference laid on the query, and the truth of the pair."""
+    q, r = photometric(query.image, rng), photometric(reference.image, rng)
+    lookup = with_border(residual_lookup(q.shape[:2], rng), rng)
+    valid = laid(np.ones(q.shape[:2], np.uint8), lookup, smooth=False) > 0
+    gone = laid(reference.changed.astype(np.float32), lookup)
+    passed = laid(reference.dynamic, lookup)
+    dynamic = np.maximum(query.dynamic, passed)
+    anomaly, changed = query.anomaly, query.changed | (gone > 0.5)
+    weight = np.ones((len(CLASSES), *valid.shape), np.float32) * valid
+    weight[0][query.tiny] = 0
+    weight[0][query.moved] *= MOVED_WEIGHT
+    weight[1][(dynamic > PERHAPS / 255) & (dynamic < SURELY / 255)] = 0
+    target = np.stack([anomaly, dynamic >= SURELY / 255, changed]).astype(np.float32)
+    return Sample(q, laid(r, lookup), valid, target, weight)
+
+
+def _count(chances: tuple[float, ...], rng: np.random.Generator) -> int:
+    return int(rng.choice(len(chances), p=np.array(chances) / sum(chances)))
+
+
+class Pairs(torch.utils.data.Dataset):
+    """Item i of a run with a seed: always the same pair, so that a run that was cut off goes on as if it had not been."""
+
+    def __init__(self, maker: PairMaker, seed: int, length: int, start: int = 0) -> None:
+        self._maker, self._seed, self._length, self._start = maker, seed, length, start
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, ...]:
+        """Query, reference `(3, S, S)` uint8, valid `(1, S, S)`, target and weight `(3, S, S)` float32."""
+        cv2.setNumThreads(1)
+        return tensors(self._maker.make(np.random.default_rng((self._seed, 2, self._start + index))))
+
+
+def tensors(sample: Sample) -> tuple[torch.Tensor, ...]:
+    """A sample as tensors, channels first."""
+    pictures = (torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))) for image in (sample.query, sample.reference))
+    return *pictures, torch.from_numpy(sample.valid)[None].float(), torch.from_numpy(sample.target), torch.from_numpy(sample.weight)

@@ -1,0 +1,119 @@
+"""What comes and goes on a route without being a thing: shadows, washes of light, glare, wet patches, leaves, dirt on the lens.
+
+Each works on a picture `(H, W, 3)` float32 RGB in [0, 1], in place.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from umad_patrol.train.paste import Sun, cast
+from umad_patrol.train.sprites import Sprite
+
+LEAF_PX = 4
+
+
+def shadows(image: np.ndarray, sprites: list[Sprite], rng: np.random.Generator) -> None:
+    """One to four cast shadows: of houses, poles, foliage, or of things and people outside the picture."""
+    shade = np.ones(image.shape[:2], np.float32)
+    for _ in range(int(rng.integers(1, 5))):
+        kind = rng.random()
+        if kind < 0.3:
+            _cast_by_sprite(shade, sprites, rng)
+        else:
+            mask = _polygon(shade.shape, rng) if kind < 0.6 else _straight(shade.shape, rng) if kind < 0.8 else _foliage(shade.shape, rng)
+            shade *= 1 - mask * rng.uniform(0.2, 0.7)
+    tint = np.array([rng.uniform(0.95, 1.06), 1.0, rng.uniform(0.85, 1.03)], np.float32)   # the sky lights a shadow: bluer
+    image *= shade[..., None] ** tint
+
+
+def wash(image: np.ndarray, rng: np.random.Generator) -> None:
+    """Light that falls off to one side, and large soft patches of it."""
+    height, width = image.shape[:2]
+    small = rng.normal(0, rng.uniform(0.05, 0.3), (3, 4)).astype(np.float32) + np.linspace(-1, 1, 4, dtype=np.float32) * rng.uniform(-0.4, 0.4)
+    field = np.exp(cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC))
+    warm = rng.uniform(-0.1, 0.1)
+    image *= field[..., None] * np.array([1 + warm, 1.0, 1 - warm], np.float32)
+
+
+def glare(image: np.ndarray, rng: np.random.Generator) -> None:
+    """Bright spots and upright streaks, as the sun or lamps leave on smooth ground and in the lens."""
+    height, width = image.shape[:2]
+    for _ in range(int(rng.integers(1, 4))):
+        axes = rng.uniform(4, 60), rng.uniform(4, 60) * rng.choice([1, 3])
+        x, y = rng.uniform(0, width), rng.uniform(0, height)
+        spot = np.exp(-(((np.arange(width) - x) / axes[0]) ** 2)[None] / 2 - (((np.arange(height) - y) / axes[1]) ** 2)[:, None] / 2)
+        image += (spot * rng.uniform(0.15, 0.9)).astype(np.float32)[..., None]
+
+
+def wet(image: np.ndarray, rng: np.random.Generator) -> None:
+    """Darker patches that mirror a little of what is above them."""
+    mask = _blob(image.shape[:2], rng, rng.uniform(0.5, 3))[..., None]
+    mirror = cv2.GaussianBlur(image[::-1], (0, 0), 3) if rng.random() < 0.5 else image
+    image += mask * ((image * rng.uniform(0.55, 0.9)) * 0.85 + 0.15 * mirror - image)
+
+
+def leaves(image: np.ndarray, rng: np.random.Generator) -> None:
+    """A scatter of specks too small to be things."""
+    height, width = image.shape[:2]
+    middle, spread = rng.uniform(0, 1, 2) * (width, height), rng.uniform(20, 150)
+    colour = np.array([rng.uniform(0.2, 0.8), rng.uniform(0.15, 0.6), rng.uniform(0.05, 0.3)])
+    for x, y in rng.normal(middle, (spread, spread * 0.4), (int(rng.integers(10, 150)), 2)):
+        axes = int(rng.integers(1, LEAF_PX // 2 + 1)), 1
+        cv2.ellipse(image, (int(x), int(y)), axes, rng.uniform(0, 180), 0, 360, (colour * rng.uniform(0.7, 1.3)).tolist(), -1)
+
+
+def dirt(image: np.ndarray, rng: np.random.Generator) -> None:
+    """Soft spots on the lens, darker or milky."""
+    for _ in range(int(rng.integers(1, 4))):
+        mask = _blob(image.shape[:2], rng, rng.uniform(4, 12), 0.15)[..., None] * rng.uniform(0.1, 0.45)
+        image += mask * (rng.uniform(0.1, 0.8) - image)
+
+
+def _cast_by_sprite(shade: np.ndarray, sprites: list[Sprite], rng: np.random.Generator) -> None:
+    sprite = sprites[int(rng.integers(len(sprites)))].image
+    scale = rng.uniform(20, 200) / sprite.shape[0]
+    small = cv2.resize(sprite, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+    sun = Sun(rng.uniform(-2, 2), rng.uniform(-0.8, 0.8), rng.uniform(0.25, 0.7), rng.uniform(0.3, 3))
+    cast(shade, small, (rng.uniform(-0.2, 1.2) * shade.shape[1], rng.uniform(0.1, 1.2) * shade.shape[0]), sun)
+
+
+def _polygon(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
+    count = int(rng.integers(3, 10))
+    angles = np.sort(rng.uniform(0, 2 * np.pi, count))
+    radius = rng.uniform(0.05, 0.5) * max(shape) * rng.uniform(0.4, 1, count)
+    middle = rng.uniform(-0.1, 1.1, 2) * (shape[1], shape[0])
+    corners = middle + np.stack([np.cos(angles) * rng.uniform(0.6, 2.5), np.sin(angles) * rng.uniform(0.2, 1)], 1) * radius[:, None]
+    return _soft(cv2.fillPoly(np.zeros(shape, np.float32), [corners.astype(np.int32)], 1.0), rng)
+
+
+def _straight(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
+    """The edge of a house's shadow, or the two of a pole's."""
+    angle, offset = rng.uniform(0, np.pi), rng.uniform(-0.6, 0.6) * max(shape)
+    width = rng.uniform(2, 25) if rng.random() < 0.5 else 4 * max(shape)
+    rows, columns = (side.astype(np.float32) for side in np.ogrid[:shape[0], :shape[1]])
+    across = (columns - shape[1] / 2) * np.float32(np.cos(angle)) + (rows - shape[0] / 2) * np.float32(np.sin(angle)) - np.float32(offset)
+    return _soft(((across > 0) & (across < width)).astype(np.float32), rng)
+
+
+def _foliage(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
+    grain = rng.uniform(4, 16)
+    small = rng.standard_normal((int(shape[0] / grain) + 3, int(shape[1] / grain) + 3)).astype(np.float32)
+    spots = cv2.resize(small, shape[::-1], interpolation=cv2.INTER_CUBIC) > rng.uniform(-0.3, 0.8)
+    return _soft(spots * _blob(shape, rng, 12, 0.5), rng)
+
+
+def _blob(shape: tuple[int, int], rng: np.random.Generator, softness: float, size: float = 0.3) -> np.ndarray:
+    """A round patch with a ragged edge, 1 inside."""
+    rows, columns = np.ogrid[:shape[0], :shape[1]]
+    x, y = rng.uniform(0, 1, 2) * (shape[1], shape[0])
+    reach = rng.uniform(0.2, 1) * size * max(shape)
+    ragged = cv2.resize(rng.normal(0, 0.35, (8, 8)).astype(np.float32), shape[::-1], interpolation=cv2.INTER_CUBIC)
+    across, down = (((columns - x) / reach) ** 2).astype(np.float32), (((rows - y) / (reach * rng.uniform(0.3, 1))) ** 2).astype(np.float32)
+    distance = np.sqrt(across + down) + ragged
+    return np.clip((1 - distance) * reach / (2 * softness) + 0.5, 0, 1)
+
+
+def _soft(mask: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    return cv2.GaussianBlur(mask.astype(np.float32), (0, 0), np.exp(rng.uniform(np.log(0.4), np.log(6))))
