@@ -21,6 +21,7 @@ SIDE_PX = 320
 SMALLEST_PX, LARGEST_THING_PX, LARGEST_DYNAMIC_PX = 6, 130, 260
 SEEN_PX = 10                    # fewer pixels of a thing are not asked for
 SURELY, PERHAPS = 150, 40       # of 255: what a photograph shows is taken for a person or vehicle, is left open
+HEEDED_PX, MOST_HEED = 900, 6.0 # a thing of this many pixels or more weighs 1 a pixel, a smaller one more
 MOVED_WEIGHT = 0.3              # whether a thing is new or moved is often unknowable
 
 
@@ -41,7 +42,10 @@ class Mixture:
 
 @dataclass(eq=False)
 class Picture:
-    """One of the two pictures as it grows: `image` `(S, S, 3)` float32 and what has happened where, `(S, S)` bool or float each."""
+    """One of the two pictures as it grows: `image` `(S, S, 3)` float32 and what has happened where, `(S, S)` bool or float each.
+
+    `heed` weighs pixels so that small things count as things, not as pixels.
+    """
 
     image: np.ndarray
     anomaly: np.ndarray
@@ -49,18 +53,26 @@ class Picture:
     changed: np.ndarray
     tiny: np.ndarray
     moved: np.ndarray
+    heed: np.ndarray
     sun: paste.Sun
 
     @classmethod
     def of(cls, view: View, sun: paste.Sun) -> Picture:
         """A picture that shows the view as it is."""
         empty = [np.zeros(view.dynamic.shape, bool) for _ in range(4)]
-        return cls(view.image.copy(), empty[0], view.dynamic.astype(np.float32) / 255, *empty[1:], sun)
+        return cls(view.image.copy(), empty[0], view.dynamic.astype(np.float32) / 255, *empty[1:], np.ones(view.dynamic.shape, np.float32), sun)
 
     def covered(self, mask: np.ndarray) -> None:
         """What `mask` covers shows nothing else any more."""
         for plane in (self.anomaly, self.dynamic, self.changed, self.tiny, self.moved):
             plane[mask] = 0
+        self.heed[mask] = 1
+
+    def shows_new(self, mask: np.ndarray) -> None:
+        """A new thing is seen in `mask`; if that is next to nothing it need not be found."""
+        area = int(mask.sum())
+        (self.anomaly if area >= SEEN_PX else self.tiny)[mask] = True
+        self.heed[mask] = np.clip(np.sqrt(HEEDED_PX / max(area, 1)), 1, MOST_HEED)
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,8 +155,7 @@ class _Events:
 
     def _new(self) -> None:
         image, foot = self._placed(self._maker._any(self._things, self._rng))
-        mask = self._drawn(self._query, image, foot)
-        (self._query.anomaly if mask.sum() >= SEEN_PX else self._query.tiny)[mask] = True
+        self._query.shows_new(self._drawn(self._query, image, foot))
 
     def _removed(self) -> None:
         image, foot = self._placed(self._maker._any(self._things, self._rng))
@@ -164,7 +175,7 @@ class _Events:
         self._reference.changed[self._drawn(self._reference, before, foot)] = True
         sprite = self._maker._any(self._things, self._rng)
         after = paste.sized(sprite, float(np.clip(before.shape[0] * self._rng.uniform(0.6, 1.6), SMALLEST_PX, LARGEST_THING_PX)), self._rng)
-        self._query.anomaly[self._drawn(self._query, after, foot)] = True
+        self._query.shows_new(self._drawn(self._query, after, foot))
 
     def _passes(self) -> None:
         picture = self._query if self._rng.random() < 0.6 else self._reference
@@ -210,6 +221,7 @@ def _finished(query: Picture, reference: Picture, rng: np.random.Generator) -> S
     dynamic = np.maximum(query.dynamic, passed)
     anomaly, changed = query.anomaly, query.changed | (gone > 0.5)
     weight = np.ones((len(CLASSES), *valid.shape), np.float32) * valid
+    weight[0] *= query.heed
     weight[0][query.tiny] = 0
     weight[0][query.moved] *= MOVED_WEIGHT
     weight[1][(dynamic > PERHAPS / 255) & (dynamic < SURELY / 255)] = 0

@@ -6,6 +6,7 @@ A shelf of sprites is a folder of RGBA pictures `<kind>_<name>_<view>_<height in
 from __future__ import annotations
 
 import os
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from umad_patrol.train.sprite_render import render
 THING, PERSON, VEHICLE = "thing", "person", "vehicle"
 KINDS = {"anomaly": (THING, 8), "furniture": (THING, 4), "people": (PERSON, 6), "vehicle": (VEHICLE, 6)}   # class of the manifest: kind, views
 LARGEST_PX = 192
+HELD_OUT = 0.12     # share of the models that validation has to itself
 SMALLEST_PX = 24
 
 
@@ -31,6 +33,11 @@ class Sprite:
     name: str
     image: np.ndarray
     height_m: float
+
+    @property
+    def held_out(self) -> bool:
+        """Whether validation, not training, has this model; cut-outs are of training's photographs."""
+        return not self.name.startswith("photo-") and zlib.crc32(self.name.rpartition("-")[0].encode()) / 2**32 < HELD_OUT
 
     @property
     def dynamic(self) -> bool:
