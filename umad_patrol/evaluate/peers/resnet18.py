@@ -17,9 +17,8 @@ class ResNet18(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.stem = conv_bn_relu(3, CHANNELS[0], kernel=7, stride=2)
-        inputs = (CHANNELS[0], *CHANNELS)
-        self.stages = nn.ModuleList(nn.Sequential(ResidualBlock(inputs[i], outputs, stride=1 if i == 0 else 2), ResidualBlock(outputs, outputs))
-                                    for i, outputs in enumerate(CHANNELS))
+        sizes = zip((CHANNELS[0], *CHANNELS), CHANNELS, (1, 2, 2, 2))
+        self.stages = nn.ModuleList(nn.Sequential(ResidualBlock(a, b, stride), ResidualBlock(b, b)) for a, b, stride in sizes)
 
     def forward(self, pictures: torch.Tensor) -> list[torch.Tensor]:
         """`(N, 3, H, W)` to five features: the stem's 64 channels at stride 2, then those of the stages."""
