@@ -25,6 +25,7 @@ VERBS = {
     "detect": "compare one pair of pictures",
     "align": "lay one picture on another",
     "evaluate": "score detection, alignment or its verdict over folders of pairs",
+    "bench": "measure speed, stage by stage and beside published networks",
     "settings": "list every setting with default, range and meaning",
 }
 

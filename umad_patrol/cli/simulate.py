@@ -47,11 +47,11 @@ def run(args: argparse.Namespace) -> dict:
     return summary
 
 
-def size_of(text: str) -> tuple[int, int]:
-    """(width, height) of "1280x720" and the like. Raises SimulationError."""
+def size_of(text: str, option: str = "--size") -> tuple[int, int]:
+    """(width, height) of "1280x720" and the like. Raises SimulationError, naming the option."""
     match = re.fullmatch(r"(\d{1,5})x(\d{1,5})", text.strip().lower())
     if not match:
-        raise SimulationError(f"--size {text!r} is not WIDTHxHEIGHT in pixels, such as 1280x720")
+        raise SimulationError(f"{option} {text!r} is not WIDTHxHEIGHT in pixels, such as 1280x720")
     return int(match[1]), int(match[2])
 
 

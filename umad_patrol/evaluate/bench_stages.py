@@ -1,0 +1,70 @@
+"""The stages from a decoded picture to regions, each by itself, and the whole way as the pipeline goes it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+
+from umad_patrol.align.aligner import Aligner
+from umad_patrol.align.picture import Picture
+from umad_patrol.config import Settings
+from umad_patrol.detect.regions import find_regions
+from umad_patrol.errors import ConfigError
+from umad_patrol.evaluate.bench_pair import BenchPair
+from umad_patrol.io.images import to_tensor
+from umad_patrol.pipeline import Comparer
+from umad_patrol.records import Alignment, ScoreMap
+
+Call = Callable[[], object]
+
+
+def single_stages(pair: BenchPair, settings: Settings, comparer: Comparer) -> dict[str, Call]:
+    """A call a stage, from what the stages before it gave. Raises ConfigError if the pair cannot be compared at its size."""
+    image, aligner, detector = pair.frame.image, comparer.aligner, comparer.detector
+    picture = aligner.prepare(image)
+    alignment = _aligned(pair, aligner, picture)
+    looked_at = [name for name in vars(picture) if name not in ("image", "settings")]  # what alignment has asked of it
+    tensor = to_tensor(image, comparer.device)
+    query, laid = detector.prepare(tensor), detector.prepare(alignment.warped)
+    score_map = ScoreMap(detector.classes, detector.compare(query, laid, alignment.valid), alignment.valid)
+    return {"align: prepare the query": lambda: _prepared(aligner.prepare(image), looked_at),
+            "align: lay a reference": lambda: _align(pair, aligner, picture),
+            "detect: picture to tensor": lambda: to_tensor(image, comparer.device),
+            "detect: prepare a picture": lambda: detector.prepare(tensor),
+            "detect: compare": lambda: detector.compare(query, laid, alignment.valid),
+            "regions": lambda: find_regions(score_map, settings.detect)}
+
+
+def whole_ways(pair: BenchPair, settings: Settings, comparer: Comparer) -> dict[str, Call]:
+    """Frame to regions, with one reference and with as many as the settings say; threads are the comparer's own affair."""
+    counts = sorted({1, settings.retrieve.references})
+    return {f"frame to regions, {count} reference{'s' * (count > 1)}":
+            lambda count=count: comparer.compare(pair.frame, [pair.reference] * count) for count in counts}
+
+
+@torch.inference_mode()
+def network_pictures(pair: BenchPair, settings: Settings, crop: tuple[int, int]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Query and warped reference, their lowest rows of the size `crop` (width, height), `(1, 3, h, w)` float RGB on the CPU."""
+    aligner = Aligner(settings.align)
+    alignment = _aligned(pair, aligner, aligner.prepare(pair.frame.image))
+    width, height = crop
+    return tuple(picture[:, :, -height:, :width].contiguous() for picture in (to_tensor(pair.frame.image), alignment.warped))
+
+
+def _aligned(pair: BenchPair, aligner: Aligner, picture: Picture) -> Alignment:
+    alignment = _align(pair, aligner, picture)
+    if not alignment.comparable:
+        width, height = picture.size
+        raise ConfigError(f"at {width}x{height} the simulated pair cannot be aligned ({alignment.reason}); give a larger --size")
+    return alignment
+
+
+def _align(pair: BenchPair, aligner: Aligner, picture: Picture) -> Alignment:
+    return aligner.align(picture, pair.reference, pair.frame.camera, pair.frame.map_T_camera)
+
+
+def _prepared(picture: Picture, looked_at: list[str]) -> Picture:
+    for name in looked_at:
+        getattr(picture, name)
+    return picture
