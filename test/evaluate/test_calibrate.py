@@ -1,7 +1,9 @@
 """The threshold search, what a run adds up to, and the settings file: pure functions against plain counting."""
 
 import dataclasses
+from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -94,8 +96,6 @@ def result_of(scores, stamp_s=1.0, classes=("anomaly",), reference_s=0.0, image=
 @pytest.mark.parametrize("seed", range(6))
 def test_regions_at_any_threshold_are_those_of_the_floor_that_reach_it(seed):
     rng = np.random.default_rng(seed)
-    import cv2
-
     scores = np.clip(cv2.GaussianBlur(rng.normal(0.2, 1.5, (60, 80)), (0, 0), 2.5) + rng.normal(0, 0.02, (60, 80)), 0, 1)[None]
     settings = with_values(Settings(), {"detect.min_area_px": 5, "detect.close_px": 4, "detect.trim_px": 1}).detect
     gatherer = Gatherer(settings, settings.low_threshold)
@@ -173,8 +173,6 @@ def test_what_a_file_says_is_kept(tmp_path, text):
 
 
 def test_the_shipped_parameters_pass_through(tmp_path):
-    from pathlib import Path
-
     shipped = Path(__file__).parents[2] / "config/patrol.yaml"
     write_settings(tmp_path / "site.yaml", site_tree(with_values(config.load(shipped), {"detect.threshold": 0.3}), ["detect.threshold"], shipped))
     before, after = (yaml.safe_load(path.read_text())["/**"]["ros__parameters"] for path in (shipped, tmp_path / "site.yaml"))
