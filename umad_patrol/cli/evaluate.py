@@ -1,8 +1,9 @@
-"""Score alignment, its verdict, or detection over a folder of pairs.
+"""Score alignment, its verdict, or detection, over a folder of pairs or UMAD-1.0.
 
 example: umad-patrol evaluate alignment pairs/ --sheet before_after.png --json result.json
          umad-patrol evaluate verdict pairs/
          umad-patrol evaluate detection pairs/
+         umad-patrol evaluate umad UMAD-1.0/
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ TARGETS = {
     "alignment": "mean distance in pixels between annotated points and where they are warped to",
     "verdict": "good pairs that are refused, and pairs of different places that are not",
     "detection": "found and false pixels, objects and regions",
+    "umad": "IoU and F1 on UMAD-1.0, VL-CMU-CD or PSCD, beside what is published",
 }
 
 

@@ -22,6 +22,7 @@ VERBS = {
     "teach": "build a reference map from a recording",
     "inspect": "say what a map holds and whether it is sound",
     "replay": "patrol over a recording, offline",
+    "calibrate": "set the threshold for a site from a second run without anomalies",
     "detect": "compare one pair of pictures",
     "align": "lay one picture on another",
     "evaluate": "score detection, alignment or its verdict over folders of pairs",

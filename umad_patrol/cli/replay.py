@@ -15,17 +15,17 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from umad_patrol.alerts.report import write_report
 from umad_patrol.alerts.store import AlertStore
 from umad_patrol.cli.main import settings_of
+from umad_patrol.cli.offline import results_of
 from umad_patrol.cli.results import ResultsBag
 from umad_patrol.errors import StoreError
 from umad_patrol.frames import Recording
 from umad_patrol.io.images import write_image
 from umad_patrol.pipeline import Pipeline
-from umad_patrol.records import COMPARED, Frame, Result
+from umad_patrol.records import COMPARED, Result
 from umad_patrol.reference.map import ReferenceMap
 
 
@@ -49,21 +49,16 @@ def run(args: argparse.Namespace) -> dict:
     if not args.no_masks:
         (out / "masks").mkdir(exist_ok=True)
     pipeline = Pipeline(reference_map, settings, store)
-    rows, statuses, seconds, resets = [], Counter(), [], 0
+    rows, statuses, seconds = [], Counter(), []
     started = time.perf_counter()
-    frames = (event for event in recording.events() if isinstance(event, Frame))
     with ResultsBag(out / "results") as results:
-        for frame in tqdm(frames, total=recording.expected_frames, unit="frame", desc="patrol", disable=None):
-            if recording.resets != resets:
-                resets = recording.resets
-                pipeline.reset_time()
-            result = pipeline.process(frame)
+        for result in results_of(recording, pipeline):
             results.add(result)
             statuses[result.status] += 1
             seconds.append(sum(result.seconds.values()))
             rows.append(_row(result))
             if not args.no_masks and result.status == COMPARED:
-                write_image(out / "masks" / f"{frame.stamp_ns}.png", result.mask)
+                write_image(out / "masks" / f"{result.frame.stamp_ns}.png", result.mask)
     pipeline.close()
     with AlertStore(out, read_only=True) as kept:
         alerts = kept.alerts()

@@ -12,20 +12,24 @@ from umad_patrol.config import Settings
 from umad_patrol.errors import ImageError
 from umad_patrol.io.images import to_tensor
 from umad_patrol.pipeline import Comparer
-from umad_patrol.records import Alignment, Camera, Reference, Region
+from umad_patrol.records import Alignment, Camera, Reference, Region, ScoreMap
 
 SMALLEST_PX = 16
 
 
 @dataclass(frozen=True, eq=False)
 class Compared:
-    """Mask `(H, W)` uint8, regions, the highest score of any class `(H, W)` float32; `alignment` is None where none was asked for."""
+    """Mask `(H, W)` uint8, regions, the highest score of any class `(H, W)` float32; `alignment` is None where none was asked for.
+
+    `score_map` has the classes apart; it is None where the pictures were not comparable.
+    """
 
     mask: np.ndarray
     regions: tuple[Region, ...]
     scores: np.ndarray
     alignment: Alignment | None
     milliseconds: float
+    score_map: ScoreMap | None = None
 
     @property
     def comparable(self) -> bool:
@@ -52,7 +56,8 @@ class PairComparer:
         found = self._comparer.compare_laid(query, [Reference(0, "pair", 0, reference, camera, np.eye(4))], lambda pair: (
             self._comparer.aligner.align(query, pair) if self._align else self._as_it_lies(pair.image, valid)))
         scores = np.zeros(query.shape[:2], np.float32) if found.score_map is None else found.score_map.scores[0].amax(0).cpu().numpy()
-        return Compared(found.mask, found.regions, scores, found.alignment if self._align else None, (time.perf_counter() - start) * 1e3)
+        return Compared(found.mask, found.regions, scores, found.alignment if self._align else None, (time.perf_counter() - start) * 1e3,
+                        found.score_map)
 
     def _as_it_lies(self, reference: np.ndarray, valid: np.ndarray | None) -> Alignment:
         seen = np.ones(reference.shape[:2], bool) if valid is None else valid

@@ -41,6 +41,12 @@ class PixelCounts:
         total = 2 * self.tp + self.fp + self.fn
         return 2 * self.tp / total if total else None
 
+    @property
+    def iou(self) -> float | None:
+        """TP / (TP + FP + FN); None where there is neither truth nor claim."""
+        total = self.tp + self.fp + self.fn
+        return self.tp / total if total else None
+
 
 @dataclass(frozen=True)
 class ObjectCounts:
@@ -112,8 +118,13 @@ def pixel_counts(mask: np.ndarray, labels: np.ndarray, roi: np.ndarray) -> Pixel
 
 def strict_pixel_counts(mask: np.ndarray, labels: np.ndarray, valid: np.ndarray) -> PixelCounts:
     """The paper's way: every valid pixel, anomaly against the rest, without tolerance."""
-    truth = labels & ANOMALY_BIT > 0
-    return PixelCounts(tp=int(np.sum(mask & truth & valid)), fp=int(np.sum(mask & ~truth & valid)), fn=int(np.sum(~mask & truth & valid)))
+    return class_pixel_counts(mask & valid, (labels & ANOMALY_BIT > 0) & valid)
+
+
+def class_pixel_counts(mask: np.ndarray, truth: np.ndarray) -> PixelCounts:
+    """One class against the rest on every pixel, without tolerance."""
+    hit = int(np.count_nonzero(mask & truth))
+    return PixelCounts(tp=hit, fp=int(np.count_nonzero(mask)) - hit, fn=int(np.count_nonzero(truth)) - hit)
 
 
 def object_counts(mask: np.ndarray, labels: np.ndarray, roi: np.ndarray) -> ObjectCounts:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -13,6 +16,7 @@ from umad_patrol.io.images import read_image
 
 _LOG = logging.getLogger(__name__)
 SUFFIXES = (".png", ".jpg", ".jpeg")
+T = TypeVar("T")
 LAYERS = ("ground", "far", "near")  # subsets of a pair's points: on the ground plane, on what stands far away, on what stands near
 
 
@@ -79,6 +83,21 @@ def read_points(path: str | Path) -> np.ndarray:
     if points.ndim != 2 or points.shape[1] != 4 or not np.isfinite(points).all():
         raise DatasetError(f"{path} does not hold four finite numbers (xr yr xq yq) a line, but {points.shape} values")
     return points
+
+
+def thinned(pairs: Iterable[T], every: int = 1, limit: int | None = None) -> list[T]:
+    """Every so many-th pair of those whose queries lie in one folder, and of these at most `limit`, spread evenly over all.
+
+    Pairs of any kind with a `query`. Raises DatasetError for numbers below 1.
+    """
+    if every < 1 or (limit is not None and limit < 1):
+        raise DatasetError(f"every = {every}, limit = {limit}: both are 1 or more")
+    place, kept = Counter(), []
+    for pair in pairs:
+        if place[pair.query.parent] % every == 0:
+            kept.append(pair)
+        place[pair.query.parent] += 1
+    return kept if limit is None or limit >= len(kept) else [kept[i * len(kept) // limit] for i in range(limit)]
 
 
 def _pair(folder: Path) -> Pair | None:

@@ -1,0 +1,25 @@
+"""A recording through the pipeline, frame by frame: what `replay` and `calibrate` have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tqdm import tqdm
+
+from umad_patrol.frames import Recording
+from umad_patrol.pipeline import Pipeline
+from umad_patrol.records import Frame, Result
+
+
+def results_of(recording: Recording, pipeline: Pipeline, says: str = "patrol") -> Iterator[Result]:
+    """The result of every frame of a recording, in the order of time, with a progress bar that `says` what goes on.
+
+    Where time runs backwards the pipeline forgets what depends on it. Raises BagError where the recording is damaged.
+    """
+    frames = (event for event in recording.events() if isinstance(event, Frame))
+    resets = 0
+    for frame in tqdm(frames, total=recording.expected_frames, unit="frame", desc=says, disable=None):
+        if recording.resets != resets:
+            resets = recording.resets
+            pipeline.reset_time()
+        yield pipeline.process(frame)

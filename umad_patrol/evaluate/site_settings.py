@@ -1,0 +1,70 @@
+"""A settings file for a site: what a file of settings says, with some of it changed. The command line and the nodes read it alike."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from umad_patrol.config import Settings, load, values
+from umad_patrol.errors import ConfigError
+
+NODES, PARAMETERS = "/**", "ros__parameters"
+
+
+def site_tree(settings: Settings, changed: Iterable[str], config: str | Path | None = None) -> dict:
+    """A ROS 2 parameter file as a tree: all that the file `config` sets, and the settings named in `changed`, at their values in `settings`.
+
+    What only a node knows (map, output, ...) is kept as it stands in `config`. Raises ConfigError where that cannot be read.
+    """
+    tree = _read(config) if config else {}
+    node = next((name for name, value in tree.items() if isinstance(value, dict) and isinstance(value.get(PARAMETERS), dict)), None)
+    flat: dict[str, Any] = {}
+    _flatten(tree[node][PARAMETERS] if node else tree, "", flat)
+    known = values(settings)
+    flat = {name: known.get(name, value) for name, value in flat.items()} | {name: known[name] for name in changed}
+    nested: dict[str, Any] = {}
+    for name, value in flat.items():
+        _put(nested, name.split("."), list(value) if isinstance(value, tuple) else value)
+    return {**tree, node: {**tree[node], PARAMETERS: nested}} if node else {NODES: {PARAMETERS: nested}}
+
+
+def write_settings(path: str | Path, tree: dict, about: Iterable[str] = ()) -> None:
+    """Write a tree of settings with lines `about` it above, beside first and then renamed; read back before it takes its place.
+
+    Raises ConfigError where it cannot be written.
+    """
+    target = Path(path)
+    beside = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        beside.write_text("".join(f"# {line}\n" for line in about) + yaml.safe_dump(tree, sort_keys=False, allow_unicode=True), encoding="utf-8")
+        load(beside)
+        beside.replace(target)
+    except OSError as error:
+        raise ConfigError(f"cannot write settings {str(target)!r}: {error.strerror}; name a file in a folder that can be written") from error
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _read(config: str | Path) -> dict:
+    load(config)  # says what is wrong with it
+    return yaml.safe_load(Path(config).read_text(encoding="utf-8")) or {}
+
+
+def _flatten(tree: dict, prefix: str, flat: dict[str, Any]) -> None:
+    for key, value in tree.items():
+        if isinstance(value, dict):
+            _flatten(value, f"{prefix}{key}.", flat)
+        else:
+            flat[f"{prefix}{key}"] = value
+
+
+def _put(tree: dict, parts: list[str], value: Any) -> None:
+    if value == []:
+        return  # ROS cannot tell the type of an empty list; it is the default of all that may be one
+    for part in parts[:-1]:
+        tree = tree.setdefault(part, {})
+    tree[parts[-1]] = value
