@@ -22,6 +22,7 @@ SMALLEST_PX, LARGEST_THING_PX, LARGEST_DYNAMIC_PX = 6, 130, 260
 SEEN_PX = 10                    # fewer pixels of a thing are not asked for
 SURELY, PERHAPS = 150, 40       # of 255: what a photograph shows is taken for a person or vehicle, is left open
 HEEDED_PX, MOST_HEED = 900, 6.0 # a thing of this many pixels or more weighs 1 a pixel, a smaller one more
+REAL_SHARE = 0.5                # of the people and vehicles that are put in: cut out of photographs, if there are such
 MOVED_WEIGHT = 0.3              # whether a thing is new or moved is often unknowable
 
 
@@ -179,8 +180,9 @@ class _Events:
 
     def _passes(self) -> None:
         picture = self._query if self._rng.random() < 0.6 else self._reference
-        people = [s for s in self._dynamic if s.kind == PERSON]
-        sprite = self._maker._any(people if people and self._rng.random() < 0.6 else self._dynamic, self._rng)
+        wanted = [s for s in self._dynamic if s.kind == PERSON] if self._rng.random() < 0.65 else self._dynamic
+        real = [s for s in wanted if s.of_photo]
+        sprite = self._maker._any(real if real and self._rng.random() < REAL_SHARE else wanted or self._dynamic, self._rng)
         image, foot = self._placed(sprite)
         picture.dynamic[self._drawn(picture, image, foot)] = 1
 

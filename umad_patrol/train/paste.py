@@ -103,7 +103,7 @@ def sized(sprite: Sprite, height_px: float, rng: np.random.Generator, texture: n
     if texture is not None:
         grey = colour.mean(-1, keepdims=True)
         colour = cv2.resize(texture, size, interpolation=cv2.INTER_AREA) * (0.4 + grey)
-    elif not sprite.dynamic and rng.random() < 0.5 or sprite.dynamic and "photo" not in sprite.name and rng.random() < 0.4:
+    elif rng.random() < (0.2 if sprite.of_photo else 0.5):
         colour = colour[..., rng.permutation(3)] * rng.uniform(0.5, 1.5, 3).astype(np.float32) + rng.uniform(-0.2, 0.2, 3).astype(np.float32)
     colour = colour * rng.uniform(0.55, 1.25)
     return np.dstack([np.clip(colour, 0, 1), image[..., 3:]]).astype(np.float32)

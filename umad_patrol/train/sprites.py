@@ -18,6 +18,7 @@ from umad_patrol.errors import SimulationError, TrainingError
 from umad_patrol.simulate.assets import Model, Shelf
 from umad_patrol.train.sprite_render import render
 
+CUT_OUT = "photo-"
 THING, PERSON, VEHICLE = "thing", "person", "vehicle"
 KINDS = {"anomaly": (THING, 8), "furniture": (THING, 4), "people": (PERSON, 6), "vehicle": (VEHICLE, 6)}   # class of the manifest: kind, views
 LARGEST_PX = 192
@@ -35,9 +36,14 @@ class Sprite:
     height_m: float
 
     @property
+    def of_photo(self) -> bool:
+        """Whether it was cut out of a photograph."""
+        return self.name.startswith(CUT_OUT)
+
+    @property
     def held_out(self) -> bool:
         """Whether validation, not training, has this model; cut-outs are of training's photographs."""
-        return not self.name.startswith("photo-") and zlib.crc32(self.name.rpartition("-")[0].encode()) / 2**32 < HELD_OUT
+        return not self.of_photo and zlib.crc32(self.name.rpartition("-")[0].encode()) / 2**32 < HELD_OUT
 
     @property
     def dynamic(self) -> bool:

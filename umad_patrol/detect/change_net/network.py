@@ -15,33 +15,34 @@ SIDE = STRIDES[-1]      # sides of the pictures are multiples of this
 OUTPUT_STRIDE = 2
 REACH = (1, 2, 1)       # cells searched either way at each stride: 4, 16 and 16 px
 MATCHED = 16            # channels that are correlated
-WIDTH = 48              # channels of the decoder
+DECODED = (32, 48, 64)  # channels of the decoder at each stride
 PRIOR = 0.02            # share of changed pixels that an untrained network says
 
 
 class Difference(nn.Module):
-    """What the query's and the reference's features at one stride say together: `(N, WIDTH, h, w)`.
+    """What the query's and the reference's features at one stride say together: `(N, outward, h, w)`.
 
     Both, their absolute difference, the cosine of a projection of both at the same place and the largest one within
     `reach` cells, and the valid mask. Where the reference is not valid the two count as equal.
     """
 
-    def __init__(self, channels: int, reach: int, correlated: bool = True) -> None:
+    def __init__(self, channels: int, outward: int, reach: int, correlated: bool = True) -> None:
         super().__init__()
         self.project = nn.Conv2d(channels, MATCHED, 1, bias=False) if correlated else None
-        self.mix = convolved(3 * channels + (2 if correlated else 0) + 1, WIDTH, 1)
+        self.mix = convolved(3 * channels + (2 if correlated else 0) + 1, outward, 1)
         self._reach = reach
 
     def forward(self, query: torch.Tensor, reference: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
         reference = torch.where(valid > 0.5, reference, query)
-        parts = [query, reference, (query - reference).abs()]
+        same = [valid]
         if self.project is not None:
-            parts.append(correlation(self.project(query), self.project(reference), self._reach))
-        return self.mix(torch.cat([*parts, valid], 1))
+            same += correlation(self.project(query), self.project(reference), self._reach)
+        few = torch.cat(same, 1).contiguous(memory_format=torch.channels_last)   # or all of the rest would be turned round
+        return self.mix(torch.cat([query, reference, (query - reference).abs(), few], 1))
 
 
-def correlation(query: torch.Tensor, reference: torch.Tensor, reach: int) -> torch.Tensor:
-    """Cosine of features `(N, C, h, w)` at the same place and the largest within `reach` cells either way: `(N, 2, h, w)`."""
+def correlation(query: torch.Tensor, reference: torch.Tensor, reach: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Cosine of features `(N, C, h, w)` at the same place and the largest within `reach` cells either way: `(N, 1, h, w)` each."""
     query, reference = F.normalize(query, dim=1), F.normalize(reference, dim=1)
     height, width = query.shape[-2:]
     around = F.pad(reference, [reach] * 4, mode="replicate")
@@ -52,7 +53,7 @@ def correlation(query: torch.Tensor, reference: torch.Tensor, reach: int) -> tor
             if (row, column) != (reach, reach):
                 shifted = around[..., row:row + height, column:column + width]
                 best = torch.maximum(best, (query * shifted).sum(1, keepdim=True))
-    return torch.cat([here, best], 1)
+    return here, best
 
 
 class ChangeNet(nn.Module):
@@ -65,10 +66,12 @@ class ChangeNet(nn.Module):
     def __init__(self, correlated: bool = True) -> None:
         super().__init__()
         self.encoder = Encoder()
-        self.differences = nn.ModuleList(Difference(width, reach, correlated) for width, reach in zip(WIDTHS, REACH))
-        self.context = nn.Sequential(*(Bottleneck(WIDTH, WIDTH, 3, within=5) for _ in range(3)))
-        self.smooth = nn.ModuleList(Bottleneck(WIDTH, WIDTH, 2, before=3) for _ in STRIDES[:2])
-        self.out = nn.Sequential(convolved(WIDTH, WIDTH, 3, groups=WIDTH), nn.Conv2d(WIDTH, len(CLASSES) * 4, 1))
+        self.differences = nn.ModuleList(Difference(width, out, reach, correlated) for width, out, reach in zip(WIDTHS, DECODED, REACH))
+        fine, middle, coarse = DECODED
+        self.context = nn.Sequential(*(Bottleneck(coarse, coarse, 2, within=5) for _ in range(3)), convolved(coarse, middle, 1, act=False))
+        self.middle = nn.Sequential(Bottleneck(middle, middle, 2, before=3), convolved(middle, fine, 1, act=False))
+        self.fine = nn.Sequential(nn.ReLU(inplace=True), convolved(fine, fine, 3, groups=fine, act=False), convolved(fine, fine, 1))
+        self.out = nn.Sequential(convolved(fine, fine, 3, groups=fine), nn.Conv2d(fine, len(CLASSES) * 4, 1))
         nn.init.constant_(self.out[-1].bias, float(torch.logit(torch.tensor(PRIOR))))
 
     def encode(self, pictures: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -77,22 +80,17 @@ class ChangeNet(nn.Module):
 
     def compare(self, query: tuple[torch.Tensor, ...], reference: tuple[torch.Tensor, ...], valid: torch.Tensor) -> torch.Tensor:
         """Logits from the features of two pictures and the valid mask at full size."""
-        fourth, eighth, last = (difference(q, r, _least(valid, stride)) for difference, q, r, stride in
-                                zip(self.differences, query, reference, STRIDES))
-        x = self.context(last)
-        x = self.smooth[1](eighth + _doubled(x))
-        x = self.smooth[0](fourth + _doubled(x))
-        return F.pixel_shuffle(self.out(x), 2)
+        fine = -F.max_pool2d(-valid, STRIDES[0])
+        middle = -F.max_pool2d(-fine, 2)
+        masks = fine, middle, -F.max_pool2d(-middle, 2)
+        fourth, eighth, last = (difference(q, r, mask) for difference, q, r, mask in zip(self.differences, query, reference, masks))
+        x = self.middle(eighth + _doubled(self.context(last)))
+        return F.pixel_shuffle(self.out(self.fine(fourth + _doubled(x))), 2)
 
     def forward(self, query: torch.Tensor, reference: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
         count = query.shape[0]
         both = self.encode(torch.cat([query, reference]))
         return self.compare(tuple(f[:count] for f in both), tuple(f[count:] for f in both), valid)
-
-
-def _least(mask: torch.Tensor, stride: int) -> torch.Tensor:
-    """A mask of 0 and 1 by cells: 1 only where all of the cell is."""
-    return 1 - F.max_pool2d(1 - mask, stride)
 
 
 def _doubled(x: torch.Tensor) -> torch.Tensor:
