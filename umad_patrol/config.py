@@ -101,16 +101,32 @@ class GradientSettings:
     light: float = setting(0.5, "change of log intensity beyond which no cast shadow explains it", low=0.0, high=10.0)
 
 
+OWN_REGIONS = {
+    "change_net": {"threshold": 0.5, "low_threshold": 0.3, "close_px": 0, "trim_px": 0, "min_area_px": 20},
+    "gradient": {"threshold": 0.6, "low_threshold": 0.15, "close_px": 14, "trim_px": 2, "min_area_px": 40},
+}
+"""How regions are cut from the scores of each detector unless the settings say otherwise."""
+
+
 @dataclass(frozen=True)
 class DetectSettings:
-    detector: str = setting("gradient", "which detector compares the pictures", choices=("gradient",))
-    threshold: float = setting(0.6, "score that a changed region reaches somewhere", low=0.0, high=1.0)
-    low_threshold: float = setting(0.15, "score down to which a changed region spreads", low=0.0, high=1.0)
-    close_px: int = setting(14, "gaps in a region up to this wide are bridged", unit="px", low=0, high=100)
-    trim_px: int = setting(2, "taken off a region all round: the smoothing of edges spreads them outward", unit="px", low=0, high=50)
+    detector: str = setting("change_net", "which detector compares the pictures", choices=("change_net", "gradient"))
+    weights: str = setting("", "safetensors file of change_net; empty: the one of the package")
+    engine: str = setting("auto", "what runs change_net: auto is the fastest that is installed", choices=("auto", "torch", "onnxruntime", "openvino"))
+    above_horizon_px: int = setting(48, "change_net compares from so far above the horizon down", unit="px", low=0, high=10000)
+    threshold: float = setting(0.0, "score that a changed region reaches somewhere; 0: the detector's own", low=0.0, high=1.0)
+    low_threshold: float = setting(0.0, "score down to which a changed region spreads; 0: the detector's own", low=0.0, high=1.0)
+    close_px: int = setting(-1, "gaps in a region up to this wide are bridged; -1: the detector's own", unit="px", low=-1, high=100)
+    trim_px: int = setting(-1, "taken off a region all round; -1: the detector's own", unit="px", low=-1, high=50)
     foot_share: float = setting(0.5, "share of a region's score that the pixels have on which it stands", low=0.0, high=1.0)
-    min_area_px: int = setting(40, "smaller regions are dropped", unit="px", low=1, high=1000000)
+    min_area_px: int = setting(0, "smaller regions are dropped; 0: the detector's own", unit="px", low=0, high=1000000)
     gradient: GradientSettings = field(default_factory=GradientSettings)
+
+    def resolved(self) -> DetectSettings:
+        """With the detector's own values, OWN_REGIONS, where nothing else is said."""
+        unsaid = {"close_px": -1, "trim_px": -1}
+        own = {name: value for name, value in OWN_REGIONS[self.detector].items() if getattr(self, name) == unsaid.get(name, 0)}
+        return dataclasses.replace(self, **own)
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from umad_patrol.detect import make_detector
 from umad_patrol.detect.overlay import overlay
 from umad_patrol.detect.regions import find_regions
 from umad_patrol.errors import ConfigError, ImageError
+from umad_patrol.geometry.camera import horizon_row
 from umad_patrol.io.images import to_tensor
 from umad_patrol.records import (COMPARED, NO_REFERENCE, NOT_COMPARABLE, Alert, Alignment, Frame, Match, Reference, Region,
                                  Result, ScoreMap)
@@ -28,6 +29,9 @@ from umad_patrol.reference.dismissed import add_dismissed, read_dismissed
 from umad_patrol.reference.look import light
 from umad_patrol.reference.map import ReferenceMap
 from umad_patrol.reference.retrieve import Retriever
+
+
+LOWEST_TOP = 0.7    # of the picture's height: where the horizon lies lower all the same, something is wrong with the pose
 
 
 def choose_device(name: str) -> torch.device:
@@ -85,22 +89,26 @@ class Comparer:
         _size(frame.image)
         with watch.stage("features"):
             picture = self.aligner.prepare(frame.image)
+        top = max(0.0, horizon_row(frame.camera, frame.map_T_camera) - self._settings.detect.above_horizon_px)
         return self.compare_laid(frame.image, references, lambda reference: self.aligner.align(
-            picture, reference, frame.camera, frame.map_T_camera), watch)
+            picture, reference, frame.camera, frame.map_T_camera), watch, int(min(top, LOWEST_TOP * frame.image.shape[0])))
 
     def compare_laid(self, image: np.ndarray, references: list[Reference], lay: Callable[[Reference], Alignment],
-                     watch: Stopwatch | None = None) -> Comparison:
-        """Compare a BGR picture with references as `lay` says that they lie on it. Raises ImageError if the picture is none."""
+                     watch: Stopwatch | None = None, top: int = 0) -> Comparison:
+        """Compare a BGR picture, from row `top` down, with references as `lay` says that they lie on it.
+
+        Raises ImageError if the picture is none.
+        """
         _size(image)
         with _one_thread():
-            return self._compared(image, references, lay, watch or Stopwatch())
+            return self._compared(image, references, lay, watch or Stopwatch(), top)
 
     def _compared(self, image: np.ndarray, references: list[Reference], lay: Callable[[Reference], Alignment],
-                  watch: Stopwatch) -> Comparison:
+                  watch: Stopwatch, top: int) -> Comparison:
         with watch.stage("features"):
-            query = self.detector.prepare(to_tensor(image, self.device))
+            query = self.detector.prepare(to_tensor(image, self.device), top)
         with watch.stage("compare"):
-            looks = list(self._each(lambda reference: self._look(query, reference, lay(reference)), references))
+            looks = list(self._each(lambda reference: self._look(query, reference, lay(reference), top), references))
         usable = [look for look in looks if look.alignment.comparable]
         if not usable:
             return Comparison(looks[0].alignment, references[0], None, np.zeros(image.shape[:2], np.uint8), ())
@@ -121,10 +129,10 @@ class Comparer:
     def _each(self, look: Callable[[Reference], _Look], references: list[Reference]) -> Iterable[_Look]:
         return map(look, references) if self._threads is None or len(references) == 1 else self._threads.map(look, references)
 
-    def _look(self, query: Any, reference: Reference, alignment: Alignment) -> _Look:
+    def _look(self, query: Any, reference: Reference, alignment: Alignment, top: int) -> _Look:
         if not alignment.comparable:
             return _Look(reference, alignment, None)
-        scores = self.detector.compare(query, self.detector.prepare(alignment.warped), alignment.valid)
+        scores = self.detector.compare(query, self.detector.prepare(alignment.warped, top), alignment.valid)
         return _Look(reference, alignment, scores)
 
 

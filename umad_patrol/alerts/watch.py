@@ -19,7 +19,7 @@ from umad_patrol.alerts.way import Way
 from umad_patrol.config import Settings
 from umad_patrol.errors import ImageError, StoreError
 from umad_patrol.geometry.plane import UP, through
-from umad_patrol.records import COMPARED, Alert, Dismissed, Result, Sighting
+from umad_patrol.records import ANOMALY, COMPARED, Alert, Dismissed, Result, Sighting
 
 
 class Watch:
@@ -109,7 +109,7 @@ class Watch:
         if ground is None:  # the robot stands on level ground
             ground = through(frame.map_T_camera[:3, 3] - [0.0, 0.0, settings.teach.camera_height_m], UP)
         placed = (place(region, frame.camera, frame.map_T_camera, ground, settings.alerts, valid, self._structure)
-                  for region in join_parts(result.regions))
+                  for region in join_parts([region for region in result.regions if region.class_name == ANOMALY]))
         scene = scene_colour(frame.image)
         return [dataclasses.replace(sighting, look=look_of(frame.image, result.mask, sighting.region, scene))
                 for sighting in placed if sighting is not None]

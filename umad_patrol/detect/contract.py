@@ -23,8 +23,11 @@ class Detector(Protocol):
     classes: tuple[str, ...]
     checksum: str
 
-    def prepare(self, picture: torch.Tensor) -> Any:
-        """What this detector needs of one picture, `(1, 3, H, W)` float32 RGB in [0, 1]. Raises DetectorError."""
+    def prepare(self, picture: torch.Tensor, top: int = 0) -> Any:
+        """What this detector needs of one picture, `(1, 3, H, W)` float32 RGB in [0, 1]. Raises DetectorError.
+
+        Nobody asks for scores of rows above `top`: those may be left out, and are 0 then. Both pictures have the same `top`.
+        """
         ...
 
     def compare(self, query: Any, reference: Any, valid: torch.Tensor) -> torch.Tensor:

@@ -9,7 +9,7 @@ import numpy as np
 
 from umad_patrol.config import DetectSettings
 from umad_patrol.errors import DetectorError
-from umad_patrol.records import DYNAMIC, Region, ScoreMap
+from umad_patrol.records import ANOMALY, Region, ScoreMap
 
 FOOT_ROWS = 3
 
@@ -18,9 +18,10 @@ def find_regions(score_map: ScoreMap, settings: DetectSettings) -> tuple[np.ndar
     """Cut a score map into regions.
 
     Pixels from `low_threshold` up that are connected to one from `threshold` up form a region; it is dropped where
-    smaller than `min_area_px`. Returns the mask `(H, W)` uint8, 255 on just the pixels of the kept regions of every
-    class but "dynamic", and the regions of all classes, best first. Raises DetectorError on planes that fit no class.
+    smaller than `min_area_px`. Returns the mask `(H, W)` uint8, 255 on just the pixels of the kept regions of class
+    "anomaly", and the regions of all classes, best first. Raises DetectorError on planes that fit no class.
     """
+    settings = settings.resolved()
     scores = score_map.scores.detach().float().cpu().numpy()
     if scores.ndim != 4 or scores.shape[:2] != (1, len(score_map.classes)):
         raise DetectorError(f"scores of shape {scores.shape} do not fit the classes {', '.join(score_map.classes)}")
@@ -31,7 +32,7 @@ def find_regions(score_map: ScoreMap, settings: DetectSettings) -> tuple[np.ndar
         for region, inside in _regions(name, plane, valid, settings):
             regions.append(region)
             x, y, width, height = region.box
-            if name != DYNAMIC:
+            if name == ANOMALY:
                 mask[y:y + height, x:x + width][inside] = 255
     return mask, tuple(sorted(regions, key=lambda region: (-region.score, region.box)))
 

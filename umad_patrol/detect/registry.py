@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from umad_patrol.config import DetectSettings
+from umad_patrol.detect.change_net import ChangeNetDetector
 from umad_patrol.detect.contract import Detector
 from umad_patrol.detect.gradient import GradientDetector
 from umad_patrol.errors import DetectorError
@@ -12,7 +13,7 @@ from umad_patrol.errors import DetectorError
 if TYPE_CHECKING:
     import torch
 
-DETECTORS = {"gradient": GradientDetector}
+DETECTORS = {"change_net": ChangeNetDetector, "gradient": GradientDetector}
 
 
 def make_detector(settings: DetectSettings, device: str | torch.device = "cpu") -> Detector:

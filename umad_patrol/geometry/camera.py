@@ -56,6 +56,18 @@ def rays(camera: Camera, pixels: np.ndarray) -> np.ndarray:
     return np.column_stack([pixels, np.ones(len(pixels))]) @ np.linalg.inv(camera.K).T
 
 
+def horizon_row(camera: Camera, map_T_camera: np.ndarray) -> float:
+    """The highest row at which a pinhole camera sees the horizon of level ground (z up in `map`), at either side of the picture.
+
+    -inf where the camera looks steeply down or up, so that no row can be told. What is seen there lies in the directions
+    at right angles to `up`: up . K^-1 (x, y, 1) = 0.
+    """
+    up = np.linalg.inv(camera.K).T @ np.asarray(map_T_camera, np.float64)[2, :3]
+    if abs(up[1]) < abs(up[0]) or up[1] >= 0:   # the camera lies on its side or hangs upside down
+        return -np.inf
+    return float(min(-(up[2] + up[0] * x) / up[1] for x in (0, camera.width - 1)))
+
+
 def scale_camera(camera: Camera, width: int, height: int) -> Camera:
     """The camera of the picture resized to `width` x `height` (pixel centres at integers, as cv2.resize maps them)."""
     if width <= 0 or height <= 0:

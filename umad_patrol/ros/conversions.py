@@ -22,7 +22,7 @@ from umad_patrol.alerts.status import alert_text, alert_values
 from umad_patrol.errors import ImageError
 from umad_patrol.geometry import se3
 from umad_patrol.io.images import to_image
-from umad_patrol.records import DYNAMIC, Alert, Region, Result, ScoreMap
+from umad_patrol.records import ANOMALY, DYNAMIC, Alert, Region, Result, ScoreMap
 
 ACTIVE = "active"
 JPEG_QUALITY = 85
@@ -66,9 +66,8 @@ def jpeg_message(image: np.ndarray, head: Header) -> CompressedImage:
 
 
 def score_image(score_map: ScoreMap) -> np.ndarray:
-    """`(H, W)` float32: the highest score of what counts as new (not of people and vehicles), 0 where nothing was compared."""
-    planes = [i for i, name in enumerate(score_map.classes) if name != DYNAMIC] or [0]
-    scores = score_map.scores[0, planes].amax(dim=0) * score_map.valid[0, 0]
+    """`(H, W)` float32: the score of what is new, 0 where nothing was compared."""
+    scores = score_map.scores[0, score_map.classes.index(ANOMALY)] * score_map.valid[0, 0]
     return scores.float().nan_to_num(0.0).clamp(0.0, 1.0).cpu().numpy()
 
 

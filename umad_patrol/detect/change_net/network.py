@@ -7,9 +7,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from umad_patrol.detect.change_net.encoder import STRIDES, WIDTHS, Bottleneck, Encoder, convolved
-from umad_patrol.records import ANOMALY, DYNAMIC
+from umad_patrol.records import ANOMALY, CHANGED, DYNAMIC
 
-CHANGED = "changed"
 CLASSES = (ANOMALY, DYNAMIC, CHANGED)
 SIDE = STRIDES[-1]      # sides of the pictures are multiples of this
 OUTPUT_STRIDE = 2

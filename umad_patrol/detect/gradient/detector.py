@@ -26,8 +26,8 @@ class GradientDetector:
         self.checksum = _checksum(repr(settings.gradient))
 
     @torch.inference_mode()
-    def prepare(self, picture: torch.Tensor) -> GradientFeatures:
-        """Measure one picture, `(1, 3, H, W)` float RGB in [0, 1]. Raises DetectorError."""
+    def prepare(self, picture: torch.Tensor, top: int = 0) -> GradientFeatures:
+        """Measure one picture, `(1, 3, H, W)` float RGB in [0, 1], all of it whatever `top` says. Raises DetectorError."""
         check_picture(picture)
         return measure(picture, self._settings.noise)
 

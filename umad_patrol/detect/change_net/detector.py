@@ -1,0 +1,63 @@
+"""The detector: the trained change network at the picture's own scale, from the horizon down."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+
+from umad_patrol.config import DetectSettings
+from umad_patrol.detect.change_net.engine import make_engine
+from umad_patrol.detect.change_net.network import CLASSES, SIDE
+from umad_patrol.detect.change_net.weights import SHIPPED, load_weights
+from umad_patrol.detect.contract import check_picture, check_sizes
+
+
+@dataclass(frozen=True, eq=False)
+class Encoded:
+    """The features of a picture of `size` (H, W) from row `top` down, padded to whole cells."""
+
+    features: tuple[torch.Tensor, ...]
+    size: tuple[int, int]
+    top: int
+
+
+class ChangeNetDetector:
+    """What is new, who passes and what has changed otherwise, each a plane of scores."""
+
+    name = "change_net"
+    classes = CLASSES
+
+    def __init__(self, settings: DetectSettings, device: str | torch.device = "cpu"):
+        self.device = torch.device(device)
+        network, self.checksum = load_weights(settings.weights or SHIPPED)
+        self.engine = make_engine(settings.engine, network, self.device)
+
+    @torch.inference_mode()
+    def prepare(self, picture: torch.Tensor, top: int = 0) -> Encoded:
+        """Encode a picture, `(1, 3, H, W)` float RGB in [0, 1], from row `top` down. Raises DetectorError."""
+        check_picture(picture)
+        height, width = picture.shape[2:]
+        top = min(max(0, top), height - 1)
+        return Encoded(self.engine.encode(_padded(picture[:, :, top:], "replicate")), (height, width), top)
+
+    @torch.inference_mode()
+    def compare(self, query: Encoded, reference: Encoded, valid: torch.Tensor) -> torch.Tensor:
+        """Scores `(1, 3, H, W)` in [0, 1] of two encoded pictures. Raises DetectorError on unequal sizes."""
+        check_sizes(query.size, reference.size, valid)
+        seen = valid[:, :, query.top:].to(query.features[0].dtype)
+        logits = self.engine.compare(query.features, reference.features, _padded(seen, "constant"))
+        height, width = seen.shape[2:]
+        scores = F.interpolate(logits.float().sigmoid(), scale_factor=2.0, mode="bilinear", align_corners=False)[..., :height, :width]
+        return F.pad(scores * seen, (0, 0, query.top, 0))
+
+    def score(self, query: torch.Tensor, reference: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
+        """Scores `(1, 3, H, W)` in [0, 1] of two aligned pictures. Raises DetectorError."""
+        return self.compare(self.prepare(query), self.prepare(reference), valid)
+
+
+def _padded(planes: torch.Tensor, mode: str) -> torch.Tensor:
+    """Sides filled up to multiples of SIDE, at the bottom and on the right."""
+    height, width = planes.shape[2:]
+    return F.pad(planes, (0, -width % SIDE, 0, -height % SIDE), mode=mode)

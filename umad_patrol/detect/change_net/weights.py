@@ -1,0 +1,75 @@
+"""Weights on disk: safetensors with the name of the network, a checksum of every number and how they came to be."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from umad_patrol.detect.change_net.network import ChangeNet
+from umad_patrol.errors import WeightsError
+
+SHIPPED = Path(__file__).with_name("change_net.safetensors")
+FORMAT = "umad_patrol change_net 1"
+COUNTERS = "num_batches_tracked"    # of the training only
+
+
+def save_weights(network: ChangeNet, path: str | Path, card: dict | None = None) -> str:
+    """Write weights and a `card` that says how they came to be: beside, then renamed. Returns their checksum."""
+    tensors = {name: value.detach().float().cpu().contiguous() for name, value in network.state_dict().items() if not name.endswith(COUNTERS)}
+    checksum, path = _checksum(tensors), Path(path)
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    save_file(tensors, beside, {"format": FORMAT, "sha256": checksum, "card": json.dumps(card or {}, sort_keys=True)})
+    beside.replace(path)
+    return checksum
+
+
+def load_weights(path: str | Path = SHIPPED) -> tuple[ChangeNet, str]:
+    """The network in eval mode and the checksum of its weights. Raises WeightsError naming the file and what is wrong with it."""
+    path = Path(path)
+    tensors, meta = _read(path)
+    if meta.get("format") != FORMAT:
+        raise WeightsError(f"weights {str(path)!r} are of {meta.get('format', 'an unknown network')!r}, not {FORMAT!r}")
+    checksum = _checksum(tensors)
+    if meta.get("sha256") != checksum:
+        raise WeightsError(f"weights {str(path)!r} are damaged: their checksum is {checksum[:12]}…, {str(meta.get('sha256'))[:12]}… is written in them")
+    network = ChangeNet(correlated="differences.0.project.weight" in tensors)
+    try:
+        missing, unknown = network.load_state_dict(tensors, strict=False)
+    except RuntimeError as error:
+        raise WeightsError(f"weights {str(path)!r} do not fit the network: {' '.join(str(error).split())[:160]}") from error
+    lacking = [name for name in missing if not name.endswith(COUNTERS)]
+    if lacking or unknown:
+        raise WeightsError(f"weights {str(path)!r} lack {len(lacking)} tensors of the network and have {len(unknown)} others")
+    return network.eval().requires_grad_(False), checksum
+
+
+def read_card(path: str | Path = SHIPPED) -> dict:
+    """How the weights came to be. Raises WeightsError."""
+    try:
+        return json.loads(_read(Path(path))[1].get("card", "{}"))
+    except ValueError as error:
+        raise WeightsError(f"weights {str(path)!r} have an unreadable card: {error}") from error
+
+
+def _read(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
+    try:
+        with safe_open(path, "pt") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}
+    except (OSError, SafetensorError) as error:
+        raise WeightsError(f"weights {str(path)!r} cannot be read ({' '.join(str(error).split())[:120]}); "
+                           "install the package anew, or name others with detect.weights") from error
+
+
+def _checksum(tensors: dict[str, torch.Tensor]) -> str:
+    """SHA-256 of names, shapes and bytes, in the order of the names."""
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        digest.update(f"{name}{tuple(tensors[name].shape)}{tensors[name].dtype}".encode())
+        digest.update(tensors[name].numpy().tobytes())
+    return digest.hexdigest()
