@@ -158,3 +158,33 @@ def test_bad_yaml_is_refused_by_name(tmp_path, text):
 def test_missing_yaml_is_refused_by_name(tmp_path):
     with pytest.raises(CameraError, match="nowhere.yaml"):
         cam.load_camera(tmp_path / "nowhere.yaml")
+
+
+def turned(yaw_deg, pitch_deg, roll_deg):
+    """map_T_camera of a camera that looks along x, turned left, then down, then clockwise about its axis."""
+    level = np.array([[0.0, 0, 1], [-1, 0, 0], [0, -1, 0]])
+    yaw, down, roll = (cv2.Rodrigues(np.deg2rad(angle) * np.eye(3)[axis])[0] for angle, axis in ((yaw_deg, 2), (-pitch_deg, 0), (roll_deg, 2)))
+    pose = np.eye(4)
+    pose[:3, :3] = yaw @ level @ down @ roll
+    return pose
+
+
+@given(yaw=st.floats(-180, 180), pitch=st.floats(-25, 25), roll=st.floats(-30, 30))
+def test_the_horizon_is_where_level_directions_are_seen(yaw, pitch, roll):
+    pose = turned(yaw, pitch, roll)
+    row = cam.horizon_row(PINHOLE, pose)
+    # the horizon is the line of all level directions: two of them give it
+    far = np.array([[np.cos(a), np.sin(a), 0.0] for a in np.deg2rad([yaw - 20, yaw + 20])]) @ pose[:3, :3]
+    (x0, y0), (x1, y1) = cam.project(far, PINHOLE)
+    ends = [y0 + (x - x0) * (y1 - y0) / (x1 - x0) for x in (0, 319)]
+    assert row == pytest.approx(min(ends), abs=1e-6)
+
+
+def test_the_horizon_of_a_level_camera_is_its_middle_and_rises_as_it_looks_down():
+    assert cam.horizon_row(PINHOLE, turned(30, 0, 0)) == pytest.approx(119.0)
+    assert cam.horizon_row(PINHOLE, turned(0, 10, 0)) == pytest.approx(119.0 - 301 * np.tan(np.deg2rad(10)))
+
+
+@pytest.mark.parametrize("roll", [90, 180, 135])
+def test_a_camera_on_its_side_or_head_has_no_horizon_to_crop_at(roll):
+    assert cam.horizon_row(PINHOLE, turned(0, 0, roll)) == -np.inf

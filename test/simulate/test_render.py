@@ -92,8 +92,8 @@ def test_horizon_bit_is_what_lies_above_the_camera(world, rig, renderers):
     T = rig.body_T_camera
     labels = truth.labels(world, renderers[PATROL].view(T, rig.camera, world.lights[PATROL], 0.0), T, rig.camera)
     row = project(T[:3, 3] + [1e6, 0, 0], T, rig.camera)[0, 1]
-    above = (labels & 64) > 0
-    assert above[: int(row) - 1].all() and not above[int(row) + 2 :].any()
+    below = (labels & 64) > 0
+    assert not below[: int(row) - 1].any() and below[int(row) + 2 :].all()
 
 
 def test_the_same_frame_twice_is_the_same(world, rig, renderers):

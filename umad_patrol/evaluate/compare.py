@@ -42,11 +42,13 @@ class PairComparer:
 
     def __init__(self, settings: Settings, align: bool):
         self._comparer = Comparer(settings)
-        self._align = align
+        self._align, self._above_horizon_px = align, settings.detect.above_horizon_px
         self.detector = self._comparer.detector
 
-    def compare(self, reference: np.ndarray, query: np.ndarray, valid: np.ndarray | None = None) -> Compared:
+    def compare(self, reference: np.ndarray, query: np.ndarray, valid: np.ndarray | None = None, horizon: int = 0) -> Compared:
         """Compare two BGR pictures. `valid` `(H, W)` bool is where the reference, taken as it is, shows anything.
+
+        A row of the `horizon` lets the detector leave out what lies above, as a patrol with poses does.
 
         Raises ImageError for unequal sizes and for pictures too small to compare.
         """
@@ -54,7 +56,8 @@ class PairComparer:
         start = time.perf_counter()
         camera = Camera(reference.shape[1], reference.shape[0], np.eye(3))
         found = self._comparer.compare_laid(query, [Reference(0, "pair", 0, reference, camera, np.eye(4))], lambda pair: (
-            self._comparer.aligner.align(query, pair) if self._align else self._as_it_lies(pair.image, valid)))
+            self._comparer.aligner.align(query, pair) if self._align else self._as_it_lies(pair.image, valid)),
+            top=max(0, horizon - self._above_horizon_px))
         scores = np.zeros(query.shape[:2], np.float32) if found.score_map is None else found.score_map.scores[0].amax(0).cpu().numpy()
         return Compared(found.mask, found.regions, scores, found.alignment if self._align else None, (time.perf_counter() - start) * 1e3,
                         found.score_map)

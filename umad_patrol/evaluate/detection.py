@@ -33,11 +33,12 @@ ANOMALY_COLOUR, OTHER_COLOUR = (80, 255, 80), (255, 200, 60)
 
 @dataclass(frozen=True, eq=False)
 class Truth:
-    """Labels `(H, W)` uint8 in UMAD's bits, where the pair is valid, and where pixels count."""
+    """Labels `(H, W)` uint8 in UMAD's bits, where the pair is valid, where pixels count, and the row of its horizon (0: unknown)."""
 
     labels: np.ndarray
     valid: np.ndarray
     counted: np.ndarray
+    horizon: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +95,7 @@ def evaluate(pairs: list[Pair], settings: Settings, align: bool = False, out: Pa
     for pair in tqdm(pairs, desc="detecting", unit="pair", disable=None):
         reference, query = pair.pictures()
         truth = read_truth(pair, query.shape[:2])
-        found = comparer.compare(reference, query, truth.valid)
+        found = comparer.compare(reference, query, truth.valid, truth.horizon)
         one = tally(found, truth)
         total += one
         rows.append({"id": pair.id, **one.row()})
@@ -120,7 +121,7 @@ def read_truth(pair: Pair, size: tuple[int, int]) -> Truth:
     below = labels & metrics.HORIZON_BIT if planes["below_horizon"] is None else planes["below_horizon"]
     below = below > 0 if below.any() else everywhere
     valid = everywhere if planes["valid"] is None else planes["valid"] > 0
-    return Truth(labels, valid, metrics.counted(valid, below))
+    return Truth(labels, valid, metrics.counted(valid, below), int(below.any(axis=1).argmax()))
 
 
 def tally(found: Compared, truth: Truth) -> Tally:

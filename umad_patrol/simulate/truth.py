@@ -39,7 +39,7 @@ class Seen:
 def labels(world: World, view: View, map_T_camera: np.ndarray, camera: Camera) -> np.ndarray:
     """UMAD's bit mask `(H, W)` uint8 of a patrol frame; bit 1 is where the old place of a moved thing is seen from here."""
     mask = world.bits()[view.thing]
-    mask[view.above] |= HORIZON_BIT
+    mask[~view.above] |= HORIZON_BIT   # as in the published masks: what lies below the horizon
     for old, _ in world.moved:
         alone = silhouette(old.mesh, map_T_camera, camera)
         if alone is None:
