@@ -88,7 +88,7 @@ def test_the_sun_moves_shadows_but_not_the_world(world, rig, renderers):
     assert np.mean(np.abs(np.log((a.radiance[..., 1] + 0.01) / (b.radiance[..., 1] + 0.01))) > 0.3) > 0.05
 
 
-def test_horizon_bit_is_what_lies_above_the_camera(world, rig, renderers):
+def test_horizon_bit_is_what_lies_below_the_camera(world, rig, renderers):
     T = rig.body_T_camera
     labels = truth.labels(world, renderers[PATROL].view(T, rig.camera, world.lights[PATROL], 0.0), T, rig.camera)
     row = project(T[:3, 3] + [1e6, 0, 0], T, rig.camera)[0, 1]

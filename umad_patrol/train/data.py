@@ -18,10 +18,12 @@ from umad_patrol.train.sprites import PERSON, THING, Sprite
 from umad_patrol.train.view import View, height_px, random_foot, random_view
 
 SIDE_PX = 320
-SMALLEST_PX, LARGEST_THING_PX, LARGEST_DYNAMIC_PX = 6, 130, 260
+SMALLEST_PX, LARGEST_THING_PX, LARGEST_DYNAMIC_PX = 6, 200, 420
 SEEN_PX = 10                    # fewer pixels of a thing are not asked for
 SURELY, PERHAPS = 150, 40       # of 255: what a photograph shows is taken for a person or vehicle, is left open
 HEEDED_PX, MOST_HEED = 900, 6.0 # a thing of this many pixels or more weighs 1 a pixel, a smaller one more
+MISTAKEN_WEIGHT = 4.0           # people, vehicles and what was moved or taken away are what is most easily called new
+CYCLISTS = 0.15                 # of all who pass, where there is a bicycle among the models
 REAL_SHARE = 0.5                # of the people and vehicles that are put in: cut out of photographs, if there are such
 MOVED_WEIGHT = 0.3              # whether a thing is new or moved is often unknowable
 
@@ -32,7 +34,7 @@ class Mixture:
 
     things: tuple[float, ...] = (0.22, 0.26, 0.24, 0.16, 0.12)      # none, one, two… new things
     standing: tuple[float, ...] = (0.4, 0.3, 0.2, 0.1)              # none, one… things in both
-    removed: float = 0.25
+    removed: float = 0.3
     moved: float = 0.12
     swapped: float = 0.1
     people: float = 0.5
@@ -180,11 +182,24 @@ class _Events:
 
     def _passes(self) -> None:
         picture = self._query if self._rng.random() < 0.6 else self._reference
+        bicycles = [s for s in self._dynamic if "bicycle" in s.name]
+        if bicycles and self._rng.random() < CYCLISTS:
+            self._rides(picture, self._maker._any(bicycles, self._rng))
+            return
         wanted = [s for s in self._dynamic if s.kind == PERSON] if self._rng.random() < 0.65 else self._dynamic
         real = [s for s in wanted if s.of_photo]
         sprite = self._maker._any(real if real and self._rng.random() < REAL_SHARE else wanted or self._dynamic, self._rng)
         image, foot = self._placed(sprite)
         picture.dynamic[self._drawn(picture, image, foot)] = 1
+
+    def _rides(self, picture: Picture, bicycle: Sprite) -> None:
+        """Somebody on a bicycle: the rider's feet are at the pedals, the head is well above the handlebars."""
+        image, foot = self._placed(bicycle)
+        rider = self._maker._any([s for s in self._dynamic if s.kind == PERSON] or self._dynamic, self._rng)
+        height = image.shape[0]
+        seated = self._lit(paste.sized(rider, height * self._rng.uniform(1.2, 1.6), self._rng), foot)
+        for part, place in ((image, foot), (seated, (foot[0] + self._rng.normal(0, 0.05 * height), foot[1] - 0.2 * height))):
+            picture.dynamic[self._drawn(picture, part, place)] = 1
 
     def _placed(self, sprite: Sprite) -> tuple[np.ndarray, tuple[float, float]]:
         foot = random_foot(self._view, self._rng)
@@ -224,6 +239,7 @@ def _finished(query: Picture, reference: Picture, rng: np.random.Generator) -> S
     anomaly, changed = query.anomaly, query.changed | (gone > 0.5)
     weight = np.ones((len(CLASSES), *valid.shape), np.float32) * valid
     weight[0] *= query.heed
+    weight[0][((dynamic >= SURELY / 255) | changed) & ~anomaly] *= MISTAKEN_WEIGHT
     weight[0][query.tiny] = 0
     weight[0][query.moved] *= MOVED_WEIGHT
     weight[1][(dynamic > PERHAPS / 255) & (dynamic < SURELY / 255)] = 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
-CLASS_WEIGHTS = (1.0, 0.5, 0.4)
+CLASS_WEIGHTS = (1.0, 0.7, 0.5)
 FOCUS = 1.5         # exponent of how wrong a pixel is
 CHANGED_GAIN = 3.0  # a changed pixel weighs 1 + this
 CROSS_ENTROPY = 8.0
