@@ -13,7 +13,7 @@ from umad_patrol.detect.regions import find_regions
 from umad_patrol.detect.registry import DETECTORS
 from umad_patrol.errors import DetectorError
 from umad_patrol.io.images import to_tensor
-from umad_patrol.records import ScoreMap
+from umad_patrol.records import ANOMALY, ScoreMap
 
 HEIGHT, WIDTH = 300, 400
 
@@ -96,8 +96,10 @@ def detector(settings):
 
 
 def regions_of(detector, settings, query, reference, valid=None):
+    """The mask and the regions of what is new; what a detector says of other classes does not alarm."""
     q, r, v = tensors(query, reference, valid)
-    return find_regions(ScoreMap(detector.classes, detector.score(q, r, v), v), settings)
+    mask, regions = find_regions(ScoreMap(detector.classes, detector.score(q, r, v), v), settings)
+    return mask, tuple(region for region in regions if region.class_name == ANOMALY)
 
 
 def test_the_registry_makes_what_its_settings_offer():
