@@ -34,11 +34,15 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.10",
     packages=find_packages(include=[NAME, f"{NAME}.*"]),
-    package_data={"": ["*.html", "*.css", "*.js", "*.yaml", "*.json", "*.safetensors"]},
+    package_data={"": ["*.html", "*.css", "*.js", "*.yaml", "*.json", "*.safetensors", "*.onnx"]},
     data_files=data_files,
     install_requires=["setuptools", "numpy>=2,<3", "PyYAML", "tqdm", "opencv-python-headless>=4.8,<5", "torch", "kornia", "rosbags",
                       "safetensors", "open3d-cpu; platform_machine == 'x86_64'", "open3d; platform_machine != 'x86_64'", "libusb-package"],
-    extras_require={"test": ["pytest>=8.0,<8.4", "hypothesis"]},
+    extras_require={
+        "test": ["pytest>=8.0,<8.4", "hypothesis"],
+        "fast": ["onnxruntime>=1.20", "openvino>=2024.6"],
+        "export": ["onnx>=1.17", "onnxscript>=0.5", "onnxruntime>=1.20"],
+    },
     zip_safe=True,
     entry_points={"console_scripts": [f"{name} = {target}" for name, target in EXECUTABLES.items()]},
 )

@@ -26,6 +26,7 @@ VERBS = {
     "detect": "compare one pair of pictures",
     "align": "lay one picture on another",
     "evaluate": "score detection, alignment or its verdict over folders of pairs",
+    "export": "write the change network as ONNX graphs or TorchScript",
     "bench": "measure speed, stage by stage and beside published networks",
     "settings": "list every setting with default, range and meaning",
 }

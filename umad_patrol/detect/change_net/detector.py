@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 
 from umad_patrol.config import DetectSettings
-from umad_patrol.detect.change_net.engine import make_engine
+from umad_patrol.detect.change_net.engines import make_engine
+from umad_patrol.detect.change_net.graphs import Graphs
 from umad_patrol.detect.change_net.network import CLASSES, SIDE
 from umad_patrol.detect.change_net.weights import SHIPPED, load_weights
 from umad_patrol.detect.contract import check_picture, check_sizes
@@ -24,15 +26,18 @@ class Encoded:
 
 
 class ChangeNetDetector:
-    """What is new, who passes and what has changed otherwise, each a plane of scores."""
+    """What is new, who passes and what has changed otherwise, each a plane of scores.
+
+    An engine other than torch has `threads` threads for each call; torch has what `torch.set_num_threads` says.
+    """
 
     name = "change_net"
     classes = CLASSES
 
-    def __init__(self, settings: DetectSettings, device: str | torch.device = "cpu"):
-        self.device = torch.device(device)
-        network, self.checksum = load_weights(settings.weights or SHIPPED)
-        self.engine = make_engine(settings.engine, network, self.device)
+    def __init__(self, settings: DetectSettings, device: str | torch.device = "cpu", threads: int = 1):
+        self.device, weights = torch.device(device), Path(settings.weights or SHIPPED)
+        network, self.checksum = load_weights(weights)
+        self.engine = make_engine(settings.engine, network, self.device, Graphs(weights, self.checksum), threads)
 
     @torch.inference_mode()
     def prepare(self, picture: torch.Tensor, top: int = 0) -> Encoded:

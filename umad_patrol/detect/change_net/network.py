@@ -14,6 +14,7 @@ SIDE = STRIDES[-1]      # sides of the pictures are multiples of this
 OUTPUT_STRIDE = 2
 REACH = (1, 2, 1)       # cells searched either way at each stride: 4, 16 and 16 px
 MATCHED = 16            # channels that are correlated
+SHORTEST = 1e-4         # features are at least so long where they are divided by their length: not 0 in half precision either
 DECODED = (32, 48, 64)  # channels of the decoder at each stride
 PRIOR = 0.02            # share of changed pixels that an untrained network says
 
@@ -42,7 +43,7 @@ class Difference(nn.Module):
 
 def correlation(query: torch.Tensor, reference: torch.Tensor, reach: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Cosine of features `(N, C, h, w)` at the same place and the largest within `reach` cells either way: `(N, 1, h, w)` each."""
-    query, reference = F.normalize(query, dim=1), F.normalize(reference, dim=1)
+    query, reference = (F.normalize(features, dim=1, eps=SHORTEST) for features in (query, reference))
     height, width = query.shape[-2:]
     around = F.pad(reference, [reach] * 4, mode="replicate")
     here = (query * reference).sum(1, keepdim=True)

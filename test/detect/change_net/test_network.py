@@ -1,0 +1,99 @@
+"""The network's halves, their shapes, what a missing reference counts as, and the same network folded."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from umad_patrol.detect.change_net.encoder import STRIDES, WIDTHS
+from umad_patrol.detect.change_net.folded import folded
+from umad_patrol.detect.change_net.network import CLASSES, ChangeNet, Difference, correlation
+
+MOST_PARAMETERS = 1_500_000     # 6 MB of weights
+
+
+@pytest.mark.parametrize("size", [(16, 16), (16, 80), (48, 32), (112, 208)])
+@pytest.mark.parametrize("count", [1, 3])
+def test_logits_at_half_the_size_for_sides_in_multiples_of_16(network, pictures, size, count):
+    query, reference, valid = pictures(*size, count)
+    features = network.encode(query)
+    assert [tuple(f.shape) for f in features] == [(count, width, size[0] // s, size[1] // s) for width, s in zip(WIDTHS, STRIDES)]
+    logits = network(query, reference, valid)
+    assert logits.shape == (count, len(CLASSES), size[0] // 2, size[1] // 2) and bool(logits.isfinite().all())
+
+
+@pytest.mark.parametrize("correlated", [True, False])
+def test_forward_is_encode_and_compare(pictures, correlated):
+    network = ChangeNet(correlated).eval()
+    query, reference, valid = pictures(64, 96, 2)
+    with torch.no_grad():
+        halves = network.compare(network.encode(query), network.encode(reference), valid)
+        assert torch.allclose(network(query, reference, valid), halves, rtol=0, atol=1e-5)
+
+
+def test_it_is_small():
+    assert sum(p.numel() for p in ChangeNet().parameters()) < MOST_PARAMETERS
+
+
+def test_untrained_it_says_that_little_changed(pictures):
+    with torch.no_grad():
+        scores = ChangeNet().eval()(*pictures(64, 64)).sigmoid()
+    assert 0.005 < float(scores.mean()) < 0.08
+
+
+@pytest.mark.parametrize("reach", [1, 2])
+def test_correlation_is_the_best_cosine_around(reach):
+    generator = torch.Generator().manual_seed(1)
+    query, reference = (torch.randn(2, 5, 6, 7, generator=generator) for _ in range(2))
+    here, best = correlation(query, reference, reach)
+    for n in range(2):
+        for y in range(6):
+            for x in range(7):
+                cosines = {(j, i): float(F.cosine_similarity(query[n, :, y, x], reference[n, :, j, i], dim=0))
+                           for j in range(max(0, y - reach), min(6, y + reach + 1)) for i in range(max(0, x - reach), min(7, x + reach + 1))}
+                assert float(here[n, 0, y, x]) == pytest.approx(cosines[y, x], abs=1e-5)
+                assert float(best[n, 0, y, x]) == pytest.approx(max(cosines.values()), abs=1e-5)
+
+
+def test_correlation_of_nothing_is_nothing_in_half_precision_too():
+    nothing = torch.zeros(1, 4, 3, 3, dtype=torch.float16)
+    assert all(not bool(plane.any()) for plane in correlation(nothing, nothing, 1))
+
+
+def test_where_the_reference_is_not_valid_it_counts_as_equal():
+    difference = Difference(8, 4, reach=1).eval()
+    generator = torch.Generator().manual_seed(2)
+    query, one, other = (torch.randn(1, 8, 6, 6, generator=generator) for _ in range(3))
+    hidden = torch.zeros(1, 1, 6, 6)
+    assert torch.equal(difference(query, one, hidden), difference(query, query, hidden))
+    hidden[..., 3:] = 1
+    assert not torch.equal(difference(query, one, hidden), difference(query, query, hidden))
+    mixed = torch.where(hidden > 0, one, other)     # what lies under the mask says nothing
+    assert torch.equal(difference(query, one, hidden), difference(query, mixed, hidden))
+
+
+def test_without_any_valid_reference_logits_do_not_depend_on_it(network, pictures):
+    query, reference, valid = pictures(48, 64)
+    nowhere = torch.zeros_like(valid)
+    assert torch.equal(network(query, reference, nowhere), network(query, 1 - reference, nowhere))
+
+
+def test_a_cell_is_valid_only_where_all_of_its_pixels_are(network, pictures):
+    query, reference, valid = pictures(32, 32)
+    nowhere = torch.ones_like(valid)
+    nowhere[..., ::4, ::4] = 0      # one pixel of every cell at stride 4
+    assert torch.equal(network(query, reference, nowhere), network(query, 1 - reference, nowhere))
+
+
+@pytest.mark.parametrize("correlated", [True, False])
+def test_folded_it_gives_the_same(network, pictures, correlated):
+    network = network if correlated else ChangeNet(correlated=False).eval()
+    given, quick = pictures(80, 112), folded(network)
+    assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in quick.modules())
+    with torch.no_grad():
+        assert float((quick(*given) - network(*given)).abs().max()) < 1e-4
+
+
+def test_folding_leaves_the_network_as_it_was(network):
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    folded(network)
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())

@@ -1,0 +1,5 @@
+"""What runs the change network: torch, or a graph of it in ONNX Runtime or OpenVINO."""
+
+from umad_patrol.detect.change_net.engines.choose import Engine, make_engine
+
+__all__ = ["Engine", "make_engine"]

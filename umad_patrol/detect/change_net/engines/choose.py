@@ -1,0 +1,97 @@
+"""The engine of a name, or the fastest that works here."""
+
+from __future__ import annotations
+
+import logging
+from importlib.util import find_spec
+from typing import Protocol
+
+import torch
+
+from umad_patrol.detect.change_net.engines.on_onnxruntime import OnnxruntimeEngine
+from umad_patrol.detect.change_net.engines.on_openvino import OpenvinoEngine
+from umad_patrol.detect.change_net.engines.on_torch import TorchEngine
+from umad_patrol.detect.change_net.graphs import Graphs
+from umad_patrol.detect.change_net.network import SIDE, ChangeNet
+from umad_patrol.errors import DetectorError
+
+log = logging.getLogger(__name__)
+
+GRAPH_ENGINES = {"openvino": OpenvinoEngine, "onnxruntime": OnnxruntimeEngine}     # by the package they need; `auto` tries them in this order
+TOLERANCE = 1e-3    # of logits, and so of scores: engines that differ more from torch are not used
+_TRIAL_SIZE = 3 * SIDE, 4 * SIDE
+
+
+class Engine(Protocol):
+    """Runs both halves of the network, in several threads at once if need be; tensors are on the device that it was made for."""
+
+    name: str
+
+    def encode(self, picture: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """Features at the strides 4, 8 and 16 of a picture `(1, 3, H, W)`, float RGB in [0, 1], sides multiples of 16."""
+        ...
+
+    def compare(self, query: tuple[torch.Tensor, ...], reference: tuple[torch.Tensor, ...], valid: torch.Tensor) -> torch.Tensor:
+        """Logits `(1, 3, H/2, W/2)` of two encoded pictures and their valid mask `(1, 1, H, W)`."""
+        ...
+
+
+def make_engine(name: str, network: ChangeNet, device: torch.device, graphs: Graphs, threads: int = 1) -> Engine:
+    """The engine of that name, with so many threads a call; `auto` is the fastest that works here.
+
+    Raises DetectorError where the one that is asked for is not installed, has no graphs, fails or disagrees with torch.
+    """
+    if name == "torch" or (name == "auto" and device.type != "cpu"):
+        return TorchEngine(network, device)
+    if name == "auto":
+        return _fastest(network, graphs, threads) or TorchEngine(network, device)
+    if device.type != "cpu":
+        raise DetectorError(f"engine {name!r} runs on the CPU, the device is {device}; set detect.engine to auto, or device to cpu")
+    if not _installed(name):
+        raise DetectorError(f"engine {name!r} is not installed; pip install {name}, or set detect.engine to auto or torch")
+    return _started(name, network, graphs.read(), threads)
+
+
+def _fastest(network: ChangeNet, graphs: Graphs, threads: int) -> Engine | None:
+    """The first engine on graphs that works; None, with a warning if there should be one, if there is none."""
+    names = [name for name in GRAPH_ENGINES if _installed(name)]
+    try:
+        parts = graphs.read() if names else {}
+        for name in names:
+            try:
+                return _started(name, network, parts, threads)
+            except DetectorError as error:
+                log.warning("%s; trying the next", error)
+    except DetectorError as error:
+        log.warning("%s is left unused: %s", " or ".join(names), error)
+    return None
+
+
+def _started(name: str, network: ChangeNet, parts: dict[str, bytes], threads: int) -> Engine:
+    """An engine that has shown that it agrees with torch. Raises DetectorError, whatever its library raises."""
+    try:
+        engine = GRAPH_ENGINES[name](parts, threads)
+        difference = _difference(engine, network)
+    except Exception as error:  # an installed library can be broken or too old in any way; that is no reason to go down
+        raise DetectorError(f"engine {name!r} failed: {type(error).__name__}: {' '.join(str(error).split())[:200]}") from error
+    if not difference <= TOLERANCE:
+        raise DetectorError(f"engine {name!r} differs from torch by {difference:.2g}, more than {TOLERANCE:g}")
+    return engine
+
+
+@torch.inference_mode()
+def _difference(engine: Engine, network: ChangeNet) -> float:
+    """Largest difference of logits between an engine and plain torch for two small pictures of noise."""
+    noise = torch.Generator().manual_seed(0)
+    query, reference = (torch.rand(1, 3, *_TRIAL_SIZE, generator=noise) for _ in range(2))
+    valid = torch.ones(1, 1, *_TRIAL_SIZE)
+    valid[..., :SIDE] = 0
+    logits = engine.compare(engine.encode(query), engine.encode(reference), valid)
+    return float((logits - network(query, reference, valid)).abs().max())
+
+
+def _installed(name: str) -> bool:
+    try:
+        return find_spec(name) is not None
+    except (ImportError, ValueError):
+        return False

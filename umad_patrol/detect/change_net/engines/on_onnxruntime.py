@@ -1,0 +1,38 @@
+"""The network's graphs in ONNX Runtime, on the CPU."""
+
+from __future__ import annotations
+
+import torch
+
+from umad_patrol.detect.change_net.graphs import INPUTS
+
+ERRORS_ONLY = 3     # severity of what ONNX Runtime writes to standard error
+
+
+class OnnxruntimeEngine:
+    """ONNX Runtime with `threads` threads for each call at a time; a call with one thread runs in the caller's."""
+
+    name = "onnxruntime"
+
+    def __init__(self, graphs: dict[str, bytes], threads: int = 1) -> None:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")    # others need the cores
+        options.enable_mem_pattern = False      # sizes vary from frame to frame
+        options.log_severity_level = ERRORS_ONLY
+        self._sessions = {part: onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"]) for part, graph in graphs.items()}
+
+    def encode(self, picture: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """Features of a picture `(1, 3, H, W)`, sides multiples of 16."""
+        return self.run("encode", picture)
+
+    def compare(self, query: tuple[torch.Tensor, ...], reference: tuple[torch.Tensor, ...], valid: torch.Tensor) -> torch.Tensor:
+        """Logits `(1, 3, H/2, W/2)` of two encoded pictures and their valid mask `(1, 1, H, W)`."""
+        return self.run("compare", *query, *reference, valid)[0]
+
+    def run(self, part: str, *tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """What the graph `part` gives for its inputs, in order."""
+        given = {name: tensor.detach().float().contiguous().numpy() for name, tensor in zip(INPUTS[part], tensors)}
+        return tuple(map(torch.from_numpy, self._sessions[part].run(None, given)))
