@@ -25,6 +25,7 @@ def save_weights(network: ChangeNet, path: str | Path, card: dict | None = None)
     checksum, path = _checksum(tensors), Path(path)
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     save_file(tensors, beside, {"format": FORMAT, "sha256": checksum, "card": json.dumps(card or {}, sort_keys=True)})
+    beside.chmod(0o644)     # safetensors makes it the writer's alone
     beside.replace(path)
     return checksum
 

@@ -17,7 +17,7 @@ from umad_patrol.errors import DetectorError
 
 log = logging.getLogger(__name__)
 
-GRAPH_ENGINES = {"openvino": OpenvinoEngine, "onnxruntime": OnnxruntimeEngine}     # by the package they need; `auto` tries them in this order
+GRAPH_ENGINES = {"onnxruntime": OnnxruntimeEngine, "openvino": OpenvinoEngine}     # by the package they need; `auto` tries them in this order
 TOLERANCE = 1e-3    # of logits, and so of scores: engines that differ more from torch are not used
 _TRIAL_SIZE = 3 * SIDE, 4 * SIDE
 
