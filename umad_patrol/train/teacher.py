@@ -194,6 +194,7 @@ class Teacher(nn.Module):
     def __init__(self, widths: tuple[int, ...], classes: int = 21) -> None:
         super().__init__()
         planes, middle = (64, 48, 32, classes), 10
+        self.widths = tuple(widths[1:])     # of the features at strides 4, 8, 16
         self.base_net = Backbone(widths)
         self.bu_dec_l1 = Pooled(widths[3], middle, planes[0])
         self.bu_dec_l2 = Pooled(planes[0], middle, planes[1])
