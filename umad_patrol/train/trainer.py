@@ -7,6 +7,7 @@ import json
 import math
 import os
 import pickle
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -22,7 +23,7 @@ from umad_patrol.train.validate import Scores, validate
 
 CHECKPOINT = "checkpoint.pt"
 LOG = "log.jsonl"
-ENCODER_RATE = 0.3      # learning rate of the distilled encoder against that of the rest
+ENCODER_RATE = 0.3      # learning rate of an encoder that has had lessons against that of the rest
 WARM_UP = 50            # steps
 LAST_RATE = 0.01
 AVERAGED = 0.998        # the shipped weights are a running mean of the trained ones
@@ -41,8 +42,7 @@ class TrainSettings:
     workers: int = 1
     validate_every: int = 500
     half: bool = False
-
-
+    encoder_rate: float = ENCODER_RATE
 
 
 class Trainer:
@@ -53,35 +53,46 @@ class Trainer:
         self.average = copy.deepcopy(self.network).eval().requires_grad_(False)
         self.folder, self.settings, self.device = Path(folder), settings, device
         self.step, self.seconds = 0, 0.0
-        self._optimizer = torch.optim.AdamW(_groups(self.network, settings.rate), weight_decay=1e-4)
+        self._optimizer = torch.optim.AdamW(_groups(self.network, settings), weight_decay=1e-4)
         self._scaler = torch.amp.GradScaler(device.type, enabled=settings.half and device.type == "cuda")
         self.folder.mkdir(parents=True, exist_ok=True)
         if (self.folder / CHECKPOINT).is_file():
             self._load()
 
-    def run(self, pairs: Callable[[int], torch.utils.data.Dataset], held_out: list[tuple[torch.Tensor, ...]]) -> Scores:
-        """Train to the end on `pairs(start)`, the data set from item `start` on. Returns the last scores on `held_out`."""
+    @property
+    def done(self) -> bool:
+        """Whether the time is used up."""
+        return self.seconds >= self.settings.minutes * 60
+
+    def run(self, pairs: Callable[[int], torch.utils.data.Dataset], held_out: list[tuple[torch.Tensor, ...]],
+            noted: Callable[[], None] = lambda: None) -> Scores:
+        """Train to the end on `pairs(start)`, the data set from item `start` on; `noted` is called after each line of the log.
+
+        Returns the last scores on `held_out`.
+        """
         bar = tqdm(total=round(self.settings.minutes * 60), initial=round(self.seconds), desc="training", unit="s", disable=None)
         saved, mean = time.monotonic(), None
-        for batch in self._batches(pairs):
+        for batch in () if self.done else self._batches(pairs):
             start = time.monotonic()
             loss = self._learn(batch)
             mean = loss if mean is None else 0.98 * mean + 0.02 * loss
             self.seconds += time.monotonic() - start + batch[-1]
             bar.update(round(self.seconds) - bar.n)
             bar.set_postfix(loss=f"{mean:.3f}", refresh=False)
+            if self.done:
+                break
             if self.step % self.settings.validate_every == 0:
                 self._note(mean, validate(self.average, held_out, self.device))
+                noted()
             if time.monotonic() - saved > SAVE_S:
                 self.save()
                 saved = time.monotonic()
-            if self.seconds >= self.settings.minutes * 60:
-                break
         bar.close()
+        self.save()
         scores = validate(self.average, held_out, self.device)
         if mean is not None:
             self._note(mean, scores)
-        self.save()
+            noted()
         return scores
 
     def save(self) -> None:
@@ -149,18 +160,16 @@ class Trainer:
         line = {"step": self.step, "seconds": round(self.seconds, 1), "loss": round(loss, 4), **scores.row()}
         with (self.folder / LOG).open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
-        tqdm.write("  ".join(f"{name} {value}" for name, value in line.items()))
+        tqdm.write("  ".join(f"{name} {value}" for name, value in line.items()), file=sys.stderr)
 
 
-def _groups(network: nn.Module, rate: float) -> list[dict]:
-    """The encoder learns slower than the rest."""
+def _groups(network: nn.Module, settings: TrainSettings) -> list[dict]:
+    """The encoder learns at a rate of its own."""
     encoder = [p for name, p in network.named_parameters() if name.startswith("encoder.")]
     rest = [p for name, p in network.named_parameters() if not name.startswith("encoder.")]
-    groups = [{"params": part, "base": base, "lr": base} for part, base in ((encoder, rate * ENCODER_RATE), (rest, rate))]
+    groups = [{"params": part, "base": base, "lr": base} for part, base in ((encoder, settings.rate * settings.encoder_rate), (rest, settings.rate))]
     return [group for group in groups if group["params"]]
 
 
 def _scaled(pictures: torch.Tensor) -> torch.Tensor:
     return (pictures.float() / 255).contiguous(memory_format=torch.channels_last)
-
-
