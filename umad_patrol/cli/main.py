@@ -26,6 +26,7 @@ VERBS = {
     "detect": "compare one pair of pictures",
     "align": "lay one picture on another",
     "evaluate": "score detection, alignment or its verdict over folders of pairs",
+    "train": "train the change network on photographs and models, or on real pairs",
     "bench": "measure speed, stage by stage and beside published networks",
     "settings": "list every setting with default, range and meaning",
 }
