@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import pickle
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -21,7 +19,7 @@ from torch import nn
 from tqdm import tqdm
 
 from umad_patrol.detect.change_net.encoder import WIDTHS, Encoder
-from umad_patrol.errors import TrainingError
+from umad_patrol.train.checkpoint import UNREADABLE, load_checkpoint, save_checkpoint, unreadable
 from umad_patrol.train.photometric import photometric
 from umad_patrol.train.photos import Photo
 from umad_patrol.train.teacher import Teacher
@@ -30,7 +28,8 @@ CROP_PX = 256
 CHECKPOINT, LOG = "distil.pt", "distil.jsonl"
 RATE, LAST_RATE, WARM_UP = 3e-3, 0.01, 50   # learning rate, share of it at the end, steps
 GRADIENT = 2.0                              # largest norm
-NOTED, SAVED = 50, 200                      # every so many steps
+NOTED = 50                                  # every so many steps
+SAVE_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -113,7 +112,7 @@ class Distiller:
             return self.student.encoder
         teacher = teacher.to(self.device, memory_format=torch.channels_last)
         bar = tqdm(total=round(self.settings.minutes * 60), initial=round(self.seconds), desc="distilling", unit="s", disable=None)
-        start = time.monotonic()
+        start = saved = time.monotonic()
         for clean, other in self._batches(photos):
             self._learn(clean.to(self.device, non_blocking=True), other.to(self.device, non_blocking=True), teacher)
             self.seconds, start = self.seconds + time.monotonic() - start, time.monotonic()
@@ -121,36 +120,34 @@ class Distiller:
             bar.set_postfix(loss=f"{self.loss:.3f}", refresh=False)
             if self.step % NOTED == 0 or self.done:
                 self._note()
-            if self.step % SAVED == 0 or self.done:
-                self.save()
             if self.done:
                 break
+            if start - saved > SAVE_S:
+                self.save()
+                saved = start
         bar.close()
+        self.save()
         return self.student.encoder
 
     def save(self) -> None:
         """Write the checkpoint: beside, then renamed."""
-        beside = self.folder / f".{CHECKPOINT}.{os.getpid()}"
-        torch.save({"student": self.student.state_dict(), "optimizer": self._optimizer.state_dict(), "step": self.step, "seconds": self.seconds,
-                    "loss": self.loss, "settings": asdict(self.settings)}, beside)
-        beside.replace(self.folder / CHECKPOINT)
+        content = {"student": self.student.state_dict(), "optimizer": self._optimizer.state_dict(), "step": self.step, "seconds": self.seconds,
+                   "loss": self.loss}
+        save_checkpoint(self.folder / CHECKPOINT, content, self.settings)
 
     def _load(self) -> None:
         path = self.folder / CHECKPOINT
         try:
-            kept = torch.load(path, map_location=self.device, weights_only=True)   # weights_only: tensors and numbers, no code
-            for name in ("seed", "batch"):
-                if kept["settings"][name] != getattr(self.settings, name):
-                    raise TrainingError(f"{path} is of a run with {name} {kept['settings'][name]}, not {getattr(self.settings, name)}; "
-                                        "say the same, or name another folder")
+            kept = load_checkpoint(path, self.settings, self.device)
             self.student.load_state_dict(kept["student"])
             self._optimizer.load_state_dict(kept["optimizer"])
             self.step, self.seconds, self.loss = int(kept["step"]), float(kept["seconds"]), float(kept["loss"])
-        except (OSError, KeyError, RuntimeError, ValueError, TypeError, EOFError, pickle.UnpicklingError) as error:
-            raise TrainingError(f"{path} is no checkpoint of a distillation ({' '.join(str(error).split())[:160]}); name another folder") from error
+        except UNREADABLE as error:
+            raise unreadable(path, "this distillation", error) from error
 
     def _batches(self, photos: list[Photo]) -> torch.utils.data.DataLoader:
         """Batches from the step on at which the run stands."""
+        cv2.setNumThreads(1)    # ends OpenCV's threads, which a worker would inherit as locks that nobody opens
         crops = Crops(photos, self.settings.seed, 10**8, self.step * self.settings.batch)
         return torch.utils.data.DataLoader(crops, self.settings.batch, num_workers=self.settings.workers, pin_memory=self.device.type == "cuda",
                                            **({"prefetch_factor": 6} if self.settings.workers else {}))

@@ -5,19 +5,18 @@ from __future__ import annotations
 import copy
 import json
 import math
-import os
-import pickle
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import torch
 from torch import nn
 from tqdm import tqdm
 
-from umad_patrol.errors import TrainingError
+from umad_patrol.train.checkpoint import UNREADABLE, load_checkpoint, save_checkpoint, unreadable
 from umad_patrol.train.loss import change_loss
 from umad_patrol.train.validate import Scores, validate
 
@@ -97,29 +96,25 @@ class Trainer:
 
     def save(self) -> None:
         """Write the checkpoint: beside, then renamed."""
-        beside = self.folder / f".{CHECKPOINT}.{os.getpid()}"
-        torch.save({"network": self.network.state_dict(), "average": self.average.state_dict(), "optimizer": self._optimizer.state_dict(),
-                    "scaler": self._scaler.state_dict(), "step": self.step, "seconds": self.seconds, "settings": asdict(self.settings)}, beside)
-        beside.replace(self.folder / CHECKPOINT)
+        content = {"network": self.network.state_dict(), "average": self.average.state_dict(), "optimizer": self._optimizer.state_dict(),
+                   "scaler": self._scaler.state_dict(), "step": self.step, "seconds": self.seconds}
+        save_checkpoint(self.folder / CHECKPOINT, content, self.settings)
 
     def _load(self) -> None:
         path = self.folder / CHECKPOINT
         try:
-            kept = torch.load(path, map_location=self.device, weights_only=True)   # weights_only: tensors and numbers, no code
-            for name in ("seed", "batch"):
-                if kept["settings"][name] != getattr(self.settings, name):
-                    raise TrainingError(f"{path} is of a run with {name} {kept['settings'][name]}, not {getattr(self.settings, name)}; "
-                                        "say the same, or name another folder")
+            kept = load_checkpoint(path, self.settings, self.device)
             self.network.load_state_dict(kept["network"])
             self.average.load_state_dict(kept["average"])
             self._optimizer.load_state_dict(kept["optimizer"])
             self._scaler.load_state_dict(kept["scaler"])
             self.step, self.seconds = int(kept["step"]), float(kept["seconds"])
-        except (OSError, KeyError, RuntimeError, ValueError, TypeError, EOFError, pickle.UnpicklingError) as error:
-            raise TrainingError(f"{path} is no checkpoint of this network ({' '.join(str(error).split())[:160]}); name another folder") from error
+        except UNREADABLE as error:
+            raise unreadable(path, "this network", error) from error
 
     def _batches(self, pairs: Callable[[int], torch.utils.data.Dataset]) -> Iterator[tuple]:
         """Batches from the step on at which the run stands, each with the seconds that were waited for it."""
+        cv2.setNumThreads(1)    # ends OpenCV's threads, which a worker would inherit as locks that nobody opens
         loader = torch.utils.data.DataLoader(pairs(self.step * self.settings.batch), self.settings.batch, num_workers=self.settings.workers,
                                              drop_last=True, pin_memory=self.device.type == "cuda",
                                              **({"prefetch_factor": 6, "persistent_workers": True} if self.settings.workers else {}))
