@@ -12,6 +12,7 @@ from umad_patrol.errors import TrainingError
 
 PANELS = (("loss", ("loss",)), ("F1 of pixels", ("f1_anomaly", "f1_dynamic", "f1_changed")),
           ("share of new things found", ("large", "small")), ("false regions a pair", ("false",)))
+NEEDED = {"step", "seconds", *(name for _, names in PANELS for name in names)}
 _SIZE, _LEFT, _RIGHT, _TOP, _BELOW = (560, 340), 60, 20, 40, 40  # width and height of a panel, its margins in pixels
 _FONT, _INK, _GRID = cv2.FONT_HERSHEY_SIMPLEX, (60, 60, 60), (225, 225, 225)
 _COLOURS = (40, 40, 200), (190, 120, 30), (60, 160, 60)  # BGR
@@ -19,15 +20,27 @@ _STEPS = 4
 
 
 def read_log(path: str | Path) -> list[dict]:
-    """The lines of a log by step; a session that went on from an earlier step replaces what came after. Raises TrainingError."""
-    rows: list[dict] = []
+    """The lines of a log by step; a session that went on from an earlier step replaces what came after.
+
+    A line that a kill left unfinished is passed over. Raises TrainingError where there is no log.
+    """
     try:
-        for text in Path(path).read_text(encoding="utf-8").splitlines():
-            row = json.loads(text)
-            rows = [kept for kept in rows if kept["step"] < row["step"]] + [row]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise TrainingError(f"{path} is no log of a training ({type(error).__name__}: {error})") from error
+        lines = Path(path).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise TrainingError(f"{path} is no log of a training ({error})") from error
+    rows: list[dict] = []
+    for row in filter(None, map(_row, lines)):
+        rows = [kept for kept in rows if kept["step"] < row["step"]] + [row]
     return rows
+
+
+def _row(line: str) -> dict | None:
+    """A line with all that is drawn; None for another."""
+    try:
+        row = json.loads(line)
+    except ValueError:
+        return None
+    return row if isinstance(row, dict) and NEEDED <= row.keys() else None
 
 
 def draw_curves(rows: list[dict]) -> np.ndarray:
