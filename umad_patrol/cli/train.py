@@ -32,9 +32,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     data.add_argument("--assets", metavar="DIR", help="GLB models with a MANIFEST.csv (default $UMAD_PATROL_DATA/objects)")
     data.add_argument("--sprites", metavar="DIR", help="where rendered models and labels are kept (default OUT/sprites); runs can share it")
     data.add_argument("--teacher", metavar="FILE", help="ESPNetv2 segmentation checkpoint; without it no distillation and no labels of people")
-    data.add_argument("--folder-share", type=float, default=0.15, metavar="S", help="at most this share of photographs from one folder (default 0.15)")
+    data.add_argument("--folder-share", type=float, default=0.15, metavar="S", help="at most this share of photos from one folder (default 0.15)")
     data.add_argument("--pairs", metavar="DIR", help="folder of real pairs with labels.png in UMAD's bits")
-    data.add_argument("--umad", metavar="ROOT", help="UMAD-1.0, or a change set (t0/, t1/, mask/: VL-CMU-CD, PSCD), whose masks count as anomaly")
+    data.add_argument("--umad", metavar="ROOT", help="UMAD-1.0, or a change set (t0/, t1/, mask/: VL-CMU-CD, PSCD): masks are anomalies")
     data.add_argument("--hold", nargs="+", default=[], metavar="SCENE", help="scenes or sequences (SCENE/SEQUENCE) of UMAD-1.0 never trained on")
     data.add_argument("--pairs-share", type=float, default=0.5, metavar="S", help="share of samples from the real pairs (default 0.5; 1: these alone)")
     data.add_argument("--preview", metavar="FILE", help="write a sheet of pairs with their truth and stop: anomaly red, people and vehicles blue, "
@@ -55,7 +55,7 @@ def _add_time(group: argparse._ArgumentGroup) -> None:
 
 
 def _add_network(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("--network", default="change_net", choices=NETWORKS, help="fc_siam_diff: the published one, on equal terms, for comparison")
+    group.add_argument("--network", default="change_net", choices=NETWORKS, help="fc_siam_diff: published, on equal terms, to compare")
     group.add_argument("--init", metavar="FILE", help="weights to begin with (fine-tuning); no distillation then")
     for name, text in (("distillation", "the teacher's lessons"), ("correlation", "the network's correlation"), ("shadows", "cast shadows in the pairs"),
                        ("dynamic", "people and vehicles that come and go in the pairs")):

@@ -152,8 +152,8 @@ def write_record(options: RunOptions, counts: dict[str, int]) -> None:
 
 
 def _record(options: RunOptions, counts: dict[str, int]) -> dict:
-    plain = {name: getattr(options, name) for name in ("network", "seed", "batch", "correlation", "shadows", "dynamic", "pairs_share", "folder_share")}
-    return {**plain, "distillation": options.distils, "hold": list(options.hold),
+    names = "network", "seed", "batch", "correlation", "shadows", "dynamic", "pairs_share", "folder_share"
+    return {**{name: getattr(options, name) for name in names}, "distillation": options.distils, "hold": list(options.hold),
             "photos": _names(find_photos(options.photos)) if options.photos is not None else None,
             "assets": _digest(options.assets / "MANIFEST.csv") if options.assets is not None else None,
             "teacher": _digest(options.teacher), "init": _digest(options.init), **counts}

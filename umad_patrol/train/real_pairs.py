@@ -53,11 +53,6 @@ class RealPair:
     source: Pair | UmadPair | ChangePair
     place: str
 
-    @property
-    def held_out(self) -> bool:
-        """Whether validation, not training, has this place."""
-        return zlib.crc32(self.place.encode()) / 2**32 < HELD_OUT
-
     def read(self) -> Labelled:
         """Raises ImageError or DatasetError naming the file that cannot be read or does not fit the others."""
         reference, query = self.source.pictures()
@@ -122,9 +117,16 @@ def _of_umad(pair: UmadPair) -> RealPair:
 
 
 def _split(pairs: list[RealPair]) -> tuple[list[RealPair], list[RealPair]]:
-    """By place; where that leaves training nothing, none is held back."""
-    training = [pair for pair in pairs if not pair.held_out]
-    return (training, [pair for pair in pairs if pair.held_out]) if training else (pairs, [])
+    """By place: those whose name falls into a tenth are held back, at least one of several, never all."""
+    places = sorted({pair.place for pair in pairs}, key=_number)
+    count = min(max(1, sum(_number(place) < HELD_OUT for place in places)), len(places) - 1)
+    held = set(places[:count])
+    return [pair for pair in pairs if pair.place not in held], [pair for pair in pairs if pair.place in held]
+
+
+def _number(place: str) -> float:
+    """From 0 to 1, the same for the same name."""
+    return zlib.crc32(place.encode()) / 2**32
 
 
 def _shown_by(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

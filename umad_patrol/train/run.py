@@ -47,6 +47,7 @@ class _Found:
 
 def train(options: RunOptions, say: Say) -> dict:
     """Run all stages. Returns what the model card holds, with the weights' path. Raises PatrolError before anything is written."""
+    cv2.setNumThreads(1)
     found = _found(options)
     check_record(options, {"pairs": len(found.real)})
     _say_plan(options, found, say)
@@ -76,7 +77,7 @@ def _found(options: RunOptions) -> _Found:
     check(options)
     device = choose_device(options.device)
     check_assets(options)
-    teacher = load_teacher(options.teacher) if options.teacher is not None else None
+    teacher = load_teacher(options.teacher).to(device) if options.teacher is not None else None
     init = load_weights(options.init)[0] if options.init is not None else None
     if init is not None and (init.differences[0].project is not None) != options.correlation:
         raise TrainingError(f"--init {options.init}: its network is one {'with' if not options.correlation else 'without'} correlation")
@@ -84,7 +85,7 @@ def _found(options: RunOptions) -> _Found:
     if real:
         real[0].read()
     if options.real and not options.made and not held:
-        raise TrainingError(f"{len(real)} real pairs of too few places to hold some back for validation; add more, or have pairs made as well")
+        raise TrainingError(f"{len(real)} real pairs of one place: none can be held back for validation; add others, or have pairs made as well")
     return _Found(device, teacher, init, real, held)
 
 
@@ -110,7 +111,6 @@ def _distilled(options: RunOptions, found: _Found, photos: list[Photo]) -> nn.Mo
 
 
 def _network(options: RunOptions, init: ChangeNet | None, encoder: nn.Module | None) -> nn.Module:
-    cv2.setNumThreads(1)
     torch.manual_seed(options.seed)
     if options.network != CHANGE_NET:
         return SiamDiffPeer().train()
@@ -162,8 +162,11 @@ def _draw(out: Path) -> None:
 
 def _card(options: RunOptions, found: _Found, material: Material | None, trainer: Trainer, scores: Scores, real: Scores | None) -> dict:
     """How the weights came to be: folders by their names alone."""
-    data = {name: getattr(options, name).name for name in ("photos", "assets", "teacher", "init", "pairs", "umad") if getattr(options, name) is not None}
-    counts = (material.counts if material is not None else {}) | ({"real": len(found.real), "real_held_out": len(found.real_held_out)} if found.real else {})
+    paths = {name: getattr(options, name) for name in ("photos", "assets", "teacher", "init", "pairs", "umad")}
+    data = {name: path.name for name, path in paths.items() if path is not None}
+    counts = material.counts if material is not None else {}
+    if found.real:
+        counts = counts | {"real": len(found.real), "real_held_out": len(found.real_held_out)}
     return {"command": command(options), "data": data, "counts": counts, "steps": trainer.step, "seconds": round(trainer.seconds, 1),
             "distil_seconds": round(60 * options.lesson_minutes, 1), "seed": options.seed, "batch": options.batch, "device": found.device.type,
             "versions": {"torch": torch.__version__, "python": platform.python_version(), "opencv": cv2.__version__},
