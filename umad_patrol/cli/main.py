@@ -27,6 +27,7 @@ VERBS = {
     "align": "lay one picture on another",
     "evaluate": "score detection, alignment or its verdict over folders of pairs",
     "export": "write the change network as ONNX graphs or TorchScript",
+    "train": "train the change network on photographs and models, or on real pairs",
     "bench": "measure speed, stage by stage and beside published networks",
     "settings": "list every setting with default, range and meaning",
 }

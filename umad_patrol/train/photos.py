@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import csv
+import logging
+import math
 import zlib
-from dataclasses import dataclass
+from collections import defaultdict
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -13,8 +16,10 @@ from tqdm import tqdm
 
 from umad_patrol.errors import ImageError, TrainingError
 from umad_patrol.io.images import read_image
+from umad_patrol.train.arrows import NOTE, without_arrows
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
+_LOG = logging.getLogger(__name__)
+SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
 ROAD = "_road"
 LONGEST_PX = 1280
 SMALLEST_PX = 200
@@ -41,24 +46,51 @@ def read_photos(folder: str | Path, limit: int = 0) -> list[Photo]:
     """All photographs below `folder`, at most `limit` of them if that is not 0.
 
     Where a MANIFEST.csv above a picture names its source, pictures of one source folder are one place; else those of one
-    folder are. Masks `<name>_road.png` go with `<name>`. Raises TrainingError where there is no picture.
+    folder are. Masks `<name>_road.png` go with `<name>`. Arrows are painted over where the manifest's note tells of them.
+    Raises TrainingError where there is no picture.
     """
+    folder = Path(folder)
+    paths = find_photos(folder)
+    if limit:
+        paths = paths[::max(1, len(paths) // limit)][:limit]
+    known = _manifest(folder)
+    photos = [_photo(path, *known.get(path, (path.parent.name, False))) for path in tqdm(paths, "reading photographs", unit="picture", disable=None)]
+    kept = [photo for photo in photos if photo is not None]
+    if not kept:
+        raise TrainingError(f"none of the {len(paths)} pictures in {folder} is readable and {SMALLEST_PX} px wide and high")
+    if len(kept) < len(paths):
+        _LOG.warning("%s: %d of %d pictures cannot be read or are under %d px: passed over", folder, len(paths) - len(kept), len(paths), SMALLEST_PX)
+    return _placed(kept)
+
+
+def find_photos(folder: str | Path) -> list[Path]:
+    """The pictures below `folder`, but for road masks. Raises TrainingError where there is none."""
     folder = Path(folder)
     paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and not path.stem.endswith(ROAD))
     if not paths:
         raise TrainingError(f"{folder} holds no photographs ({', '.join(SUFFIXES)})")
-    if limit:
-        paths = paths[::max(1, len(paths) // limit)][:limit]
-    places = _places(folder)
-    photos = [_photo(path, places.get(path, path.parent.name)) for path in tqdm(paths, "reading photographs", unit="picture", disable=None)]
-    kept = [photo for photo in photos if photo is not None]
-    if not kept:
-        raise TrainingError(f"none of the {len(paths)} pictures in {folder} is readable and {SMALLEST_PX} px wide and high")
-    return kept
+    return paths
 
 
-def _photo(path: Path, place: str) -> Photo | None:
-    """The picture, or None where it cannot be read or is too small."""
+def thinned(photos: list[Photo], share: float) -> list[Photo]:
+    """At most this share of all from one folder, evenly chosen, so that no kind of place rules; of few folders an equal part each."""
+    folders = defaultdict(list)
+    for photo in photos:
+        folders[photo.path.parent].append(photo)
+    most = math.ceil(max(share, 1 / max(1, len(folders))) * len(photos))
+    kept = {id(of[i * len(of) // most]) for of in folders.values() for i in range(most) if len(of) > most}
+    return [photo for photo in photos if len(folders[photo.path.parent]) <= most or id(photo) in kept]
+
+
+def _placed(photos: list[Photo]) -> list[Photo]:
+    """As they are, or, where validation would get all places or none, each photograph a place of its own."""
+    if len({photo.held_out for photo in photos}) == 2:
+        return photos
+    return [replace(photo, place=f"{photo.place}/{photo.path.stem}") for photo in photos]
+
+
+def _photo(path: Path, place: str, arrows: bool) -> Photo | None:
+    """The picture, without arrows if it has any, or None where it cannot be read or is too small."""
     try:
         image = read_image(path)
     except ImageError:
@@ -69,13 +101,18 @@ def _photo(path: Path, place: str) -> Photo | None:
     size = round(image.shape[1] * scale), round(image.shape[0] * scale)
     road_path = path.with_name(f"{path.stem}{ROAD}.png")
     road = cv2.resize(read_image(road_path)[:, :, 0], size, interpolation=cv2.INTER_NEAREST) if road_path.is_file() else None
-    return Photo(path, np.ascontiguousarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA)[:, :, ::-1]), road, place)
+    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    return Photo(path, np.ascontiguousarray((without_arrows(small) if arrows else small)[:, :, ::-1]), road, place)
 
 
-def _places(folder: Path) -> dict[Path, str]:
-    """The place of each picture that a manifest in `folder` or above it names: its repository and folder there."""
+def _manifest(folder: Path) -> dict[Path, tuple[str, bool]]:
+    """Of each picture that the manifest in `folder` names, its place (repository and folder there) and whether it has arrows drawn in."""
     manifest = folder / "MANIFEST.csv"
     if not manifest.is_file():
         return {}
-    with manifest.open(newline="", encoding="utf-8") as file:
-        return {folder / Path(*Path(row["file"]).parts[1:]): f"{row['repo']}/{Path(row['path']).parent}" for row in csv.DictReader(file)}
+    try:
+        with manifest.open(newline="", encoding="utf-8") as file:
+            return {folder / Path(*Path(row["file"]).parts[1:]): (f"{row['repo']}/{Path(row['path']).parent}", NOTE in (row.get("note") or ""))
+                    for row in csv.DictReader(file)}
+    except (KeyError, TypeError, UnicodeDecodeError, csv.Error) as error:
+        raise TrainingError(f"{manifest} is no list of photographs with the columns file, repo, path ({type(error).__name__}: {error})") from error

@@ -55,8 +55,8 @@ def _chances(image: np.ndarray, teacher: Teacher) -> dict[str, np.ndarray]:
     scale = min(1.0, LOOKED_AT_PX / max(height, width))
     size = [max(64, round(side * scale / 16) * 16) for side in (width, height)]
     seen = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-    tensor = torch.from_numpy(np.ascontiguousarray(seen.transpose(2, 0, 1)))[None].float() / 255
-    classes = teacher.classes(tensor)[0]
+    tensor = torch.from_numpy(np.ascontiguousarray(seen.transpose(2, 0, 1)))[None].to(teacher.mean.device).float() / 255
+    classes = teacher.classes(tensor)[0].cpu()
     found = {PERSON: classes[VOC_PERSON], VEHICLE: classes[list(VOC_VEHICLES)].sum(0), THING: classes[list(VOC_THINGS)].sum(0)}
     return {kind: cv2.resize((chance.clamp(0, 1) * 255).byte().numpy(), (width, height)) for kind, chance in found.items()}
 

@@ -7,7 +7,6 @@ The names of the modules are those of the published checkpoints.
 from __future__ import annotations
 
 import math
-import pickle
 from pathlib import Path
 
 import torch
@@ -15,6 +14,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from umad_patrol.errors import TrainingError
+from umad_patrol.train.checkpoint import UNREADABLE
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 VOC_VEHICLES, VOC_PERSON = (2, 6, 7, 14, 19), 15   # bicycle, bus, car, motorbike, train; person
@@ -194,6 +194,7 @@ class Teacher(nn.Module):
     def __init__(self, widths: tuple[int, ...], classes: int = 21) -> None:
         super().__init__()
         planes, middle = (64, 48, 32, classes), 10
+        self.widths = tuple(widths[1:])     # of the features at strides 4, 8, 16
         self.base_net = Backbone(widths)
         self.bu_dec_l1 = Pooled(widths[3], middle, planes[0])
         self.bu_dec_l2 = Pooled(planes[0], middle, planes[1])
@@ -233,6 +234,6 @@ def load_teacher(path: str | Path) -> Teacher:
         teacher = Teacher(tuple(weights[f"base_net.{name}"].shape[0] for name in
                                 ("level1.conv.weight", "level2_0.act.weight", "level3_0.act.weight", "level4_0.act.weight")))
         teacher.load_state_dict(weights)
-    except (OSError, KeyError, RuntimeError, ValueError, EOFError, pickle.UnpicklingError) as error:
+    except UNREADABLE as error:
         raise TrainingError(f"{path} holds no ESPNetv2 segmentation weights: {' '.join(str(error).split())[:200]}") from error
     return teacher.eval().requires_grad_(False)

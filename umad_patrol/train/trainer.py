@@ -5,24 +5,24 @@ from __future__ import annotations
 import copy
 import json
 import math
-import os
-import pickle
+import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import torch
 from torch import nn
 from tqdm import tqdm
 
-from umad_patrol.errors import TrainingError
+from umad_patrol.train.checkpoint import UNREADABLE, load_checkpoint, save_checkpoint, unreadable
 from umad_patrol.train.loss import change_loss
 from umad_patrol.train.validate import Scores, validate
 
 CHECKPOINT = "checkpoint.pt"
 LOG = "log.jsonl"
-ENCODER_RATE = 0.3      # learning rate of the distilled encoder against that of the rest
+ENCODER_RATE = 0.3      # learning rate of an encoder that has had lessons against that of the rest
 WARM_UP = 50            # steps
 LAST_RATE = 0.01
 AVERAGED = 0.998        # the shipped weights are a running mean of the trained ones
@@ -41,8 +41,7 @@ class TrainSettings:
     workers: int = 1
     validate_every: int = 500
     half: bool = False
-
-
+    encoder_rate: float = ENCODER_RATE
 
 
 class Trainer:
@@ -53,62 +52,69 @@ class Trainer:
         self.average = copy.deepcopy(self.network).eval().requires_grad_(False)
         self.folder, self.settings, self.device = Path(folder), settings, device
         self.step, self.seconds = 0, 0.0
-        self._optimizer = torch.optim.AdamW(_groups(self.network, settings.rate), weight_decay=1e-4)
+        self._optimizer = torch.optim.AdamW(_groups(self.network, settings), weight_decay=1e-4)
         self._scaler = torch.amp.GradScaler(device.type, enabled=settings.half and device.type == "cuda")
         self.folder.mkdir(parents=True, exist_ok=True)
         if (self.folder / CHECKPOINT).is_file():
             self._load()
 
-    def run(self, pairs: Callable[[int], torch.utils.data.Dataset], held_out: list[tuple[torch.Tensor, ...]]) -> Scores:
-        """Train to the end on `pairs(start)`, the data set from item `start` on. Returns the last scores on `held_out`."""
+    @property
+    def done(self) -> bool:
+        """Whether the time is used up."""
+        return self.seconds >= self.settings.minutes * 60
+
+    def run(self, pairs: Callable[[int], torch.utils.data.Dataset], held_out: list[tuple[torch.Tensor, ...]],
+            noted: Callable[[], None] = lambda: None) -> Scores:
+        """Train to the end on `pairs(start)`, the data set from item `start` on; `noted` is called after each line of the log.
+
+        Returns the last scores on `held_out`.
+        """
         bar = tqdm(total=round(self.settings.minutes * 60), initial=round(self.seconds), desc="training", unit="s", disable=None)
         saved, mean = time.monotonic(), None
-        for batch in self._batches(pairs):
+        for batch in () if self.done else self._batches(pairs):
             start = time.monotonic()
             loss = self._learn(batch)
             mean = loss if mean is None else 0.98 * mean + 0.02 * loss
             self.seconds += time.monotonic() - start + batch[-1]
             bar.update(round(self.seconds) - bar.n)
             bar.set_postfix(loss=f"{mean:.3f}", refresh=False)
+            if self.done:
+                break
             if self.step % self.settings.validate_every == 0:
                 self._note(mean, validate(self.average, held_out, self.device))
+                noted()
             if time.monotonic() - saved > SAVE_S:
                 self.save()
                 saved = time.monotonic()
-            if self.seconds >= self.settings.minutes * 60:
-                break
         bar.close()
+        self.save()
         scores = validate(self.average, held_out, self.device)
         if mean is not None:
             self._note(mean, scores)
-        self.save()
+            noted()
         return scores
 
     def save(self) -> None:
         """Write the checkpoint: beside, then renamed."""
-        beside = self.folder / f".{CHECKPOINT}.{os.getpid()}"
-        torch.save({"network": self.network.state_dict(), "average": self.average.state_dict(), "optimizer": self._optimizer.state_dict(),
-                    "scaler": self._scaler.state_dict(), "step": self.step, "seconds": self.seconds, "settings": asdict(self.settings)}, beside)
-        beside.replace(self.folder / CHECKPOINT)
+        content = {"network": self.network.state_dict(), "average": self.average.state_dict(), "optimizer": self._optimizer.state_dict(),
+                   "scaler": self._scaler.state_dict(), "step": self.step, "seconds": self.seconds}
+        save_checkpoint(self.folder / CHECKPOINT, content, self.settings)
 
     def _load(self) -> None:
         path = self.folder / CHECKPOINT
         try:
-            kept = torch.load(path, map_location=self.device, weights_only=True)   # weights_only: tensors and numbers, no code
-            for name in ("seed", "batch"):
-                if kept["settings"][name] != getattr(self.settings, name):
-                    raise TrainingError(f"{path} is of a run with {name} {kept['settings'][name]}, not {getattr(self.settings, name)}; "
-                                        "say the same, or name another folder")
+            kept = load_checkpoint(path, self.settings, self.device)
             self.network.load_state_dict(kept["network"])
             self.average.load_state_dict(kept["average"])
             self._optimizer.load_state_dict(kept["optimizer"])
             self._scaler.load_state_dict(kept["scaler"])
             self.step, self.seconds = int(kept["step"]), float(kept["seconds"])
-        except (OSError, KeyError, RuntimeError, ValueError, TypeError, EOFError, pickle.UnpicklingError) as error:
-            raise TrainingError(f"{path} is no checkpoint of this network ({' '.join(str(error).split())[:160]}); name another folder") from error
+        except UNREADABLE as error:
+            raise unreadable(path, "this network", error) from error
 
     def _batches(self, pairs: Callable[[int], torch.utils.data.Dataset]) -> Iterator[tuple]:
         """Batches from the step on at which the run stands, each with the seconds that were waited for it."""
+        cv2.setNumThreads(1)    # ends OpenCV's threads, which a worker would inherit as locks that nobody opens
         loader = torch.utils.data.DataLoader(pairs(self.step * self.settings.batch), self.settings.batch, num_workers=self.settings.workers,
                                              drop_last=True, pin_memory=self.device.type == "cuda",
                                              **({"prefetch_factor": 6, "persistent_workers": True} if self.settings.workers else {}))
@@ -149,18 +155,16 @@ class Trainer:
         line = {"step": self.step, "seconds": round(self.seconds, 1), "loss": round(loss, 4), **scores.row()}
         with (self.folder / LOG).open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
-        tqdm.write("  ".join(f"{name} {value}" for name, value in line.items()))
+        tqdm.write("  ".join(f"{name} {value}" for name, value in line.items()), file=sys.stderr)
 
 
-def _groups(network: nn.Module, rate: float) -> list[dict]:
-    """The encoder learns slower than the rest."""
+def _groups(network: nn.Module, settings: TrainSettings) -> list[dict]:
+    """The encoder learns at a rate of its own."""
     encoder = [p for name, p in network.named_parameters() if name.startswith("encoder.")]
     rest = [p for name, p in network.named_parameters() if not name.startswith("encoder.")]
-    groups = [{"params": part, "base": base, "lr": base} for part, base in ((encoder, rate * ENCODER_RATE), (rest, rate))]
+    groups = [{"params": part, "base": base, "lr": base} for part, base in ((encoder, settings.rate * settings.encoder_rate), (rest, settings.rate))]
     return [group for group in groups if group["params"]]
 
 
 def _scaled(pictures: torch.Tensor) -> torch.Tensor:
     return (pictures.float() / 255).contiguous(memory_format=torch.channels_last)
-
-

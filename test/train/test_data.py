@@ -1,0 +1,114 @@
+"""The data engine: the same pair for the same number, sound truth, and nothing outside what is valid."""
+
+import numpy as np
+import pytest
+import torch
+
+from umad_patrol.train import data
+from umad_patrol.train.data import Mixture, PairMaker, Pairs, tensors
+from umad_patrol.train.residual import LARGEST_PX, laid, residual_lookup, with_border
+
+
+def same(a, b):
+    return all(torch.equal(x, y) for x, y in zip(a, b))
+
+
+def test_the_same_number_is_the_same_pair_wherever_a_run_goes_on(maker):
+    pairs = Pairs(maker, 5, 100)
+    assert same(pairs[3], pairs[3]) and not same(pairs[3], pairs[4])
+    assert same(Pairs(maker, 5, 100, start=7)[2], pairs[9])
+    assert not same(Pairs(maker, 6, 100)[3], pairs[3]) and len(pairs) == 100
+
+
+def test_shapes_types_and_ranges(maker):
+    seen = torch.zeros(3)
+    for index in range(12):
+        query, reference, valid, target, weight = Pairs(maker, 1, 100)[index]
+        assert query.shape == reference.shape == target.shape == weight.shape == (3, 160, 160) and valid.shape == (1, 160, 160)
+        assert query.dtype == reference.dtype == torch.uint8 and valid.dtype == target.dtype == weight.dtype == torch.float32
+        assert set(valid.unique().tolist()) <= {0.0, 1.0} and set(target.unique().tolist()) <= {0.0, 1.0}
+        assert weight.min() >= 0 and weight.max() <= data.MOST_HEED and torch.isfinite(weight).all()
+        near = torch.nn.functional.max_pool2d(valid[None], 3, 1, 1)[0, 0] > 0     # a pixel off the edge is still mixed with it
+        assert weight[:, valid[0] == 0].sum() == 0 and reference[:, ~near].sum() == 0
+        seen += target.sum((1, 2)) > 0
+    assert (seen > 0).all()     # each class comes up
+
+
+def test_small_things_are_heeded_more_and_specks_not_asked_for(maker, sprites):
+    empty = PairMaker(maker.photos, sprites, Mixture(), 160)
+    view = data.random_view(empty.photos[0], 160, np.random.default_rng(0))
+    picture = data.Picture.of(view, None)
+    for rows, area in ((slice(0, 3), 9), (slice(10, 16), 36), (slice(20, 60), 1600)):
+        mask = np.zeros((160, 160), bool)
+        mask[rows, :round(area / (rows.stop - rows.start))] = True
+        picture.shows_new(mask)
+        assert picture.anomaly[mask].all() == (area >= data.SEEN_PX) and picture.tiny[mask].all() == (area < data.SEEN_PX)
+    assert picture.heed[12, 0] == pytest.approx(np.sqrt(900 / 36)) and picture.heed[40, 0] == 1 and picture.heed[100, 100] == 1
+
+
+@pytest.fixture
+def still(monkeypatch):
+    """The pictures as they are drawn: no weather, no camera, no residual."""
+    monkeypatch.setattr(data, "photometric", lambda image, rng: (image * 255).astype(np.uint8))
+    monkeypatch.setattr(data, "residual_lookup", lambda size, rng: np.dstack(np.meshgrid(*(np.arange(n, dtype=np.float32) for n in size))))
+    monkeypatch.setattr(data, "with_border", lambda lookup, rng: lookup)
+    monkeypatch.setattr(PairMaker, "_weather", lambda self, image, rng: None)
+
+
+def test_new_things_differ_between_the_pictures_and_nothing_else_does(still, photos, sprites):
+    only_new = Mixture(things=(0, 1), standing=(1,), removed=0, moved=0, swapped=0, people=0)
+    differing, total = 0, 0
+    for index in range(20):
+        sample = PairMaker(photos, sprites, only_new, 160).make(np.random.default_rng(index))
+        difference = np.abs(sample.query.astype(int) - sample.reference).max(-1)
+        new = sample.target[0] > 0
+        differing, total = differing + (difference[new] > 3).sum(), total + new.sum()
+        assert not sample.target[1:].any()
+        assert (sample.query <= sample.reference)[~new & (sample.weight[0] == 1)].mean() > 0.97    # but for edges, only shadow falls elsewhere
+    assert total > 500 and differing > 0.95 * total
+
+
+def test_without_events_the_pictures_are_equal(still, photos, sprites):
+    nothing = Mixture(things=(1,), standing=(1,), removed=0, moved=0, swapped=0, people=0)
+    sample = PairMaker(photos, sprites, nothing, 160).make(np.random.default_rng(1))
+    assert (sample.query == sample.reference).all() and not sample.target.any() and (sample.weight == 1).all()
+
+
+def test_removed_things_are_changed_and_people_dynamic(still, photos, sprites):
+    removed = Mixture(things=(1,), standing=(1,), removed=1, moved=0, swapped=0, people=0)
+    passing = Mixture(things=(1,), standing=(1,), removed=0, moved=0, swapped=0, people=1)
+    for mixture, cls in ((removed, 2), (passing, 1)):
+        planes = [PairMaker(photos, sprites, mixture, 160).make(np.random.default_rng(i)).target.sum((1, 2)) > 0 for i in range(6)]
+        assert [any(plane[c] for plane in planes) for c in range(3)] == [c == cls for c in range(3)]
+    without = Mixture(things=(1,), standing=(1,), removed=0, moved=0, swapped=0, people=1, dynamic=False)
+    assert not PairMaker(photos, sprites, without, 160).make(np.random.default_rng(0)).target.any()
+
+
+def test_what_a_photograph_may_show_of_people_is_left_open(still, sprites, photos):
+    from dataclasses import replace
+
+    chance = np.zeros((260, 340), np.uint8)
+    chance[:, :170], chance[:130] = 255, 90      # sure, and perhaps
+    nothing = Mixture(things=(1,), standing=(1,), removed=0, moved=0, swapped=0, people=0)
+    sample = PairMaker([replace(photos[0], dynamic=chance)], sprites, nothing, 160).make(np.random.default_rng(3))
+    open_, sure = sample.weight[1] == 0, sample.target[1] > 0
+    assert open_.any() and sure.any() and not (open_ & sure).any() and (sample.weight[0] == 1).all()
+
+
+def test_residuals_stay_within_16_px_and_borders_are_invalid():
+    grid = np.dstack(np.meshgrid(np.arange(160), np.arange(120)))
+    largest, borders = 0.0, 0
+    for index in range(60):
+        rng = np.random.default_rng(index)
+        lookup = residual_lookup((120, 160), rng)
+        largest = max(largest, np.abs(lookup - grid).max())
+        valid = laid(np.ones((120, 160), np.uint8), with_border(lookup, rng), smooth=False)
+        borders += valid.mean() < 0.9
+    assert 8 < largest <= LARGEST_PX + 1e-3 and 5 < borders < 40
+
+
+def test_a_sample_as_tensors(maker):
+    sample = maker.make(np.random.default_rng(0))
+    query, _, valid, target, weight = tensors(sample)
+    np.testing.assert_array_equal(query.numpy().transpose(1, 2, 0), sample.query)
+    assert np.array_equal(valid[0].numpy() > 0, sample.valid) and np.array_equal(target, sample.target) and np.array_equal(weight, sample.weight)

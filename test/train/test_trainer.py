@@ -1,0 +1,119 @@
+"""The loop: cut off and gone on with, it ends where it would have; checkpoints of others are refused."""
+
+import json
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from umad_patrol.detect.change_net.network import ChangeNet
+from umad_patrol.errors import TrainingError
+from umad_patrol.train.data import PairMaker, Pairs
+from umad_patrol.train.peer import SiamDiffPeer
+from umad_patrol.train.trainer import CHECKPOINT, LOG, Trainer, TrainSettings
+
+FOREVER = TrainSettings(minutes=1e9, batch=2, workers=0, validate_every=2)
+CPU = torch.device("cpu")
+
+
+class Noise(torch.utils.data.Dataset):
+    """Items `start` to `end` of an endless row of samples."""
+
+    def __init__(self, start, end):
+        self._start, self._end = start, end
+
+    def __len__(self):
+        return self._end - self._start
+
+    def __getitem__(self, index):
+        if index >= len(self):
+            raise IndexError
+        draw = torch.Generator().manual_seed(self._start + index)
+        query, reference = (torch.randint(0, 256, (3, 32, 32), generator=draw, dtype=torch.uint8) for _ in range(2))
+        return query, reference, torch.ones(1, 32, 32), (torch.rand(3, 32, 32, generator=draw) < 0.1).float(), torch.ones(3, 32, 32)
+
+
+def trained(folder, steps, settings=FOREVER):
+    torch.manual_seed(1)
+    trainer = Trainer(ChangeNet(), folder, settings, CPU)
+    trainer.run(lambda start: Noise(start, steps * settings.batch), [])
+    return trainer
+
+
+def test_two_steps_and_two_more_are_four(tmp_path):
+    once = trained(tmp_path / "once", 4)
+    trained(tmp_path / "twice", 2)
+    twice = trained(tmp_path / "twice", 4)
+    assert once.step == twice.step == 4
+    for part in ("network", "average"):
+        for (name, a), b in zip(getattr(once, part).state_dict().items(), getattr(twice, part).state_dict().values()):
+            assert torch.equal(a, b), (part, name)
+    kept = torch.load(tmp_path / "twice" / CHECKPOINT, weights_only=True)
+    assert {"network", "average", "optimizer", "step", "seconds", "settings"} <= set(kept) and kept["step"] == 4 and kept["seconds"] > 0
+    steps = [json.loads(line)["step"] for line in (tmp_path / "twice" / LOG).read_text().splitlines()]
+    assert steps == [2, 2, 4, 4]
+
+
+def test_it_learns_and_its_time_ends_it(tmp_path):
+    before = ChangeNet().state_dict()["out.1.weight"]
+    noted = []
+    settings = replace(FOREVER, minutes=1e-6)
+    torch.manual_seed(1)
+    trainer = Trainer(ChangeNet(), tmp_path, settings, CPU)
+    trainer.run(lambda start: Noise(start, 100), [], lambda: noted.append(1))
+    assert trainer.step == 1 and trainer.done and noted == [1] and not torch.equal(trainer.network.state_dict()["out.1.weight"], before)
+    again = Trainer(ChangeNet(), tmp_path, settings, CPU)
+    again.run(lambda start: pytest.fail("there is nothing more to learn"), [])
+    assert again.step == 1
+
+
+@pytest.mark.parametrize("change", ({"seed": 2}, {"batch": 3}))
+def test_a_checkpoint_of_other_settings_is_refused(tmp_path, change):
+    trained(tmp_path, 1)
+    name, value = change.popitem()
+    with pytest.raises(TrainingError, match=f"with {name} {getattr(FOREVER, name)}, not {value}"):
+        Trainer(ChangeNet(), tmp_path, replace(FOREVER, **{name: value}), CPU)
+
+
+def test_a_checkpoint_of_another_network_or_a_damaged_one_is_refused(tmp_path):
+    trained(tmp_path, 1)
+    for network in (SiamDiffPeer(), ChangeNet(correlated=False)):
+        with pytest.raises(TrainingError, match="no checkpoint of this network"):
+            Trainer(network, tmp_path, FOREVER, CPU)
+    whole = (tmp_path / CHECKPOINT).read_bytes()
+    for data in (whole[:1000], b"", b"text"):
+        (tmp_path / CHECKPOINT).write_bytes(data)
+        with pytest.raises(TrainingError, match="no checkpoint"):
+            Trainer(ChangeNet(), tmp_path, FOREVER, CPU)
+
+
+def test_the_encoder_learns_slower_unless_told_otherwise(tmp_path):
+    for rate, ratio in ((0.3, 0.3), (1.0, 1.0)):
+        groups = Trainer(ChangeNet(), tmp_path / str(rate), replace(FOREVER, encoder_rate=rate), CPU)._optimizer.param_groups
+        assert groups[0]["base"] / groups[1]["base"] == pytest.approx(ratio)
+    assert len(Trainer(SiamDiffPeer(), tmp_path / "peer", FOREVER, CPU)._optimizer.param_groups) == 1
+
+
+def test_half_precision_and_the_peer_train_too(tmp_path):
+    assert trained(tmp_path / "half", 1, replace(FOREVER, half=True)).step == 1
+    peer = Trainer(SiamDiffPeer(), tmp_path / "peer", FOREVER, CPU)
+    peer.run(lambda start: Noise(start, 2), [Noise(0, 1)[0]])
+    assert peer.step == 1
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
+def test_cuda_with_mixed_precision(tmp_path):
+    trainer = Trainer(ChangeNet(), tmp_path, replace(FOREVER, half=True), torch.device("cuda"))
+    trainer.run(lambda start: Noise(start, 8), [Noise(0, 1)[0]])
+    assert trainer.step == 4 and all(torch.isfinite(p).all() for p in trainer.average.parameters())
+
+
+def test_workers_start_though_opencv_has_threads(tmp_path, photos, sprites):
+    """A worker that inherits a pool of OpenCV's threads waits for them for ever."""
+    cv2.setNumThreads(4)
+    cv2.GaussianBlur(np.zeros((4000, 4000, 3), np.float32), (0, 0), 5)
+    trainer = Trainer(ChangeNet(), tmp_path, replace(FOREVER, workers=1), CPU)
+    trainer.run(lambda start: Pairs(PairMaker(photos, sprites, side=64), 1, 2, start), [])
+    assert trainer.step == 1
