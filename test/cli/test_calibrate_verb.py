@@ -44,7 +44,7 @@ def site(tmp_path, write_bag, messages):
 
 def calibrate(site, *words, bag="second", **changes):
     options = {"--map": site / "map", "--rate": 3600, "--out": site / "site.yaml", "--json": site / "r.json"} | changes
-    return main(["calibrate", str(site / bag), *(str(w) for option in options.items() for w in option), *TOPICS, *map(str, words)])
+    return main(["calibrate", str(site / bag), *(str(w) for option in options.items() for w in option), *TOPICS, "--set", "detect.detector=gradient", *map(str, words)])
 
 
 def test_the_threshold_is_the_smallest_that_does_and_is_read_back(site, capsys):
@@ -59,7 +59,7 @@ def test_the_threshold_is_the_smallest_that_does_and_is_read_back(site, capsys):
     assert settings.detect.threshold == result["threshold"] != result["was"] == 0.6 and settings.input.image_topic == "/image"
     assert result["alerts"] == result["alerts_before"] == 0 and cv2.imread(str(site / "curve.png")) is not None
     assert f"detect.threshold: {result['threshold']:g} (was 0.6)" in shown and "alerts on this run: 0" in shown
-    assert main(["replay", str(site / "second"), "--map", str(site / "map"), "--out", str(site / "o"), "--config", str(site / "site.yaml"),
+    assert main(["replay", str(site / "second"), "--set", "detect.detector=gradient", "--map", str(site / "map"), "--out", str(site / "o"), "--config", str(site / "site.yaml"),
                  "--json", str(site / "replay.json")]) == 0
     masks = [cv2.imread(str(path), 0) for path in sorted((site / "o" / "masks").glob("*.png"))]
     assert sum(bool(mask.any()) for mask in masks) <= result["at_threshold"]["regions"] and len(masks) == 6  # replay at it shows just those

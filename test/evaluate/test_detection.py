@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from umad_patrol.cli.main import main
-from umad_patrol.config import Settings
+from umad_patrol.config import Settings, with_values
 from umad_patrol.evaluate.compare import PairComparer
 from umad_patrol.evaluate.detection import evaluate, table
 from umad_patrol.evaluate.pairs import find_pairs
@@ -71,7 +71,7 @@ def test_only_what_is_valid_and_below_the_horizon_counts(tmp_path, pictures):
     valid = np.full((HEIGHT, WIDTH), 255, np.uint8)
     valid[:, 80:140] = 0
     write_pair(tmp_path / "unseen", *pictures, labels=labelled(), valid=valid)
-    for row in evaluate(find_pairs(tmp_path), Settings())["by_pair"]:
+    for row in evaluate(find_pairs(tmp_path), with_values(Settings(), {"detect.detector": "gradient"}))["by_pair"]:
         assert (row["f1"], row["large"], row["false_regions"]) == (None, 0, 0)
         assert (row["strict_f1"] or 0) > 0.8 if row["id"] != "unseen" else row["strict_f1"] is None
 
@@ -106,7 +106,8 @@ def test_folders_that_cannot_be_scored_are_refused(tmp_path, pictures, capsys):
 def test_detect_writes_its_four_files(tmp_path, pictures, capsys, options):
     for name, image in zip(("r", "q"), pictures):
         cv2.imwrite(str(tmp_path / f"{name}.png"), image)
-    assert run("detect", tmp_path / "r.png", tmp_path / "q.png", "--out", tmp_path / "out", "--json", tmp_path / "r.json", *options) == 0
+    assert run("detect", tmp_path / "r.png", tmp_path / "q.png", "--out", tmp_path / "out", "--json", tmp_path / "r.json",
+               "--set", "detect.detector=gradient", *options) == 0
     mask = cv2.imread(str(tmp_path / "out" / "mask.png"), cv2.IMREAD_UNCHANGED)
     assert mask.shape == (HEIGHT, WIDTH) and mask.dtype == np.uint8 and set(np.unique(mask)) <= {0, 255}
     assert cv2.imread(str(tmp_path / "out" / "score.png"), cv2.IMREAD_UNCHANGED).shape == (HEIGHT, WIDTH)

@@ -29,7 +29,7 @@ class Painter:
     def __init__(self, classes):
         self.classes = classes
 
-    def prepare(self, picture):
+    def prepare(self, picture, top=0):
         return picture
 
     def compare(self, query, reference, valid):
@@ -142,7 +142,8 @@ def test_the_published_table_is_that_of_the_paper():
 def test_the_verb_prints_beside_the_paper_and_writes(tmp_path, capsys):
     root = write_umad(tmp_path / "UMAD-1.0")
     (root / "gt/1.N6/00/rgb/00000007.png").unlink()
-    assert main(["evaluate", "umad", str(tmp_path), "--json", str(tmp_path / "r.json"), "--out", str(tmp_path / "out")]) == 0
+    assert main(["evaluate", "umad", str(tmp_path), "--json", str(tmp_path / "r.json"), "--out", str(tmp_path / "out"),
+                 "--set", "detect.detector=gradient"]) == 0
     shown_, result = capsys.readouterr().out, json.loads((tmp_path / "r.json").read_text())
     assert result["pairs"] == 6 and result["missing"] == {"gt": 1} and "1 frames that lack gt" in shown_
     lines = [line.split()[0] for line in shown_.splitlines()]

@@ -99,7 +99,7 @@ def _check(args: argparse.Namespace, settings: Settings) -> float:
     """The floor. Raises ConfigError before the work begins for what would fail after it."""
     if not (math.isfinite(args.rate) and args.rate > 0):
         raise ConfigError(f"--rate {args.rate:g} is no rate; it is above 0")
-    lowest = settings.detect.low_threshold
+    lowest = settings.detect.resolved().low_threshold
     floor = lowest if args.floor is None else args.floor
     if not lowest <= floor <= 1:
         raise ConfigError(f"--floor {floor:g} is outside {lowest:g} (detect.low_threshold) to 1")
@@ -121,7 +121,7 @@ def _check_run(found: Run, args: argparse.Namespace) -> None:
 
 
 def _report(found: Run, choice: Choice, args: argparse.Namespace, settings: Settings, floor: float) -> dict:
-    length, was = found.length(args.per), settings.detect.threshold
+    length, was = found.length(args.per), settings.detect.resolved().threshold
     at = found.at(choice.threshold) if choice.threshold is not None else None
     return {"threshold": choice.threshold, "was": was, "outcome": choice.outcome, "says": choice.says, "asked_rate": args.rate,
             "per": args.per, "finest_rate": round(1 / length, 4), "at_threshold": at, "at_present": found.at(was) if was >= floor else None, "floor": floor,

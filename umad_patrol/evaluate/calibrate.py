@@ -82,7 +82,7 @@ class Gatherer:
     """
 
     def __init__(self, detect: DetectSettings, floor: float):
-        self._detect = replace(detect, threshold=floor)
+        self._detect = replace(detect.resolved(), threshold=floor)
         self._alarms: list[Alarm] = []
         self._exposure = Exposure()
         self._statuses: Counter[str] = Counter()
