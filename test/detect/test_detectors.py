@@ -137,10 +137,10 @@ def test_any_size_is_scored_at_its_own_size(detector, size, rng):
 
 
 @pytest.mark.parametrize("value", [0.0, 1.0, float("nan")])
-def test_pictures_without_content_score_nothing(detector, value):
-    flat = torch.full((1, 3, 60, 80), value)
-    scores = detector.score(flat, flat, torch.ones((1, 1, 60, 80), dtype=torch.bool))
-    assert not bool((scores.nan_to_num() > 0).any())
+def test_pictures_without_content_alarm_nobody(detector, settings, value):
+    flat, valid = torch.full((1, 3, 60, 80), value), torch.ones((1, 1, 60, 80), dtype=torch.bool)
+    mask, _ = find_regions(ScoreMap(detector.classes, detector.score(flat, flat, valid), valid), settings)
+    assert not mask.any()
 
 
 def test_unequal_sizes_and_wrong_shapes_are_refused(detector):
