@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -105,10 +105,12 @@ class Comparer:
 
     def _compared(self, image: np.ndarray, references: list[Reference], lay: Callable[[Reference], Alignment],
                   watch: Stopwatch, top: int) -> Comparison:
+        query: Future = Future()    # references are laid on the picture while the detector prepares it
+        pending = self._each(lambda reference: self._look(query, reference, lay(reference), top), references)
         with watch.stage("features"):
-            query = self.detector.prepare(to_tensor(image, self.device), top)
+            _settle(query, lambda: self.detector.prepare(to_tensor(image, self.device), top))
         with watch.stage("compare"):
-            looks = list(self._each(lambda reference: self._look(query, reference, lay(reference), top), references))
+            looks = list(pending)
         usable = [look for look in looks if look.alignment.comparable]
         if not usable:
             return Comparison(looks[0].alignment, references[0], None, np.zeros(image.shape[:2], np.uint8), ())
@@ -129,10 +131,11 @@ class Comparer:
     def _each(self, look: Callable[[Reference], _Look], references: list[Reference]) -> Iterable[_Look]:
         return map(look, references) if self._threads is None or len(references) == 1 else self._threads.map(look, references)
 
-    def _look(self, query: Any, reference: Reference, alignment: Alignment, top: int) -> _Look:
+    def _look(self, query: Future, reference: Reference, alignment: Alignment, top: int) -> _Look:
         if not alignment.comparable:
             return _Look(reference, alignment, None)
-        scores = self.detector.compare(query, self.detector.prepare(alignment.warped, top), alignment.valid)
+        laid = self.detector.prepare(alignment.warped, top)
+        scores = self.detector.compare(query.result(), laid, alignment.valid)
         return _Look(reference, alignment, scores)
 
 
@@ -143,6 +146,15 @@ class _Look:
     reference: Reference
     alignment: Alignment
     scores: Any
+
+
+def _settle(future: Future, work: Callable[[], Any]) -> None:
+    """Let those who wait for `future` have what `work` gives, or what it raises."""
+    try:
+        future.set_result(work())
+    except BaseException as error:
+        future.set_exception(error)
+        raise
 
 
 @contextmanager
