@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+import time
 from collections.abc import Callable
 
 import rclpy
@@ -14,6 +15,7 @@ from rclpy.node import Node
 from umad_patrol.errors import PatrolError
 
 STOP_SECONDS = 2.0
+GRACE_SECONDS = 0.5
 
 
 def run_node(make: Callable[[], Node], args: list[str] | None = None,
@@ -38,7 +40,7 @@ def run_node(make: Callable[[], Node], args: list[str] | None = None,
     except (PatrolError, ParameterException) as error:
         status = _refuse(error)
     except Exception as error:
-        if rclpy.ok():
+        if not _told_to_stop():
             raise
         if not started:  # a parameter file or --ros-args that rcl cannot read
             status = _refuse(error)
@@ -46,6 +48,14 @@ def run_node(make: Callable[[], Node], args: list[str] | None = None,
     finally:
         _end(node, executor)
     return status
+
+
+def _told_to_stop() -> bool:
+    """Whether a signal has shut the context down or is about to: rclpy does that in a thread, while this one may fail at anything."""
+    end = time.monotonic() + GRACE_SECONDS
+    while rclpy.ok() and time.monotonic() < end:
+        time.sleep(0.02)
+    return not rclpy.ok()
 
 
 def _refuse(error: Exception) -> int:

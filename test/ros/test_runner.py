@@ -1,0 +1,26 @@
+"""What ends a node: a failure is one, whatever fails because a signal has come is none."""
+
+import subprocess
+import sys
+
+import pytest
+
+SCRIPT = """
+import threading, rclpy
+from rclpy.node import Node
+from umad_patrol.ros.runner import run_node
+
+def spin(executor, node):
+    if {stops}:
+        threading.Timer(0.1, rclpy.shutdown).start()    # as the signal handler does, a little later in a thread of its own
+    raise RuntimeError("a message could not be taken")
+
+raise SystemExit(run_node(lambda: Node("a_node"), [], spin))
+"""
+
+
+@pytest.mark.parametrize("stops, status", [(True, 0), (False, 1)])
+def test_what_fails_while_a_signal_ends_the_node_is_no_failure(stops, status):
+    done = subprocess.run([sys.executable, "-c", SCRIPT.format(stops=stops)], capture_output=True, text=True, timeout=60)
+    assert done.returncode == status, done.stderr
+    assert ("could not be taken" in done.stderr) == (not stops)
