@@ -112,7 +112,7 @@ OWN_REGIONS = {
 class DetectSettings:
     detector: str = setting("change_net", "which detector compares the pictures", choices=("change_net", "gradient"))
     weights: str = setting("", "safetensors file of change_net; empty: the one of the package")
-    engine: str = setting("torch", "what runs change_net; auto: ONNX Runtime or OpenVINO where they are installed and agree", choices=("auto", "torch", "onnxruntime", "openvino"))
+    engine: str = setting("auto", "what runs change_net; auto: ONNX Runtime or OpenVINO where they are installed and agree, else torch", choices=("auto", "torch", "onnxruntime", "openvino"))
     above_horizon_px: int = setting(48, "change_net compares from so far above the horizon down", unit="px", low=0, high=10000)
     threshold: float = setting(0.0, "score that a changed region reaches somewhere; 0: the detector's own", low=0.0, high=1.0)
     low_threshold: float = setting(0.0, "score down to which a changed region spreads; 0: the detector's own", low=0.0, high=1.0)
