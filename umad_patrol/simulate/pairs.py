@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +11,7 @@ from tqdm import tqdm
 from umad_patrol.errors import SimulationError
 from umad_patrol.evaluate.pair_poses import poses_text
 from umad_patrol.geometry.camera import dump_camera
+from umad_patrol.io.folders import new_folder
 from umad_patrol.io.images import write_image
 from umad_patrol.reference.cloud import write_cloud
 from umad_patrol.simulate.pair_photos import photo_pairs
@@ -29,23 +28,10 @@ def write_pairs(out: str | Path, seed: int = 0, pairs: int = 60, size: tuple[int
     With a folder of `pictures` the pairs are photographs under hard changes of light. Written beside and renamed when whole.
     Raises SimulationError if `out` is not empty or the wish cannot be met.
     """
-    out = Path(out)
     _check(seed, pairs, size)
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise SimulationError(f"{out} exists and is not an empty folder; name another OUT or remove it")
-    if not out.resolve().parent.is_dir():
-        raise SimulationError(f"{out}: there is no folder {out.resolve().parent}; make it first")
     made = simulated_pairs(seed, pairs, size) if pictures is None else photo_pairs(pictures, seed, pairs, size)
-    beside = out.resolve().parent / f".{out.resolve().name}.{os.getpid()}"
-    shutil.rmtree(beside, ignore_errors=True)
-    try:
-        beside.mkdir()
-        places, points = _write_all(beside, made, tqdm(total=pairs, unit="pair", desc="pairs", disable=None if progress else True))
-        if out.exists():
-            out.rmdir()
-        beside.rename(out)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
+    with new_folder(out, SimulationError) as folder:
+        places, points = _write_all(folder, made, tqdm(total=pairs, unit="pair", desc="pairs", disable=None if progress else True))
     return {"out": str(out), "seed": seed, "pairs": pairs, "places": places, "points": points}
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import shutil
 import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -20,6 +19,7 @@ from tqdm import tqdm
 from umad_patrol.errors import SimulationError
 from umad_patrol.io import bag_messages as messages
 from umad_patrol.io.bag_writer import BagWriter
+from umad_patrol.io.folders import new_folder
 from umad_patrol.simulate import truth
 from umad_patrol.simulate.drive import Rig, make_rig
 from umad_patrol.simulate.lidar import scan
@@ -83,28 +83,18 @@ def write_simulation(
     `frames` a run (default: one every 0.34 m); `workers` processes (default: as many as there are cores, at most 8).
     Written beside and renamed when whole. Raises SimulationError if `out` is not empty or the wish cannot be met.
     """
-    out = Path(out)
     plan = _checked(seed, anomalies, frames, size, length_m, assets)
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise SimulationError(f"{out} exists and is not an empty folder; name another OUT or remove it")
     world, rig = _world(plan), make_rig(plan.size)
-    beside = out.resolve().parent / f".{out.resolve().name}.{os.getpid()}"
-    shutil.rmtree(beside, ignore_errors=True)
-    try:
-        (beside / "truth" / "masks").mkdir(parents=True)
+    with new_folder(out, SimulationError) as folder:
+        (folder / "truth" / "masks").mkdir(parents=True)
         shots = {run: _shots(world, run, plan) for run in (TEACH, PATROL)}
         with (
             _crew(plan, world, workers) as take,
             tqdm(total=2 * plan.frames, unit="frame", desc="simulate", disable=not progress) as bar,
         ):
             taken = take([shot for run in (TEACH, PATROL) for shot in shots[run]])
-            seen = {run: _write_run(beside, world, rig, run, plan, shots[run], taken, bar) for run in (TEACH, PATROL)}
-        rows = _write_truth(beside / "truth", world, rig, plan, shots, seen[PATROL])
-        if out.exists():
-            out.rmdir()
-        beside.rename(out)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
+            seen = {run: _write_run(folder, world, rig, run, plan, shots[run], taken, bar) for run in (TEACH, PATROL)}
+        rows = _write_truth(folder / "truth", world, rig, plan, shots, seen[PATROL])
     return {
         "out": str(out),
         "seed": plan.seed,

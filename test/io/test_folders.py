@@ -1,0 +1,32 @@
+"""A folder is there whole or not at all."""
+
+import pytest
+
+from umad_patrol.errors import DatasetError
+from umad_patrol.io.folders import new_folder
+
+
+def test_what_was_written_beside_takes_the_place(tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()     # empty is as good as none
+    with new_folder(out, DatasetError) as folder:
+        (folder / "file").write_text("x")
+        assert not list(out.iterdir())
+    assert [path.name for path in tmp_path.iterdir()] == ["out"] and (out / "file").read_text() == "x"
+
+
+def test_nothing_is_left_where_it_went_wrong(tmp_path):
+    with pytest.raises(ZeroDivisionError), new_folder(tmp_path / "out", DatasetError) as folder:
+        (folder / "file").write_text("x")
+        1 / 0
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["full", "file", "nowhere/out"])
+def test_what_cannot_be_made_is_refused_by_name(tmp_path, name):
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "kept").write_text("x")
+    (tmp_path / "file").write_text("y")
+    with pytest.raises(DatasetError, match=name.split("/")[0]), new_folder(tmp_path / name, DatasetError):
+        raise AssertionError("not reached")
+    assert (tmp_path / "full" / "kept").read_text() == "x" and (tmp_path / "file").read_text() == "y"
