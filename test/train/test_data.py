@@ -1,5 +1,7 @@
 """The data engine: the same pair for the same number, sound truth, and nothing outside what is valid."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -56,7 +58,7 @@ def still(monkeypatch):
 
 
 def test_new_things_differ_between_the_pictures_and_nothing_else_does(still, photos, sprites):
-    only_new = Mixture(things=(0, 1), standing=(1,), removed=0, moved=0, swapped=0, people=0)
+    only_new = Mixture(things=(0, 1), standing=(1,), removed=(1,), moved=0, swapped=0, people=0)
     differing, total = 0, 0
     for index in range(20):
         sample = PairMaker(photos, sprites, only_new, 160).make(np.random.default_rng(index))
@@ -68,19 +70,37 @@ def test_new_things_differ_between_the_pictures_and_nothing_else_does(still, pho
     assert total > 500 and differing > 0.95 * total
 
 
+def test_who_is_taken_out_of_one_picture_is_dynamic_and_real_in_the_other(still, photos, sprites):
+    nobody_passes = Mixture(things=(1,), standing=(1,), removed=(1,), moved=0, swapped=0, people=0, absent=1)
+    taken = 0
+    for index in range(20):
+        photo = photos[0].image.copy()
+        dynamic = np.zeros(photo.shape[:2], np.uint8)
+        photo[120:200, 150:180], dynamic[120:200, 150:180] = (200, 40, 40), 255
+        sample = PairMaker([replace(photos[0], image=photo, dynamic=dynamic)], sprites, nobody_passes, 160).make(np.random.default_rng(index))
+        red = [picture[..., 0].astype(int) - picture[..., 2] > 60 for picture in (sample.query, sample.reference)]
+        surely = sample.target[1] > 0
+        if not (red[0] ^ red[1]).any():     # outside the crop, or nowhere to take the ground from
+            continue
+        taken += 1
+        assert (red[0] | red[1])[surely].mean() > 0.95 and surely[red[0] | red[1]].mean() > 0.8
+        assert not (sample.target[0] > 0).any() and not (sample.target[2] > 0).any()
+    assert taken >= 5
+
+
 def test_without_events_the_pictures_are_equal(still, photos, sprites):
-    nothing = Mixture(things=(1,), standing=(1,), removed=0, moved=0, swapped=0, people=0)
+    nothing = Mixture(things=(1,), standing=(1,), removed=(1,), moved=0, swapped=0, people=0)
     sample = PairMaker(photos, sprites, nothing, 160).make(np.random.default_rng(1))
     assert (sample.query == sample.reference).all() and not sample.target.any() and (sample.weight == 1).all()
 
 
 def test_removed_things_are_changed_and_people_dynamic(still, photos, sprites):
-    removed = Mixture(things=(1,), standing=(1,), removed=1, moved=0, swapped=0, people=0)
-    passing = Mixture(things=(1,), standing=(1,), removed=0, moved=0, swapped=0, people=1)
+    removed = Mixture(things=(1,), standing=(1,), removed=(0, 1), moved=0, swapped=0, people=0)
+    passing = Mixture(things=(1,), standing=(1,), removed=(1,), moved=0, swapped=0, people=1)
     for mixture, cls in ((removed, 2), (passing, 1)):
         planes = [PairMaker(photos, sprites, mixture, 160).make(np.random.default_rng(i)).target.sum((1, 2)) > 0 for i in range(6)]
         assert [any(plane[c] for plane in planes) for c in range(3)] == [c == cls for c in range(3)]
-    without = Mixture(things=(1,), standing=(1,), removed=0, moved=0, swapped=0, people=1, dynamic=False)
+    without = Mixture(things=(1,), standing=(1,), removed=(1,), moved=0, swapped=0, people=1, dynamic=False)
     assert not PairMaker(photos, sprites, without, 160).make(np.random.default_rng(0)).target.any()
 
 
@@ -89,7 +109,7 @@ def test_what_a_photograph_may_show_of_people_is_left_open(still, sprites, photo
 
     chance = np.zeros((260, 340), np.uint8)
     chance[:, :170], chance[:130] = 255, 90      # sure, and perhaps
-    nothing = Mixture(things=(1,), standing=(1,), removed=0, moved=0, swapped=0, people=0)
+    nothing = Mixture(things=(1,), standing=(1,), removed=(1,), moved=0, swapped=0, people=0)
     sample = PairMaker([replace(photos[0], dynamic=chance)], sprites, nothing, 160).make(np.random.default_rng(3))
     open_, sure = sample.weight[1] == 0, sample.target[1] > 0
     assert open_.any() and sure.any() and not (open_ & sure).any()

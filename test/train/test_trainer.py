@@ -69,6 +69,16 @@ def test_it_learns_and_its_time_ends_it(tmp_path):
     assert again.step == 1
 
 
+@pytest.mark.parametrize(("share", "held"), ((1.0, True), (0.2, False)))
+def test_near_the_end_normalisations_hold_what_they_have_seen(tmp_path, share, held):
+    """Of 4 steps of an endless run all or none lie in the last share of the time."""
+    before = ChangeNet().state_dict()
+    after = trained(tmp_path, 4, replace(FOREVER, held_share=share)).network.state_dict()
+    seen = [torch.equal(before[name], after[name]) for name in before if name.endswith("running_mean")]
+    assert all(seen) if held else not any(seen)
+    assert not torch.equal(before["out.1.weight"], after["out.1.weight"])
+
+
 @pytest.mark.parametrize("change", ({"seed": 2}, {"batch": 3}))
 def test_a_checkpoint_of_other_settings_is_refused(tmp_path, change):
     trained(tmp_path, 1)

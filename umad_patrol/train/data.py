@@ -11,6 +11,7 @@ import torch
 
 from umad_patrol.detect.change_net.network import CLASSES
 from umad_patrol.train import paste, weather
+from umad_patrol.train.erase import PERHAPS, SURELY, erased, shown
 from umad_patrol.train.photometric import photometric
 from umad_patrol.train.photos import Photo
 from umad_patrol.train.residual import laid, residual_lookup, with_border
@@ -18,9 +19,10 @@ from umad_patrol.train.sprites import PERSON, THING, Sprite
 from umad_patrol.train.view import View, height_px, random_foot, random_view
 
 SIDE_PX = 320
-SMALLEST_PX, LARGEST_THING_PX, LARGEST_DYNAMIC_PX = 6, 200, 420
+SMALLEST_PX, LARGEST_THING_PX, LARGEST_DYNAMIC_PX = 6, 320, 420
+TINY_PX, TINY_SHARE = 20, 0.25  # so high at most are so many of the things
 SEEN_PX = 10                    # fewer pixels of a thing are not asked for
-SURELY, PERHAPS = 150, 40       # of 255: what a photograph shows is taken for a person or vehicle, is left open
+UNSURE = 0.5 * (PERHAPS + SURELY) / 255
 HEEDED_PX, MOST_HEED = 900, 6.0 # a thing of this many pixels or more weighs 1 a pixel, a smaller one more
 MISTAKEN_WEIGHT = 4.0           # people, vehicles and what was moved or taken away are what is most easily called new
 CYCLISTS = 0.15                 # of all who pass, where there is a bicycle among the models
@@ -34,10 +36,11 @@ class Mixture:
 
     things: tuple[float, ...] = (0.22, 0.26, 0.24, 0.16, 0.12)      # none, one, two… new things
     standing: tuple[float, ...] = (0.4, 0.3, 0.2, 0.1)              # none, one… things in both
-    removed: float = 0.3
-    moved: float = 0.12
+    removed: tuple[float, ...] = (0.45, 0.3, 0.17, 0.08)            # none, one… things that were there
+    moved: float = 0.15
     swapped: float = 0.1
     people: float = 0.5
+    absent: float = 0.5         # of the people and vehicles that the photograph shows
     shadow: float = 0.6
     shadows: bool = True
     dynamic: bool = True
@@ -136,9 +139,13 @@ class _Events:
 
     def happen(self) -> None:
         rng, mixture = self._rng, self._maker.mixture
+        if mixture.dynamic:
+            self._absent()
         for _ in range(_count(mixture.standing, rng)):
             self._stands()
-        for chance, event in ((mixture.removed, self._removed), (mixture.moved, self._moved), (mixture.swapped, self._swapped)):
+        for _ in range(_count(mixture.removed, rng)):
+            self._removed()
+        for chance, event in ((mixture.moved, self._moved), (mixture.swapped, self._swapped)):
             if rng.random() < chance:
                 event()
         for _ in range(_count(mixture.things, rng)):
@@ -146,6 +153,18 @@ class _Events:
         if mixture.dynamic and rng.random() < mixture.people:
             for _ in range(int(rng.integers(1, 4))):
                 self._passes()
+
+    def _absent(self) -> None:
+        """Those whom the photograph shows were not all there both times: one of the pictures shows the ground beside them instead."""
+        seen = self._view.dynamic
+        for mask in shown(seen):
+            if self._rng.random() < self._maker.mixture.absent:
+                here, there = (self._query, self._reference)[::self._rng.choice([-1, 1])]
+                if erased(there.image, mask, seen, self._rng):
+                    fringe = mask & (seen < SURELY)
+                    there.dynamic[mask] = 0
+                    here.dynamic[fringe] = UNSURE
+                    self._query.tiny |= fringe
 
     def _stands(self) -> None:
         """In both, a few pixels apart: what alignment leaves of a thing that stands off the ground's plane."""
@@ -204,7 +223,10 @@ class _Events:
     def _placed(self, sprite: Sprite) -> tuple[np.ndarray, tuple[float, float]]:
         foot = random_foot(self._view, self._rng)
         smallest, largest = (2 * SMALLEST_PX, LARGEST_DYNAMIC_PX) if sprite.dynamic else (SMALLEST_PX, LARGEST_THING_PX)
-        high = height_px(self._view, foot, sprite.height_m, smallest, largest, self._rng)
+        if not sprite.dynamic and self._rng.random() < TINY_SHARE:
+            high = self._rng.uniform(SMALLEST_PX, TINY_PX)
+        else:
+            high = height_px(self._view, foot, sprite.height_m, smallest, largest, self._rng)
         image = paste.sized(sprite, high, self._rng, self._texture() if not sprite.dynamic and self._rng.random() < 0.3 else None)
         return self._lit(image, foot), foot
 

@@ -5,9 +5,6 @@ It takes the time it is given, and goes on after a kill from its checkpoint.
 
 from __future__ import annotations
 
-import json
-import math
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,20 +13,16 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
-from tqdm import tqdm
 
 from umad_patrol.detect.change_net.encoder import WIDTHS, Encoder
-from umad_patrol.train.checkpoint import UNREADABLE, load_checkpoint, save_checkpoint, unreadable
+from umad_patrol.train.loop import GRADIENT, Loop
 from umad_patrol.train.photometric import photometric
 from umad_patrol.train.photos import Photo
 from umad_patrol.train.teacher import Teacher
 
 CROP_PX = 256
 CHECKPOINT, LOG = "distil.pt", "distil.jsonl"
-RATE, LAST_RATE, WARM_UP = 3e-3, 0.01, 50   # learning rate, share of it at the end, steps
-GRADIENT = 2.0                              # largest norm
-NOTED = 50                                  # every so many steps
-SAVE_S = 60.0
+RATE = 3e-3
 
 
 @dataclass(frozen=True)
@@ -88,91 +81,44 @@ class Student(nn.Module):
         return total
 
 
-class Distiller:
+class Distiller(Loop):
     """Teaches an encoder in a folder that holds its checkpoint and its log; goes on from there if there is one."""
+
+    CHECKPOINT, LOG, NAME, OF = CHECKPOINT, LOG, "distilling", "this distillation"
+    _every = 50
 
     def __init__(self, folder: str | Path, settings: DistilSettings, device: torch.device, teacher_widths: tuple[int, ...]) -> None:
         torch.manual_seed(settings.seed)
-        self.folder, self.settings, self.device = Path(folder), settings, device
         self.student = Student(Encoder(), teacher_widths).to(device, memory_format=torch.channels_last)
-        self.step, self.seconds, self.loss = 0, 0.0, math.nan
         self._optimizer = torch.optim.AdamW(self.student.parameters(), RATE, weight_decay=1e-4)
-        self.folder.mkdir(parents=True, exist_ok=True)
-        if (self.folder / CHECKPOINT).is_file():
-            self._load()
-
-    @property
-    def done(self) -> bool:
-        """Whether the time is used up."""
-        return self.seconds >= self.settings.minutes * 60
+        self._teacher: Teacher | None = None
+        super().__init__(folder, settings, device, {"student": self.student, "optimizer": self._optimizer})
 
     def run(self, photos: list[Photo], teacher: Teacher) -> Encoder:
         """Learn to the end. Returns the encoder."""
-        if self.done:
-            return self.student.encoder
-        teacher = teacher.to(self.device, memory_format=torch.channels_last)
-        bar = tqdm(total=round(self.settings.minutes * 60), initial=round(self.seconds), desc="distilling", unit="s", disable=None)
-        start = saved = time.monotonic()
-        for clean, other in self._batches(photos):
-            self._learn(clean.to(self.device, non_blocking=True), other.to(self.device, non_blocking=True), teacher)
-            self.seconds, start = self.seconds + time.monotonic() - start, time.monotonic()
-            bar.update(round(self.seconds) - bar.n)
-            bar.set_postfix(loss=f"{self.loss:.3f}", refresh=False)
-            if self.step % NOTED == 0 or self.done:
-                self._note()
-            if self.done:
-                break
-            if start - saved > SAVE_S:
-                self.save()
-                saved = start
-        bar.close()
-        self.save()
+        if not self.done:
+            self._teacher = teacher.to(self.device, memory_format=torch.channels_last)
+            self._go_on(self._batches(photos))
+            self._note()
         return self.student.encoder
-
-    def save(self) -> None:
-        """Write the checkpoint: beside, then renamed."""
-        content = {"student": self.student.state_dict(), "optimizer": self._optimizer.state_dict(), "step": self.step, "seconds": self.seconds,
-                   "loss": self.loss}
-        save_checkpoint(self.folder / CHECKPOINT, content, self.settings)
-
-    def _load(self) -> None:
-        path = self.folder / CHECKPOINT
-        try:
-            kept = load_checkpoint(path, self.settings, self.device)
-            self.student.load_state_dict(kept["student"])
-            self._optimizer.load_state_dict(kept["optimizer"])
-            self.step, self.seconds, self.loss = int(kept["step"]), float(kept["seconds"]), float(kept["loss"])
-        except UNREADABLE as error:
-            raise unreadable(path, "this distillation", error) from error
 
     def _batches(self, photos: list[Photo]) -> torch.utils.data.DataLoader:
         """Batches from the step on at which the run stands."""
-        cv2.setNumThreads(1)    # ends OpenCV's threads, which a worker would inherit as locks that nobody opens
-        crops = Crops(photos, self.settings.seed, 10**8, self.step * self.settings.batch)
-        return torch.utils.data.DataLoader(crops, self.settings.batch, num_workers=self.settings.workers, pin_memory=self.device.type == "cuda",
-                                           **({"prefetch_factor": 6} if self.settings.workers else {}))
+        return self._loader(Crops(photos, self.settings.seed, 10**8, self.step * self.settings.batch))
 
-    def _learn(self, clean: torch.Tensor, other: torch.Tensor, teacher: Teacher) -> None:
-        done = min(1.0, self.seconds / (self.settings.minutes * 60))
+    def _learn(self, batch: tuple[torch.Tensor, torch.Tensor]) -> float:
+        clean, other = (pictures.to(self.device, non_blocking=True).contiguous(memory_format=torch.channels_last) for pictures in batch)
         for group in self._optimizer.param_groups:
-            group["lr"] = RATE * (0.5 * (1 + math.cos(math.pi * done)) + LAST_RATE) * min(1.0, (self.step + 1) / WARM_UP)
-        loss = self.student.loss(_last(other), teacher, _last(clean))
+            group["lr"] = RATE * self._rate()
+        loss = self.student.loss(other, self._teacher, clean)
         self._optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(self.student.parameters(), GRADIENT)
         self._optimizer.step()
-        self.step += 1
-        value = float(loss.detach())
-        self.loss = value if math.isnan(self.loss) else 0.98 * self.loss + 0.02 * value
+        return float(loss.detach())
 
     def _note(self) -> None:
-        line = {"step": self.step, "seconds": round(self.seconds, 1), "loss": round(self.loss, 4)}
-        with (self.folder / LOG).open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
-
-
-def _last(pictures: torch.Tensor) -> torch.Tensor:
-    return pictures.contiguous(memory_format=torch.channels_last)
+        self._write_line({})
 
 
 def _tensor(image: np.ndarray) -> torch.Tensor:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+METERED = 0.7   # of the pictures
+
 
 def photometric(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Exposure, white balance, gamma, contrast, blur, noise, JPEG, each at random, some left out.
 
     From `(H, W, 3)` float32 RGB in [0, 1] to uint8.
     """
-    gains = rng.uniform(0.65, 1.4) * rng.uniform(0.88, 1.14, 3)
+    gains = _exposure(image, rng) * rng.uniform(0.88, 1.14, 3)
     curve = np.linspace(0, 1, 256)[:, None] * gains + rng.uniform(-0.06, 0.06)
     curve = np.clip(curve, 0, 1) ** rng.uniform(0.75, 1.35)
     if rng.random() < 0.3:
@@ -25,6 +27,13 @@ def photometric(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         _, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(40, 96))])
         image = cv2.imdecode(data, cv2.IMREAD_COLOR)
     return image
+
+
+def _exposure(image: np.ndarray, rng: np.random.Generator) -> float:
+    """Gain: mostly what brings the picture near to a middle brightness, as cameras do; else anything."""
+    if rng.random() < METERED:
+        return float(np.clip(rng.uniform(0.3, 0.58) / max(float(image.mean()), 0.02), 0.6, 1.8))
+    return float(rng.uniform(0.65, 1.4))
 
 
 def blur(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:

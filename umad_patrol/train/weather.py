@@ -19,11 +19,11 @@ def shadows(image: np.ndarray, sprites: list[Sprite], rng: np.random.Generator) 
     shade = np.ones(image.shape[:2], np.float32)
     for _ in range(int(rng.integers(1, 5))):
         kind = rng.random()
-        if kind < 0.3:
+        if kind < 0.25:
             _cast_by_sprite(shade, sprites, rng)
         else:
-            mask = _polygon(shade.shape, rng) if kind < 0.6 else _straight(shade.shape, rng) if kind < 0.8 else _foliage(shade.shape, rng)
-            shade *= 1 - mask * rng.uniform(0.2, 0.7)
+            mask = _polygon(shade.shape, rng) if kind < 0.5 else _straight(shade.shape, rng) if kind < 0.7 else _foliage(shade.shape, rng)
+            shade *= 1 - mask * rng.uniform(0.2, 0.75)
     tint = np.array([rng.uniform(0.95, 1.06), 1.0, rng.uniform(0.85, 1.03)], np.float32)   # the sky lights a shadow: bluer
     image *= shade[..., None] ** tint
 
@@ -98,10 +98,17 @@ def _straight(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
 
 
 def _foliage(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
-    grain = rng.uniform(4, 16)
-    small = rng.standard_normal((int(shape[0] / grain) + 3, int(shape[1] / grain) + 3)).astype(np.float32)
-    spots = cv2.resize(small, shape[::-1], interpolation=cv2.INTER_CUBIC) > rng.uniform(-0.3, 0.8)
-    return _soft(spots * _blob(shape, rng, 12, 0.5), rng)
+    """Leaves against the sun: clumps and the gaps in them, flat as they lie on the ground."""
+    across = np.exp(rng.uniform(np.log(4), np.log(30)))
+    down = across * rng.uniform(0.25, 1)
+    coverage = _grains(shape, (2.5 * across, 2.5 * down), rng) * rng.uniform(0, 1.2) + _grains(shape, (across, down), rng)
+    return _soft((coverage > rng.uniform(-0.6, 0.8)) * _blob(shape, rng, 12, rng.choice([0.4, 0.8])), rng)
+
+
+def _grains(shape: tuple[int, int], size: tuple[float, float], rng: np.random.Generator) -> np.ndarray:
+    """Smooth noise with grains `size` px wide and high."""
+    small = rng.standard_normal((int(shape[0] / size[1]) + 3, int(shape[1] / size[0]) + 3)).astype(np.float32)
+    return cv2.resize(small, shape[::-1], interpolation=cv2.INTER_CUBIC)
 
 
 def _blob(shape: tuple[int, int], rng: np.random.Generator, softness: float, size: float = 0.3) -> np.ndarray:
