@@ -18,7 +18,7 @@ from umad_patrol.errors import ConfigError, PatrolError
 VERBS = {
     "demo": "simulate, teach, patrol through real ROS 2 nodes, report",
     "simulate": "write a simulated teach run and patrol as bags, with their truth",
-    "pairs": "write pairs of pictures with exact correspondences, to score alignment",
+    "pairs": "write pairs of pictures: to score alignment, or those of a patrol",
     "teach": "build a reference map from a recording",
     "inspect": "say what a map holds and whether it is sound",
     "replay": "patrol over a recording, offline",
