@@ -53,6 +53,12 @@ def test_known_homography_is_found_to_a_fraction_of_a_pixel(aligner, texture, qu
     assert np.abs(relit - query)[shown].mean() < 4 < np.abs(relight(texture).astype(int) - query)[shown].mean() / 3
 
 
+def test_how_it_lies_can_be_asked_alone(aligner, texture, query):
+    whole, alone = (aligner.align(query, make_reference(texture), laid=laid) for laid in (True, False))
+    assert alone.comparable and alone.warped is None and alone.valid is None
+    assert np.array_equal(whole.query_H_reference, alone.query_H_reference) and (whole.inliers, whole.overlap, whole.reason) == (alone.inliers, alone.overlap, alone.reason)
+
+
 def test_following_points_halves_the_error_of_the_published_way(texture, query, known_H):
     published, ours = (Aligner(AlignSettings(method=method)).align(query, make_reference(texture)) for method in ("adaptive", "layered"))
     assert published.method == "features" and published.comparable

@@ -180,3 +180,11 @@ def test_real_pairs_are_aligned_well(data_dir):
     """The requirement: a mean PME of at most 1.5 px. It scores, nothing is chosen by it."""
     result, _ = evaluate(find_pairs(data_dir / "align_pairs"), AlignSettings(), baselines=False)
     assert result["methods"]["ours"]["mean_px"] <= 1.5 and result["methods"]["ours"]["failures"] == 0
+
+
+def test_time_to_find_and_time_to_lay_are_told_apart_for_every_method_that_takes_any(pairs):
+    result, _ = evaluate(find_pairs(pairs, needs=("points",)), AlignSettings())
+    for name, row in result["methods"].items():
+        assert row["ms"] == row["laid_ms"] == 0 if name == "identity" else 0 < row["ms"], name
+        assert name in ("identity", "ours", "adaptive warping, as published") or row["ms"] <= row["laid_ms"]     # ours are two calls
+    assert "laid ms" in table(result).splitlines()[0]

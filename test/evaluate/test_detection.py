@@ -156,3 +156,9 @@ def test_comparing_twice_gives_the_same(pictures):
     comparer = PairComparer(Settings(), align=False)
     first, second = (comparer.compare(*pictures) for _ in range(2))
     assert np.array_equal(first.scores, second.scores) and first.regions == second.regions
+
+
+def test_scores_are_those_of_what_is_new_alone(pictures):
+    found = PairComparer(Settings(), align=False).compare(*pictures)
+    assert len(found.score_map.classes) == 3
+    assert np.array_equal(found.scores, found.score_map.scores[0, found.score_map.classes.index("anomaly")].numpy())

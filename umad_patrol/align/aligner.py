@@ -34,15 +34,15 @@ class Aligner:
         return Picture.of(image, self.settings)
 
     def align(self, query: np.ndarray | Picture, reference: Reference, query_camera: Camera | None = None,
-              map_T_camera: np.ndarray | None = None) -> Alignment:
+              map_T_camera: np.ndarray | None = None, laid: bool = True) -> Alignment:
         """Lay `reference` on `query`, `(H, W, 3)` uint8 BGR or as `prepare` made it.
 
         `query_camera` and `map_T_camera` `(4, 4)` are the query's undistorted camera and where it is believed to be. What cannot
-        be aligned comes back as not comparable, with the reason. Raises AlignmentError for what is no picture, pose or
-        camera, and for method "rotation" without poses.
+        be aligned comes back as not comparable, with the reason. With `laid` false it is only said how the reference lies, not
+        what it shows there. Raises AlignmentError for what is no picture, pose or camera, and for method "rotation" without poses.
         """
         query = query if isinstance(query, Picture) else self.prepare(query)
-        laid = Picture.of(reference.image, self.settings)
+        picture = Picture.of(reference.image, self.settings)
         posed = query_camera is not None and map_T_camera is not None
         if posed:
             poses.check(reference, query_camera, map_T_camera)
@@ -55,11 +55,11 @@ class Aligner:
             estimate = Estimate(turned, "rotation", by_matches=False)
         elif self.settings.method == "adaptive":
             near = posed and se3.distance_m(reference.map_T_camera, map_T_camera) < self.settings.theta_m
-            estimate = adaptive.estimate(query.features, _features(reference, laid), turned if near else None, self.settings)
+            estimate = adaptive.estimate(query.features, _features(reference, picture), turned if near else None, self.settings)
         else:
             known = poses.geometry(reference, query_camera, map_T_camera) if posed else None
-            estimate = self._best(query, laid, reference, np.eye(3) if turned is None else turned, known)
-        return self._alignment(query, reference, estimate)
+            estimate = self._best(query, picture, reference, np.eye(3) if turned is None else turned, known)
+        return self._alignment(query, reference, estimate, laid)
 
     def _best(self, query: Picture, laid: Picture, reference: Reference, turned: np.ndarray, known: poses.Geometry | None) -> Estimate:
         """Layers by poses and ground; where these do not hold, points followed; where few agree, features against them."""
@@ -84,7 +84,7 @@ class Aligner:
         fine = tracked.finer(query, laid, rough, self.settings)
         return rough if self._objection(query, reference, fine) else fine
 
-    def _alignment(self, query: Picture, reference: Reference, estimate: Estimate) -> Alignment:
+    def _alignment(self, query: Picture, reference: Reference, estimate: Estimate, laid: bool) -> Alignment:
         against = self._objection(query, reference, estimate)
         inliers, H = len(estimate.where), estimate.query_H_reference
         sizes = reference.image.shape[1::-1], query.size
@@ -92,7 +92,7 @@ class Aligner:
                    "overlap": overlap(H, *sizes) if estimate.lookup is None else lookup.overlap(estimate.lookup, sizes[0])}
         if against:
             return Alignment(H, estimate.method, **numbers, comparable=False, reason=against)
-        warped, valid = lay(reference.image, H, sizes[1], self.device, estimate.lookup)
+        warped, valid = lay(reference.image, H, sizes[1], self.device, estimate.lookup) if laid else (None, None)
         reason = f"{inliers} of {estimate.matches} matches agree" if estimate.by_matches else f"{estimate.method}, nothing verifies it"
         return Alignment(H, estimate.method, **numbers, comparable=True, reason=reason, warped=warped, valid=valid, lookup=estimate.lookup)
 

@@ -5,7 +5,8 @@ example: umad-patrol evaluate alignment pairs/ --sheet before_after.png --json r
          umad-patrol evaluate alignment UMAD-homo-eva/
 
 PME is the mean distance between a query's annotated points and the reference's, warped (UMAD, arXiv 2408.12527). A point
-counts at most 60 px, and so does every point of a pair that a method gives no homography for or calls not comparable.
+counts at most 60 px, and so does every point of a pair that a method gives no homography for or calls not comparable. ms is the
+median time to find how a pair lies, laid ms the time until the reference is laid on the query as well.
 Where a pair has poses.yaml, the believed poses, the camera and the ground are given to the aligner. Points on the ground, far and
 near ones are scored apart where a pair has ground.txt, far.txt and near.txt, beside the best that any one homography can do.
 """
@@ -23,9 +24,10 @@ import torch
 from tqdm import tqdm
 
 from umad_patrol.align.aligner import Aligner
+from umad_patrol.align.warp import lay
 from umad_patrol.cli.main import settings_of
 from umad_patrol.config import AlignSettings
-from umad_patrol.errors import DatasetError
+from umad_patrol.errors import AlignmentError, DatasetError
 from umad_patrol.evaluate.alignment_plot import draw_sweep
 from umad_patrol.evaluate.alignment_sheet import sheet, tile
 from umad_patrol.evaluate.alignment_tables import OURS, PUBLISHED, by_scene, by_sweep, scene_table, sweep_table, table
@@ -78,14 +80,14 @@ def evaluate(pairs: list[Pair], settings: AlignSettings, baselines: bool = True,
     for pair in tqdm(pairs, desc="aligning", unit="pair", disable=None):
         reference, query = pair.pictures()
         points, known = _points(pair), known_of(pair, query, use_poses)
-        methods = {OURS: _timed(ours, aligner, known, reference, query), "identity": (np.eye(3), 0.0)}
+        methods = {OURS: _aligned(aligner, known, reference, query), "identity": (np.eye(3), None)}
         if baselines:
-            methods[PUBLISHED] = _timed(ours, published, known, reference, query)
-            methods |= {name: _timed(baseline, reference, query, *parts) for name, parts in BASELINES.items()}
+            methods[PUBLISHED] = _aligned(published, known, reference, query)
+            methods |= {name: _mapped(reference, query, parts, aligner.device) for name, parts in BASELINES.items()}
         if layered:
-            methods[ORACLE] = _timed(oracle, points["points"])
-        for name, ms in ((name, ms) for name, (_, ms) in methods.items()):
-            milliseconds.setdefault(name, []).append(ms)
+            methods[ORACLE] = oracle(points["points"]), None
+        for name, (_, ms) in methods.items():
+            milliseconds.setdefault(name, []).extend([ms] if ms else [])
         alignment = methods[OURS][0]
         rows.append(_row(pair, known, alignment, {name: found for name, (found, _) in methods.items()}, points))
         if pictures:
@@ -93,12 +95,29 @@ def evaluate(pairs: list[Pair], settings: AlignSettings, baselines: bool = True,
     return _result(rows, milliseconds), tiles
 
 
-def ours(aligner: Aligner, known: Known, reference: np.ndarray, query: np.ndarray) -> Alignment:
+def ours(aligner: Aligner, known: Known, reference: np.ndarray, query: np.ndarray, laid: bool = True) -> Alignment:
     """The alignment of two pictures of which nothing was made before, when its warp is done: a GPU goes on after the call that asks it to."""
-    alignment = aligner.align(query, known.reference(reference), **known.believed())
+    alignment = aligner.align(query, known.reference(reference), **known.believed(), laid=laid)
     if aligner.device.type == "cuda":
         torch.cuda.synchronize(aligner.device)
     return alignment
+
+
+def _aligned(aligner: Aligner, known: Known, reference: np.ndarray, query: np.ndarray) -> tuple[Alignment, tuple[float, float]]:
+    """How an aligner lays two pictures, and the milliseconds to say so and to lay them as well."""
+    found_ms = _timed(ours, aligner, known, reference, query, False)[1]
+    alignment, laid_ms = _timed(ours, aligner, known, reference, query)
+    return alignment, (found_ms, laid_ms)
+
+
+def _mapped(reference: np.ndarray, query: np.ndarray, parts: tuple, device: torch.device) -> tuple[np.ndarray | None, tuple[float, float]]:
+    """The homography of a baseline, and the milliseconds as of an aligner's: the picture is laid as ours is."""
+    H, found_ms = _timed(baseline, reference, query, *parts)
+    try:
+        laid_ms = 0.0 if H is None else _timed(lay, reference, H, query.shape[1::-1], device)[1]
+    except AlignmentError:  # it cannot be inverted
+        laid_ms = 0.0
+    return H, (found_ms, found_ms + laid_ms)
 
 
 def _row(pair: Pair, known: Known, alignment: Alignment, methods: dict, points: dict[str, np.ndarray]) -> dict:
@@ -115,10 +134,11 @@ def _error(found: Alignment | np.ndarray | None, points: np.ndarray) -> float:
     return pme_of(found, points) if isinstance(found, Alignment) else pme(found, points)
 
 
-def _result(rows: list[dict], milliseconds: dict[str, list[float]]) -> dict:
+def _result(rows: list[dict], milliseconds: dict[str, list[tuple[float, float]]]) -> dict:
     methods = {}
     for name in rows[0]["pme_px"]:
-        methods[name] = summary([row["pme_px"][name] for row in rows]) | {"ms": round(float(np.median(milliseconds[name])), 1)}
+        found_ms, laid_ms = (round(float(ms), 1) for ms in np.median(milliseconds[name] or [(0.0, 0.0)], axis=0))
+        methods[name] = summary([row["pme_px"][name] for row in rows]) | {"ms": found_ms, "laid_ms": laid_ms}
         for layer in LAYERS:
             of_layer = [row[f"{layer}_px"][name] for row in rows if f"{layer}_px" in row]
             if of_layer:

@@ -19,11 +19,11 @@ _NAME = 32
 def table(result: dict) -> str:
     """The methods of `result`, a line each."""
     layers = [layer for layer in LAYERS if any(f"{layer}_px" in row for row in result["methods"].values())]
-    head = f"{'mean':>8}{'median':>8}{'95 %':>8}{'worst':>8}{'> 10 px':>9}{'ms/pair':>9}" + "".join(f"{layer:>8}" for layer in layers)
+    head = f"{'mean':>8}{'median':>8}{'95 %':>8}{'worst':>8}{'> 10 px':>9}{'ms':>8}{'laid ms':>9}" + "".join(f"{layer:>8}" for layer in layers)
     lines = [f"{'PME in px over ' + str(result['pairs']) + ' pairs':{_NAME}}{head}"]
     for name, row in result["methods"].items():
         lines.append(f"{name:{_NAME}}{row['mean_px']:8.2f}{row['median_px']:8.2f}{row['p95_px']:8.2f}{row['worst_px']:8.2f}{row['failures']:9d}"
-                     f"{row['ms']:9.1f}" + "".join(f"{row[f'{layer}_px']:8.2f}" if f"{layer}_px" in row else f"{'':8}" for layer in layers))
+                     f"{row['ms']:8.1f}{row['laid_ms']:9.1f}" + "".join(f"{row[f'{layer}_px']:8.2f}" if f"{layer}_px" in row else f"{'':8}" for layer in layers))
     if result["not_comparable"]:
         lines.append(f"not comparable: {', '.join(result['not_comparable'])}")
     return "\n".join(lines)

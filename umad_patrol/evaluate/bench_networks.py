@@ -82,10 +82,9 @@ def _of_network(make: Callable[[], nn.Module], device: torch.device) -> Contesta
 
 
 def _of_detector(name: str, settings: Settings, device: torch.device) -> Contestant:
-    detector = make_detector(replace(settings.detect, detector=name), device)
-    networks = [value for value in vars(detector).values() if isinstance(value, nn.Module)]
+    detector = make_detector(replace(settings.detect, detector=name), device, torch.get_num_threads())
     return Contestant(lambda query, reference: detector.score(query, reference, torch.ones_like(query[:, :1], dtype=torch.bool)),
-                      sum(map(_parameters, networks)))
+                      getattr(detector, "parameters", 0))
 
 
 def _parameters(network: nn.Module) -> int:

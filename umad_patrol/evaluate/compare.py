@@ -12,16 +12,16 @@ from umad_patrol.config import Settings
 from umad_patrol.errors import ImageError
 from umad_patrol.io.images import to_tensor
 from umad_patrol.pipeline import Comparer
-from umad_patrol.records import Alignment, Camera, Reference, Region, ScoreMap
+from umad_patrol.records import ANOMALY, Alignment, Camera, Reference, Region, ScoreMap
 
 SMALLEST_PX = 16
 
 
 @dataclass(frozen=True, eq=False)
 class Compared:
-    """Mask `(H, W)` uint8, regions, the highest score of any class `(H, W)` float32; `alignment` is None where none was asked for.
+    """Mask `(H, W)` uint8, regions, the score of *anomaly* `(H, W)` float32 (of any class where there is none of that name).
 
-    `score_map` has the classes apart; it is None where the pictures were not comparable.
+    `alignment` is None where none was asked for. `score_map` has the classes apart; it is None where the pictures were not comparable.
     """
 
     mask: np.ndarray
@@ -58,15 +58,22 @@ class PairComparer:
         found = self._comparer.compare_laid(query, [Reference(0, "pair", 0, reference, camera, np.eye(4))], lambda pair: (
             self._comparer.aligner.align(query, pair) if self._align else self._as_it_lies(pair.image, valid)),
             top=max(0, horizon - self._above_horizon_px))
-        scores = np.zeros(query.shape[:2], np.float32) if found.score_map is None else found.score_map.scores[0].amax(0).cpu().numpy()
-        return Compared(found.mask, found.regions, scores, found.alignment if self._align else None, (time.perf_counter() - start) * 1e3,
-                        found.score_map)
+        milliseconds = (time.perf_counter() - start) * 1e3
+        return Compared(found.mask, found.regions, _new(found.score_map, query.shape[:2]), found.alignment if self._align else None,
+                        milliseconds, found.score_map)
 
     def _as_it_lies(self, reference: np.ndarray, valid: np.ndarray | None) -> Alignment:
         seen = np.ones(reference.shape[:2], bool) if valid is None else valid
         device = self._comparer.device
         return Alignment(np.eye(3), "none", 0, 0, 0.0, 0.0, float(seen.mean()), True, "taken as it lies", to_tensor(reference, device),
                          torch.from_numpy(seen).to(device)[None, None])
+
+
+def _new(score_map: ScoreMap | None, size: tuple[int, int]) -> np.ndarray:
+    if score_map is None:
+        return np.zeros(size, np.float32)
+    scores = score_map.scores[0]
+    return (scores[score_map.classes.index(ANOMALY)] if ANOMALY in score_map.classes else scores.amax(0)).cpu().numpy()
 
 
 def _check(reference: np.ndarray, query: np.ndarray) -> None:

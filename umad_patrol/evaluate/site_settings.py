@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from umad_patrol.config import Settings, load, values
+from umad_patrol.config import Settings, flatten, load, values
 from umad_patrol.errors import ConfigError
 
 NODES, PARAMETERS = "/**", "ros__parameters"
@@ -23,7 +23,7 @@ def site_tree(settings: Settings, changed: Iterable[str], config: str | Path | N
     tree = _read(config) if config else {}
     node = next((name for name, value in tree.items() if isinstance(value, dict) and isinstance(value.get(PARAMETERS), dict)), None)
     flat: dict[str, Any] = {}
-    _flatten(tree[node][PARAMETERS] if node else tree, "", flat)
+    flatten(tree[node][PARAMETERS] if node else tree, "", flat)
     known = values(settings)
     flat = {name: known.get(name, value) for name, value in flat.items()} | {name: known[name] for name in changed}
     nested: dict[str, Any] = {}
@@ -52,14 +52,6 @@ def write_settings(path: str | Path, tree: dict, about: Iterable[str] = ()) -> N
 def _read(config: str | Path) -> dict:
     load(config)  # says what is wrong with it
     return yaml.safe_load(Path(config).read_text(encoding="utf-8")) or {}
-
-
-def _flatten(tree: dict, prefix: str, flat: dict[str, Any]) -> None:
-    for key, value in tree.items():
-        if isinstance(value, dict):
-            _flatten(value, f"{prefix}{key}.", flat)
-        else:
-            flat[f"{prefix}{key}"] = value
 
 
 def _put(tree: dict, parts: list[str], value: Any) -> None:
