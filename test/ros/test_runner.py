@@ -10,12 +10,17 @@ import threading, rclpy
 from rclpy.node import Node
 from umad_patrol.ros.runner import run_node
 
+class Told(Node):
+    def destroy_node(self):
+        print("finished")
+        super().destroy_node()
+
 def spin(executor, node):
     if {stops}:
         threading.Timer(0.1, rclpy.shutdown).start()    # as the signal handler does, a little later in a thread of its own
     raise RuntimeError("a message could not be taken")
 
-raise SystemExit(run_node(lambda: Node("a_node"), [], spin))
+raise SystemExit(run_node(lambda: Told("a_node"), [], spin))
 """
 
 
@@ -23,4 +28,12 @@ raise SystemExit(run_node(lambda: Node("a_node"), [], spin))
 def test_what_fails_while_a_signal_ends_the_node_is_no_failure(stops, status):
     done = subprocess.run([sys.executable, "-c", SCRIPT.format(stops=stops)], capture_output=True, text=True, timeout=60)
     assert done.returncode == status, done.stderr
+    assert done.stdout.count("finished") == 1   # whatever ends it, it finishes what it is at
     assert ("could not be taken" in done.stderr) == (not stops)
+
+
+def test_a_signal_that_comes_while_a_failure_is_looked_into_ends_the_node_with_status_0():
+    """The signal handler's own exception reaches the main thread wherever that is just then."""
+    script = SCRIPT.format(stops=False).replace('raise RuntimeError', 'threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT)).start()\n    raise RuntimeError')
+    done = subprocess.run([sys.executable, "-c", "import os, signal\n" + script], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0 and "Traceback" not in done.stderr, (done.returncode, done.stderr)

@@ -24,30 +24,69 @@ def run_node(make: Callable[[], Node], args: list[str] | None = None,
 
     Returns the exit status: 0 done or stopped, 2 for parameters or input that cannot be used (one line says which).
     """
-    node, executor, status, started = None, None, 0, False
+    run = _Run(make, spin)
     try:
-        rclpy.init(args=args)
-        started = True
-        node = make()
-        executor = SingleThreadedExecutor()
-        executor.add_node(node)
-        if spin is None:
-            executor.spin()
-        else:
-            spin(executor, node)
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
-    except (PatrolError, ParameterException) as error:
-        status = _refuse(error)
-    except Exception as error:
-        if not _told_to_stop():
-            raise
-        if not started:  # a parameter file or --ros-args that rcl cannot read
-            status = _refuse(error)
-        # else a signal shut the context down under whatever ran just then
+        return run.go(args)
+    except KeyboardInterrupt:   # perhaps while another failure, of the same signal, was being looked into
+        return 0
     finally:
-        _end(node, executor)
-    return status
+        while not run.ended:
+            try:
+                run.end()
+            except KeyboardInterrupt:
+                pass
+
+
+class _Run:
+    """A node from start to end; `ended` once all of it is gone."""
+
+    def __init__(self, make: Callable[[], Node], spin: Callable[[SingleThreadedExecutor, Node], None] | None) -> None:
+        self._make, self._spin = make, spin
+        self._node: Node | None = None
+        self._executor: SingleThreadedExecutor | None = None
+        self.ended = False
+
+    def go(self, args: list[str] | None) -> int:
+        """Returns the exit status."""
+        started = False
+        try:
+            rclpy.init(args=args)
+            started = True
+            self._node = self._make()
+            self._executor = SingleThreadedExecutor()
+            self._executor.add_node(self._node)
+            if self._spin is None:
+                self._executor.spin()
+            else:
+                self._spin(self._executor, self._node)
+        except ExternalShutdownException:
+            pass
+        except (PatrolError, ParameterException) as error:
+            return _refuse(error)
+        except Exception as error:
+            if not _told_to_stop():
+                raise
+            if not started:  # a parameter file or --ros-args that rcl cannot read
+                return _refuse(error)
+            # else a signal shut the context down under whatever ran just then
+        return 0
+
+    def end(self) -> None:
+        """Finish what is being written, first of all; a second call goes on where a signal broke the first one off."""
+        _ignore_signals()   # launch sends one after the other
+        if self._executor is not None:
+            self._executor.shutdown(timeout_sec=STOP_SECONDS)
+        node, self._node = self._node, None
+        if node is not None:
+            node.destroy_node()
+        rclpy.try_shutdown()
+        _ignore_signals()   # rclpy restored what was there before
+        self.ended = True
+
+
+def _ignore_signals() -> None:
+    for sign in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(sign, signal.SIG_IGN)
 
 
 def _told_to_stop() -> bool:
@@ -61,15 +100,3 @@ def _told_to_stop() -> bool:
 def _refuse(error: Exception) -> int:
     print(" ".join(str(error).split()), file=sys.stderr)
     return 2
-
-
-def _end(node: Node | None, executor: SingleThreadedExecutor | None) -> None:
-    for sign in (signal.SIGINT, signal.SIGTERM):  # launch sends one after the other; what is being written is finished first
-        signal.signal(sign, signal.SIG_IGN)
-    if executor is not None:
-        executor.shutdown(timeout_sec=STOP_SECONDS)
-    if node is not None:
-        node.destroy_node()
-    rclpy.try_shutdown()
-    for sign in (signal.SIGINT, signal.SIGTERM):  # rclpy restored what was there before
-        signal.signal(sign, signal.SIG_IGN)
