@@ -102,7 +102,7 @@ class GradientSettings:
 
 
 OWN_REGIONS = {
-    "change_net": {"threshold": 0.65, "low_threshold": 0.5, "close_px": 0, "trim_px": 0, "min_area_px": 20},
+    "change_net": {"threshold": 0.7, "low_threshold": 0.45, "close_px": 0, "trim_px": 0, "min_area_px": 20},
     "gradient": {"threshold": 0.6, "low_threshold": 0.15, "close_px": 14, "trim_px": 2, "min_area_px": 40},
 }
 """How regions are cut from the scores of each detector unless the settings say otherwise."""
@@ -233,7 +233,7 @@ def load(path: str | Path, base: Settings | None = None) -> Settings:
     if not isinstance(tree, dict):
         raise ConfigError(f"settings {str(path)!r} hold a {type(tree).__name__}, not sections; see config/patrol.yaml")
     flat: dict[str, Any] = {}
-    _flatten(_ros_parameters(tree), "", flat)
+    flatten(_ros_parameters(tree), "", flat)
     known = {info.name for info in describe()}
     if tree is not _ros_parameters(tree):  # a parameter file also holds what only the node knows
         flat = {k: v for k, v in flat.items() if k in known}
@@ -258,10 +258,11 @@ def _ros_parameters(tree: dict) -> dict:
     return tree
 
 
-def _flatten(tree: dict, prefix: str, flat: dict[str, Any]) -> None:
+def flatten(tree: dict, prefix: str, flat: dict[str, Any]) -> None:
+    """Add what stands in nested sections to `flat`, by dotted names below `prefix`."""
     for key, value in tree.items():
         if isinstance(value, dict):
-            _flatten(value, f"{prefix}{key}.", flat)
+            flatten(value, f"{prefix}{key}.", flat)
         else:
             flat[f"{prefix}{key}"] = value
 

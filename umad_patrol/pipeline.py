@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -77,7 +78,7 @@ class Comparer:
     def __init__(self, settings: Settings, device: torch.device | None = None):
         self.device = device or choose_device(settings.device)
         self.aligner = Aligner(settings.align, self.device)
-        self.detector = make_detector(settings.detect, self.device)
+        self.detector = make_detector(settings.detect, self.device, max(1, (os.cpu_count() or 1) // settings.retrieve.references))
         self._settings = settings
         # Much of a comparison is single-threaded, so on a CPU the references are compared side by side.
         several = self.device.type == "cpu" and settings.retrieve.references > 1

@@ -101,7 +101,7 @@ class Alignment:
     """How a reference lies on a query, and whether that can be trusted.
 
     `warped` is the reference in the query's pixels, `(1, 3, H, W)` float32 RGB in [0, 1]; `valid` `(1, 1, H, W)`
-    bool is where it shows anything. Both live on the device of the pictures and are None if not comparable.
+    bool is where it shows anything. Both live on the device of the pictures and are None if not comparable, or if nothing was laid.
     `spread` is the uniformization score S of the inliers, `residual_px` their mean transfer error,
     `overlap` the share of valid pixels. Where no single homography lays the whole picture, `query_H_reference` is that of
     the ground and `lookup` `(h, w, 2)` says what is seen where (align/lookup.py).

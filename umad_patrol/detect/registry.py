@@ -16,8 +16,11 @@ if TYPE_CHECKING:
 DETECTORS = {"change_net": ChangeNetDetector, "gradient": GradientDetector}
 
 
-def make_detector(settings: DetectSettings, device: str | torch.device = "cpu") -> Detector:
-    """The detector that `settings.detector` names, on `device`. Raises DetectorError if there is none of that name."""
+def make_detector(settings: DetectSettings, device: str | torch.device = "cpu", threads: int = 1) -> Detector:
+    """The detector that `settings.detector` names, on `device`; an engine of its own has `threads` threads a call.
+
+    Raises DetectorError if there is none of that name.
+    """
     if settings.detector not in DETECTORS:
         raise DetectorError(f"there is no detector {settings.detector!r}; known are {', '.join(DETECTORS)}")
-    return DETECTORS[settings.detector](settings, device)
+    return DETECTORS[settings.detector](settings, device, threads)

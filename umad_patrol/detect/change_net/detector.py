@@ -37,6 +37,7 @@ class ChangeNetDetector:
     def __init__(self, settings: DetectSettings, device: str | torch.device = "cpu", threads: int = 1):
         self.device, weights = torch.device(device), Path(settings.weights or SHIPPED)
         network, self.checksum = load_weights(weights)
+        self.parameters = sum(p.numel() for p in network.parameters())
         self.engine = make_engine(settings.engine, network, self.device, Graphs(weights, self.checksum), threads)
 
     @torch.inference_mode()

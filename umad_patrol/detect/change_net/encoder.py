@@ -11,6 +11,7 @@ from torch import nn
 
 STRIDES = (4, 8, 16)
 WIDTHS = (32, 64, 96)
+MEAN, GAIN = 0.45, 4.4      # what a picture's values are shifted by, then multiplied with
 
 
 def convolved(inward: int, outward: int, size: int, stride: int = 1, groups: int = 1, act: bool = True) -> nn.Sequential:
@@ -45,6 +46,7 @@ class Encoder(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         fourth, eighth, last = WIDTHS
+        self.gain = GAIN
         self.fourth = nn.Sequential(convolved(3, 32, 3, 2), convolved(32, 32, 3, 2), convolved(32, fourth, 1))
         self.eighth = nn.Sequential(convolved(fourth, 96, 3, 2), convolved(96, eighth, 1))
         self.last = nn.Sequential(
@@ -54,6 +56,7 @@ class Encoder(nn.Module):
         )
 
     def forward(self, pictures: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        fourth = self.fourth((pictures - 0.45) * 4.4)
+        shifted = pictures - MEAN
+        fourth = self.fourth(shifted if self.gain == 1 else shifted * self.gain)
         eighth = self.eighth(fourth)
         return fourth, eighth, self.last(eighth)

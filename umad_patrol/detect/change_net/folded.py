@@ -1,4 +1,4 @@
-"""A network for use: every normalisation folded into the convolution before it."""
+"""A network for use: every normalisation folded into the convolution before it, the pictures' gain into the one after it."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ def folded(network: ChangeNet) -> ChangeNet:
     """A copy in eval mode that gives the same, faster."""
     network = copy.deepcopy(network).eval()
     _fold(network)
+    network.encoder.fourth[0][0].weight.data.mul_(network.encoder.gain)
+    network.encoder.gain = 1.0
     return network.requires_grad_(False)
 
 

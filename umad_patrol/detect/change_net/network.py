@@ -23,7 +23,7 @@ class Difference(nn.Module):
     """What the query's and the reference's features at one stride say together: `(N, outward, h, w)`.
 
     Both, their absolute difference, the cosine of a projection of both at the same place and the largest one within
-    `reach` cells, and the valid mask. Where the reference is not valid the two count as equal.
+    `reach` cells, and the valid mask, mixed by one convolution. Where the reference is not valid the two count as equal.
     """
 
     def __init__(self, channels: int, outward: int, reach: int, correlated: bool = True) -> None:
@@ -33,27 +33,33 @@ class Difference(nn.Module):
         self._reach = reach
 
     def forward(self, query: torch.Tensor, reference: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
-        reference = torch.where(valid > 0.5, reference, query)
-        same = [valid]
+        """`valid` `(N, 1, h, w)` is 0 or 1."""
+        apart = (query - reference) * valid     # the reference is the query less this
+        few = valid
         if self.project is not None:
-            same += correlation(self.project(query), self.project(reference), self._reach)
-        few = torch.cat(same, 1).contiguous(memory_format=torch.channels_last)   # or all of the rest would be turned round
-        return self.mix(torch.cat([query, reference, (query - reference).abs(), few], 1))
+            projected = self.project(query)
+            few = torch.cat([valid, *correlation(projected, projected - self.project(apart), self._reach)], 1)
+        return self.mix[1:](self._mixed(query, apart, few))
+
+    def _mixed(self, query: torch.Tensor, apart: torch.Tensor, few: torch.Tensor) -> torch.Tensor:
+        """The convolution of all of them side by side, part by part: what is not joined need not be copied."""
+        channels, joint = query.shape[1], self.mix[0]
+        of_query, of_reference, of_apart, of_few = (joint.weight[:, n * channels:(n + 1) * channels] for n in range(4))
+        return (F.conv2d(query, of_query + of_reference, joint.bias) + F.conv2d(apart, -of_reference) + F.conv2d(apart.abs(), of_apart)
+                + F.conv2d(few, of_few))
 
 
 def correlation(query: torch.Tensor, reference: torch.Tensor, reach: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Cosine of features `(N, C, h, w)` at the same place and the largest within `reach` cells either way: `(N, 1, h, w)` each."""
-    query, reference = (F.normalize(features, dim=1, eps=SHORTEST) for features in (query, reference))
     height, width = query.shape[-2:]
-    around = F.pad(reference, [reach] * 4, mode="replicate")
-    here = (query * reference).sum(1, keepdim=True)
-    best = here
+    query, around = (features.permute(0, 2, 3, 1) for features in (query, F.pad(reference, [reach] * 4, mode="replicate")))  # channels lie together
+    query, around = (features / features.norm(dim=-1, keepdim=True).clamp_min(SHORTEST) for features in (query, around))
+    here = best = (query * around[:, reach:reach + height, reach:reach + width]).sum(-1)
     for row in range(2 * reach + 1):
         for column in range(2 * reach + 1):
             if (row, column) != (reach, reach):
-                shifted = around[..., row:row + height, column:column + width]
-                best = torch.maximum(best, (query * shifted).sum(1, keepdim=True))
-    return here, best
+                best = torch.maximum(best, (query * around[:, row:row + height, column:column + width]).sum(-1))
+    return here[:, None], best[:, None]
 
 
 class ChangeNet(nn.Module):

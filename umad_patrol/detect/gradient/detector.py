@@ -15,12 +15,15 @@ from umad_patrol.records import ANOMALY
 
 
 class GradientDetector:
-    """New edges, new colours and changes of light beyond a shadow's, each against the best within the search range."""
+    """New edges, new colours and changes of light beyond a shadow's, each against the best within the search range.
+
+    Its threads are OpenCV's and torch's, whatever `threads` says.
+    """
 
     name = "gradient"
     classes = (ANOMALY,)
 
-    def __init__(self, settings: DetectSettings, device: str | torch.device = "cpu"):
+    def __init__(self, settings: DetectSettings, device: str | torch.device = "cpu", threads: int = 1):
         self.device = torch.device(device)
         self._settings = settings.gradient
         self.checksum = _checksum(repr(settings.gradient))
