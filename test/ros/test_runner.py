@@ -37,3 +37,29 @@ def test_a_signal_that_comes_while_a_failure_is_looked_into_ends_the_node_with_s
     script = SCRIPT.format(stops=False).replace('raise RuntimeError', 'threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT)).start()\n    raise RuntimeError')
     done = subprocess.run([sys.executable, "-c", "import os, signal\n" + script], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0 and "Traceback" not in done.stderr, (done.returncode, done.stderr)
+
+
+def test_a_node_frees_nothing_that_rclpy_is_still_waking():
+    """A signal has a thread of rclpy wake every executor: the more there are, the longer that thread is at it when the node already ends."""
+    script = """
+import os, signal, time
+from rclpy.node import Node
+from rclpy.signals import SignalHandlerGuardCondition
+from umad_patrol.ros.runner import run_node
+
+woken = []
+
+def make():
+    node = Node("a_node")
+    woken.extend(SignalHandlerGuardCondition() for _ in range(2000))
+    return node
+
+def spin(executor, node):
+    os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(10)
+
+raise SystemExit(run_node(make, [], spin))
+"""
+    for _ in range(4):
+        done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0 and done.stderr == "", (done.returncode, done.stderr)

@@ -11,6 +11,7 @@ import rclpy
 from rclpy.exceptions import ParameterException
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
+from rclpy.signals import uninstall_signal_handlers
 
 from umad_patrol.errors import PatrolError
 
@@ -74,13 +75,13 @@ class _Run:
     def end(self) -> None:
         """Finish what is being written, first of all; a second call goes on where a signal broke the first one off."""
         _ignore_signals()   # launch sends one after the other
+        uninstall_signal_handlers()     # and so wait for the thread in which rclpy wakes what the executor is about to free
         if self._executor is not None:
             self._executor.shutdown(timeout_sec=STOP_SECONDS)
         node, self._node = self._node, None
         if node is not None:
             node.destroy_node()
         rclpy.try_shutdown()
-        _ignore_signals()   # rclpy restored what was there before
         self.ended = True
 
 
