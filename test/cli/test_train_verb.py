@@ -134,6 +134,16 @@ def test_the_preview_is_a_sheet_and_nothing_is_trained(data, tmp_path, capsys):
     assert cv2.imread(str(sheet)).shape == (1920, 1920, 3)
 
 
+def test_the_pairs_of_validation_can_be_scored(data, tmp_path, capsys):
+    held = tmp_path / "held"
+    assert train(data, tmp_path / "run", "--held", held, "--held-pairs", 3, "--json", "-") == 0
+    assert json.loads(capsys.readouterr().out) == {"held": str(held), "pairs": 3} and not (tmp_path / "run").exists()
+    assert sorted(path.name for path in held.iterdir()) == ["0000", "0001", "0002"]
+    assert main(["evaluate", "detection", str(held), "--set", "detect.detector=gradient", "--json", "-"]) == 0
+    capsys.readouterr()
+    assert train(data, tmp_path / "run", "--held", held) == 2 and "not an empty folder" in capsys.readouterr().err
+
+
 def test_the_data_folder_of_the_environment_is_used(data, tmp_path, monkeypatch):
     home = tmp_path / "home"
     home.mkdir()
@@ -190,6 +200,9 @@ def test_help_is_quick_and_says_all(tmp_path):
     (["--preview", "sheet.gif"], "name a .png"),
     (["--preview", "none/sheet.png"], "--preview"),
     (["--preview", "sheet.png", "--preview-pairs", "0"], "--preview-pairs 0"),
+    (["--held", "held", "--held-pairs", "0"], "--held-pairs 0"),
+    (["--held", "file"], "file exists and is not an empty folder"),
+    (["--held", "none/held"], "there is no folder"),
     (["--json", "none/r.json"], "--json"),
 ])
 def test_bad_input_is_one_line_and_nothing_is_written(data, tmp_path, monkeypatch, capsys, words, says):

@@ -9,7 +9,7 @@ import pytest
 from umad_patrol.cli.main import main
 from umad_patrol.config import Settings, with_values
 from umad_patrol.evaluate.compare import PairComparer
-from umad_patrol.evaluate.detection import evaluate, table
+from umad_patrol.evaluate.detection import SWEPT, evaluate, sweep, table
 from umad_patrol.evaluate.pairs import find_pairs
 
 HEIGHT, WIDTH = 160, 240
@@ -47,6 +47,21 @@ def refusal(capsys, *words):
     error = capsys.readouterr().err.strip()
     assert error.startswith("umad-patrol ") and "\n" not in error and "Traceback" not in error
     return error
+
+
+def test_a_sweep_has_at_each_threshold_what_an_evaluation_with_it_has(tmp_path, pictures, capsys):
+    write_pair(tmp_path / "a", *pictures, labels=labelled())
+    write_pair(tmp_path / "b", *pictures, labels=labelled(32))
+    pairs, settings = find_pairs(tmp_path, needs=("labels",)), with_values(Settings(), {"detect.detector": "gradient"})
+    rows = sweep(pairs, settings)["sweep"]
+    assert len(rows) == len(SWEPT) * (len(SWEPT) + 1) // 2 and len({row["f1"] for row in rows}) > 2
+    for row in (rows[0], rows[len(rows) // 2], rows[-1]):
+        cut = with_values(settings, {"detect.threshold": row["threshold"], "detect.low_threshold": row["low_threshold"]})
+        total = evaluate(pairs, cut)["total"]
+        assert {name: value for name, value in total.items() if name != "ms"} == {name: row[name] for name in total if name != "ms"}
+    assert run("evaluate", "detection", tmp_path, "--sweep", "--set", "detect.detector=gradient") == 0
+    assert len(capsys.readouterr().out.splitlines()) == len(rows) + 1
+    assert "leave out --out" in refusal(capsys, "evaluate", "detection", tmp_path, "--sweep", "--out", tmp_path / "o")
 
 
 def test_what_was_put_there_is_found_and_scored(tmp_path, pictures):

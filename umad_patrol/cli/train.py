@@ -21,11 +21,11 @@ from pathlib import Path
 from umad_patrol.errors import TrainingError
 
 NETWORKS = ("change_net", "fc_siam_diff")
-MOST_PREVIEWED = 200
+MOST_PREVIEWED, MOST_HELD = 200, 10_000
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """OUT [data] [time] [network] [--preview FILE]."""
+    """OUT [data] [time] [network] [--preview FILE] [--held DIR]."""
     parser.add_argument("out", metavar="OUT", help="folder of the run; made if it is not there")
     data = parser.add_argument_group("data")
     data.add_argument("--photos", metavar="DIR", help="photographs without annotation (default $UMAD_PATROL_DATA/backgrounds)")
@@ -40,6 +40,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     data.add_argument("--preview", metavar="FILE", help="write a sheet of pairs with their truth and stop: anomaly red, people and vehicles blue, "
                                                         "changed yellow, invalid black")
     data.add_argument("--preview-pairs", type=int, default=12, metavar="N", help="pairs on that sheet (default 12)")
+    data.add_argument("--held", metavar="DIR", help="write the made pairs that a run is validated with to DIR and stop, for `evaluate detection`")
+    data.add_argument("--held-pairs", type=int, default=100, metavar="N", help="pairs there (default 100)")
     _add_time(parser.add_argument_group("time and machine"))
     _add_network(parser.add_argument_group("network and what may be left out, to measure what it brings"))
 
@@ -63,8 +65,8 @@ def _add_network(group: argparse._ArgumentGroup) -> None:
 
 
 def run(args: argparse.Namespace) -> dict:
-    """Train, or preview. Returns the model card and where the weights are."""
-    from umad_patrol.train.run import preview, train
+    """Train, or preview, or write what is validated with. Returns the model card and where the weights are."""
+    from umad_patrol.train.run import preview, train, write_held
 
     options = _options(args)
 
@@ -75,6 +77,12 @@ def run(args: argparse.Namespace) -> dict:
         _check_preview(args)
         result = preview(options, Path(args.preview), args.preview_pairs, say)
         say(f"{args.preview_pairs} pairs: {args.preview}")
+        return result
+    if args.held:
+        if not 1 <= args.held_pairs <= MOST_HELD:
+            raise TrainingError(f"--held-pairs {args.held_pairs}: must be 1 to {MOST_HELD}")
+        result = write_held(options, Path(args.held), args.held_pairs, say)
+        say(f"{args.held_pairs} pairs: {args.held}")
         return result
     result = train(options, say)
     say("  ".join(f"{name} {value}" for name, value in result["validation"].items()))

@@ -40,7 +40,20 @@ class SeesAll(nn.Module):
         return self.network(query, reference, torch.ones_like(query[:, :1]))
 
 
-NETWORKS: dict[str, Callable[[], nn.Module]] = {"change net": lambda: SeesAll(ChangeNet())}
+class AskedOnce(nn.Module):
+    """The change network where nothing seems new: then nobody asks whether it is rather gone."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.network = ChangeNet()
+
+    def forward(self, query: torch.Tensor, reference: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
+        """Logits `(N, 3, h/2, w/2)`."""
+        return self.network.compare(self.network.encode(query), self.network.encode(reference), valid)
+
+
+NETWORKS: dict[str, Callable[[], nn.Module]] = {"change net, asked once": lambda: SeesAll(AskedOnce()),
+                                                "change net, both ways": lambda: SeesAll(ChangeNet())}
 """Ours: by name what makes a network with `forward(query, reference)`; the others are related to the first."""
 
 

@@ -11,7 +11,7 @@ people, vehicles or moved objects is a dynamic alarm. References are taken as al
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import cv2
@@ -21,6 +21,7 @@ from tqdm import tqdm
 from umad_patrol.cli.main import settings_of
 from umad_patrol.config import Settings
 from umad_patrol.detect.overlay import overlay
+from umad_patrol.detect.regions import find_regions
 from umad_patrol.errors import DatasetError
 from umad_patrol.evaluate import metrics
 from umad_patrol.evaluate.compare import Compared, PairComparer
@@ -28,6 +29,7 @@ from umad_patrol.evaluate.metrics import ObjectCounts, PixelCounts, RankCounts, 
 from umad_patrol.evaluate.pairs import Pair, find_pairs
 from umad_patrol.io.images import read_image, write_image
 
+SWEPT = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)     # thresholds, and how far down regions spread
 ANOMALY_COLOUR, OTHER_COLOUR = (80, 255, 80), (255, 200, 60)
 
 
@@ -72,11 +74,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", metavar="DIR", help="folder of pairs: DIR/<id>/ with reference, query and labels.png")
     parser.add_argument("--out", metavar="DIR", help="write an overlay a pair: found in red, anomalies outlined green, people and the like blue")
     parser.add_argument("--align", action="store_true", help="lay each reference on its query first")
+    parser.add_argument("--sweep", action="store_true", help="a line a threshold and how far down regions spread from it, of all pairs together: to choose "
+                                                             "by on pairs that nothing is scored on")
 
 
 def run(args: argparse.Namespace) -> dict:
     """Score, print the table, write the overlays; returns what `evaluate` does."""
-    result = evaluate(find_pairs(args.folder, needs=("labels",)), settings_of(args), args.align, Path(args.out) if args.out else None)
+    pairs = find_pairs(args.folder, needs=("labels",))
+    if args.sweep:
+        if args.out:
+            raise DatasetError("--sweep has no one mask to draw; leave out --out")
+        result = sweep(pairs, settings_of(args), args.align)
+        print(sweep_table(result))
+        return result
+    result = evaluate(pairs, settings_of(args), args.align, Path(args.out) if args.out else None)
     print(table(result))
     if args.out:
         print(f"overlays: {args.out}")
@@ -104,6 +115,31 @@ def evaluate(pairs: list[Pair], settings: Settings, align: bool = False, out: Pa
             write_image(out / f"{pair.id}.png", _drawn(query, found, truth))
     return {"pairs": len(rows), "aligned": align, "detector": comparer.detector.name, "checksum": comparer.detector.checksum,
             "not_comparable": failed, "total": total.row(), "by_pair": rows}
+
+
+def sweep(pairs: list[Pair], settings: Settings, align: bool = False) -> dict:
+    """The figures of all pairs together at each of SWEPT thresholds. Raises DatasetError or ImageError for a pair that cannot be read."""
+    comparer = PairComparer(settings, align)
+    cuts = [replace(settings.detect, threshold=high, low_threshold=low) for high in SWEPT for low in SWEPT if low <= high]
+    totals = [Tally() for _ in cuts]
+    for pair in tqdm(pairs, desc="detecting", unit="pair", disable=None):
+        reference, query = pair.pictures()
+        truth = read_truth(pair, query.shape[:2])
+        found = comparer.compare(reference, query, truth.valid, truth.horizon)
+        for index, cut in enumerate(cuts):
+            totals[index] += tally(found if found.score_map is None else replace(found, mask=find_regions(found.score_map, cut)[0]), truth)
+    return {"pairs": len(pairs), "aligned": align, "detector": comparer.detector.name, "checksum": comparer.detector.checksum,
+            "sweep": [{"threshold": cut.threshold, "low_threshold": cut.low_threshold, **total.row()} for cut, total in zip(cuts, totals)]}
+
+
+def sweep_table(result: dict) -> str:
+    """A line a cut."""
+    lines = [f"{'threshold':>9}{'down to':>9}{'F1':>7}{'strict':>8}{'>=100 px':>10}{'30-99 px':>10}{'false/pic':>11}{'dynamic/pic':>13}"]
+    for row in result["sweep"]:
+        objects = [f"{row[size + '_found']}/{row[size]}" for size in ("large", "small")]
+        lines.append(f"{row['threshold']:9.2f}{row['low_threshold']:9.2f}{_cell(row['f1']):>7}{_cell(row['strict_f1']):>8}{objects[0]:>10}{objects[1]:>10}"
+                     f"{row['false_regions']:11.2f}{row['dynamic_alarms']:13.2f}")
+    return "\n".join(lines)
 
 
 def read_truth(pair: Pair, size: tuple[int, int]) -> Truth:

@@ -14,11 +14,13 @@ from torch import nn
 from umad_patrol.detect.change_net.network import ChangeNet
 from umad_patrol.detect.change_net.weights import load_weights, save_weights
 from umad_patrol.errors import TrainingError
+from umad_patrol.io.folders import new_folder
 from umad_patrol.io.images import write_image
 from umad_patrol.pipeline import choose_device
 from umad_patrol.train.curves import draw_curves, read_log
 from umad_patrol.train.data import Pairs
 from umad_patrol.train.distil import Distiller, DistilSettings
+from umad_patrol.train.held import write_pairs
 from umad_patrol.train.material import Material, check_assets, get_material, get_photos, held_pairs
 from umad_patrol.train.options import CHANGE_NET, CURVES, RunOptions, check, check_record, write_record
 from umad_patrol.train.peer import SiamDiffPeer, save_peer
@@ -30,6 +32,7 @@ from umad_patrol.train.trainer import CHECKPOINT, ENCODER_RATE, LOG, Trainer, Tr
 from umad_patrol.train.validate import Scores, validate
 
 VALIDATED = 100     # pairs, made and taken each
+INIT_RATE = 0.5     # share of the learning rate for weights to begin with
 ENDLESS = 10**8     # pairs; the time ends a run
 Say = Callable[[str], None]
 
@@ -71,6 +74,16 @@ def preview(options: RunOptions, path: Path, count: int, say: Say) -> dict:
     pairs = _pairs(options, material, found.real)(0)
     write_image(path, draw_sheet([pairs[index] for index in range(count)]))
     return {"preview": str(path), "pairs": count}
+
+
+def write_held(options: RunOptions, out: Path, count: int, say: Say) -> dict:
+    """Write the made pairs that a run is validated with, so many of them, to the new folder `out`. Raises TrainingError."""
+    if not options.made:
+        raise TrainingError("--held writes the made pairs of validation; with --pairs-share 1 none are made")
+    with new_folder(out, TrainingError) as folder:
+        found = _found(options)
+        write_pairs(held_pairs(get_material(options, get_photos(options), found.teacher, say).held_out, count), folder)
+    return {"held": str(out), "pairs": count}
 
 
 def _found(options: RunOptions) -> _Found:
@@ -121,9 +134,10 @@ def _network(options: RunOptions, init: ChangeNet | None, encoder: nn.Module | N
 
 
 def _settings(options: RunOptions, taught: bool) -> TrainSettings:
-    """An encoder that has learnt nothing yet learns as quickly as the rest."""
-    return TrainSettings(options.minutes - options.lesson_minutes, options.batch, seed=options.seed, workers=options.workers, half=options.half,
-                         encoder_rate=ENCODER_RATE if taught else 1.0)
+    """An encoder that has learnt nothing yet learns as quickly as the rest; weights to begin with are to be kept in sight."""
+    rate = TrainSettings.rate * (INIT_RATE if options.init is not None else 1.0)
+    return TrainSettings(options.minutes - options.lesson_minutes, options.batch, rate, options.seed, workers=options.workers,
+                         half=options.half, encoder_rate=ENCODER_RATE if taught else 1.0)
 
 
 def _pairs(options: RunOptions, material: Material | None, real: list[RealPair]) -> Callable[[int], torch.utils.data.Dataset]:

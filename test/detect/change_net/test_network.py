@@ -6,7 +6,7 @@ import torch.nn.functional as F
 
 from umad_patrol.detect.change_net.encoder import STRIDES, WIDTHS
 from umad_patrol.detect.change_net.folded import folded
-from umad_patrol.detect.change_net.network import CLASSES, ChangeNet, Difference, correlation
+from umad_patrol.detect.change_net.network import CLASSES, ChangeNet, Difference, correlation, less_gone
 
 MOST_PARAMETERS = 1_500_000     # 6 MB of weights
 
@@ -21,13 +21,24 @@ def test_logits_at_half_the_size_for_sides_in_multiples_of_16(network, pictures,
     assert logits.shape == (count, len(CLASSES), size[0] // 2, size[1] // 2) and bool(logits.isfinite().all())
 
 
+def compared(network, query, reference, valid):
+    return network.compare(network.encode(query), network.encode(reference), valid)
+
+
 @pytest.mark.parametrize("correlated", [True, False])
-def test_forward_is_encode_and_compare(pictures, correlated):
+def test_forward_is_compare_both_ways(pictures, correlated):
     network = ChangeNet(correlated).eval()
     query, reference, valid = pictures(64, 96, 2)
     with torch.no_grad():
-        halves = network.compare(network.encode(query), network.encode(reference), valid)
-        assert torch.allclose(network(query, reference, valid), halves, rtol=0, atol=1e-5)
+        expected = less_gone(compared(network, query, reference, valid), compared(network, reference, query, valid))
+        assert torch.allclose(network(query, reference, valid), expected, rtol=0, atol=1e-5)
+
+
+def test_what_the_reference_alone_shows_is_less_new_and_nothing_is_more():
+    logits, sure = torch.tensor([[[[3.0]], [[1.0]], [[2.0]]]]), torch.tensor([[[[5.0]], [[9.0]], [[9.0]]]])
+    assert float(less_gone(logits, sure)[0, 0]) < 3 - 5
+    assert float(less_gone(logits, -2 * sure)[0, 0]) == pytest.approx(3, abs=1e-4) and float(less_gone(logits, -2 * sure)[0, 0]) <= 3
+    assert torch.equal(less_gone(logits, sure)[:, 1:], logits[:, 1:])
 
 
 def test_it_is_small():
@@ -74,14 +85,14 @@ def test_where_the_reference_is_not_valid_it_counts_as_equal():
 def test_without_any_valid_reference_logits_do_not_depend_on_it(network, pictures):
     query, reference, valid = pictures(48, 64)
     nowhere = torch.zeros_like(valid)
-    assert torch.equal(network(query, reference, nowhere), network(query, 1 - reference, nowhere))
+    assert torch.equal(compared(network, query, reference, nowhere), compared(network, query, 1 - reference, nowhere))
 
 
 def test_a_cell_is_valid_only_where_all_of_its_pixels_are(network, pictures):
     query, reference, valid = pictures(32, 32)
     nowhere = torch.ones_like(valid)
     nowhere[..., ::4, ::4] = 0      # one pixel of every cell at stride 4
-    assert torch.equal(network(query, reference, nowhere), network(query, 1 - reference, nowhere))
+    assert torch.equal(compared(network, query, reference, nowhere), compared(network, query, 1 - reference, nowhere))
 
 
 @pytest.mark.parametrize("correlated", [True, False])

@@ -11,9 +11,13 @@ import torch.nn.functional as F
 from umad_patrol.config import DetectSettings
 from umad_patrol.detect.change_net.engines import make_engine
 from umad_patrol.detect.change_net.graphs import Graphs
-from umad_patrol.detect.change_net.network import CLASSES, SIDE
+from umad_patrol.detect.change_net.encoder import STRIDES
+from umad_patrol.detect.change_net.network import CLASSES, OUTPUT_STRIDE, SIDE, less_gone
 from umad_patrol.detect.change_net.weights import SHIPPED, load_weights
 from umad_patrol.detect.contract import check_picture, check_sizes
+
+PERHAPS_NEW = -2.0      # logit of *anomaly*, a score of 0.12: where it is less, nobody asks whether it is rather gone
+AROUND = 4              # cells of SIDE around what is asked again
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,14 +57,46 @@ class ChangeNetDetector:
         """Scores `(1, 3, H, W)` in [0, 1] of two encoded pictures. Raises DetectorError on unequal sizes."""
         check_sizes(query.size, reference.size, valid)
         seen = valid[:, :, query.top:].to(query.features[0].dtype)
-        logits = self.engine.compare(query.features, reference.features, _padded(seen, "constant"))
+        logits = self._asked_both_ways(query.features, reference.features, _padded(seen, "constant")).float()
         height, width = seen.shape[2:]
-        scores = F.interpolate(logits.float().sigmoid(), scale_factor=2.0, mode="bilinear", align_corners=False)[..., :height, :width]
+        scores = F.interpolate(logits.sigmoid(), scale_factor=2.0, mode="bilinear", align_corners=False)[..., :height, :width]
         return F.pad(scores * seen, (0, 0, query.top, 0))
 
     def score(self, query: torch.Tensor, reference: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
         """Scores `(1, 3, H, W)` in [0, 1] of two aligned pictures. Raises DetectorError."""
         return self.compare(self.prepare(query), self.prepare(reference), valid)
+
+    def _asked_both_ways(self, query: tuple[torch.Tensor, ...], reference: tuple[torch.Tensor, ...], seen: torch.Tensor) -> torch.Tensor:
+        """As the network's `forward`, asking the second time only where that can matter: on a CPU around what is perhaps new, on a GPU everywhere."""
+        logits = self.engine.compare(query, reference, seen)
+        if self.device.type == "cuda":  # a smaller picture would be another graph to record
+            return less_gone(logits, self.engine.compare(reference, query, seen))
+        window = _window(logits[0, 0] > PERHAPS_NEW)
+        if window is not None:
+            again = self.engine.compare(_part(reference, window), _part(query, window), _cut(seen, window, 1))
+            part = _cut(logits, window, OUTPUT_STRIDE)
+            part.copy_(less_gone(part, again))
+        return logits
+
+
+def _window(perhaps: torch.Tensor) -> tuple[slice, slice] | None:
+    """Rows and columns, in cells of SIDE, that hold all of a mask `(h, w)` at OUTPUT_STRIDE with AROUND more; None if it is empty."""
+    cell = SIDE // OUTPUT_STRIDE
+    spans = [torch.nonzero(perhaps.any(axis)).flatten() for axis in (1, 0)]
+    if not len(spans[0]):
+        return None
+    return tuple(slice(max(0, int(span[0]) // cell - AROUND), min(size // cell, int(span[-1]) // cell + AROUND + 1))
+                 for span, size in zip(spans, perhaps.shape))
+
+
+def _part(features: tuple[torch.Tensor, ...], window: tuple[slice, slice]) -> tuple[torch.Tensor, ...]:
+    return tuple(_cut(plane, window, stride) for plane, stride in zip(features, STRIDES))
+
+
+def _cut(planes: torch.Tensor, window: tuple[slice, slice], stride: int) -> torch.Tensor:
+    scale = SIDE // stride
+    rows, columns = (slice(part.start * scale, part.stop * scale) for part in window)
+    return planes[..., rows, columns]
 
 
 def _padded(planes: torch.Tensor, mode: str) -> torch.Tensor:

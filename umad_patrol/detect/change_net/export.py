@@ -13,12 +13,14 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
 from torch import nn
 
 from umad_patrol.detect.change_net.encoder import STRIDES
+from umad_patrol.detect.change_net.engines import Engine
 from umad_patrol.detect.change_net.engines.on_onnxruntime import OnnxruntimeEngine
 from umad_patrol.detect.change_net.folded import folded
 from umad_patrol.detect.change_net.graphs import HALVES, INPUTS, OUTPUTS, WEIGHTS_KEY, graph_path, stamped
@@ -31,7 +33,7 @@ TOLERANCE = 1e-3    # of logits and of scores
 CHECKED_SIZES = ((2, 6 * SIDE, 9 * SIDE), (1, SIDE, 4 * SIDE))    # pictures at once, height, width
 _TRACED_SIZE = 2, 4 * SIDE, 6 * SIDE    # unlike one another and unlike 1, which would be taken for constants
 _MOST = 1024        # cells of a side, and pictures at once, that a graph is declared for
-Whole = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
+Way = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]   # query, reference and valid to logits
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ def export(weights: str | Path, folder: str | Path, form: str, whole: bool = Tru
     else:
         data, ways = _torchscript(network, checksum)
         named = {folder / f"{weights.stem}.torchscript.pt": data}
-    differences = [_differences(network, way) for way in ways]
+    differences = [_differences(network if both_ways else partial(_once, network), way) for both_ways, way in ways]
     logits, scores = (max(values) for values in zip(*differences))
     if not max(logits, scores) <= TOLERANCE:
         raise DetectorError(f"the {form} export differs from torch by {logits:.2g} in logits and {scores:.2g} in scores, "
@@ -68,14 +70,13 @@ def export(weights: str | Path, folder: str | Path, form: str, whole: bool = Tru
     return Exported(tuple(map(str, named)), checksum, logits, scores)
 
 
-def _onnx(network: ChangeNet, checksum: str, parts: tuple[str, ...]) -> tuple[dict[str, bytes], list[Whole]]:
-    """The graphs by name, and the ways to run them all."""
+def _onnx(network: ChangeNet, checksum: str, parts: tuple[str, ...]) -> tuple[dict[str, bytes], list[tuple[bool, Way]]]:
+    """The graphs by name, and the ways to run them all; each says whether it asks both ways."""
     if lacking := [name for name in ("onnx", "onnxscript", "onnxruntime") if not _importable(name)]:
         raise DetectorError(f"ONNX export and its check need {', '.join(lacking)}: pip install 'umad_patrol[export]'")
     graphs = {part: stamped(_graph(network, part), checksum) for part in parts}
     engine = OnnxruntimeEngine(graphs)
-    ways: list[Whole] = [lambda query, reference, valid: engine.compare(engine.encode(query), engine.encode(reference), valid)]
-    return graphs, ways + ([lambda *pictures: engine.run("forward", *pictures)[0]] if "forward" in parts else [])
+    return graphs, [(False, partial(_once, engine))] + ([(True, lambda *pictures: engine.run("forward", *pictures)[0])] if "forward" in parts else [])
 
 
 def _graph(network: ChangeNet, part: str) -> bytes:
@@ -105,15 +106,20 @@ def _plain(model: object, part: str) -> object:
     return model
 
 
-def _torchscript(network: ChangeNet, checksum: str) -> tuple[bytes, list[Whole]]:
-    """One module with the methods `encode`, `compare` and `forward`, and the ways to run them."""
+def _torchscript(network: ChangeNet, checksum: str) -> tuple[bytes, list[tuple[bool, Way]]]:
+    """One module with the methods `encode`, `compare` and `forward`, and the ways to run them, as `_onnx` has them."""
     given, buffer = _given(network), io.BytesIO()
     pictures, features, (query, reference, valid) = given["encode"], given["compare"], given["forward"]
     with _quiet():
         traced = torch.jit.trace_module(network, {"encode": pictures, "compare": (features[:3], features[3:6], valid),
                                                   "forward": (query, reference, valid)})
         torch.jit.save(traced, buffer, _extra_files={"umad_patrol.json": json.dumps({WEIGHTS_KEY: checksum})})
-    return buffer.getvalue(), [lambda query, reference, valid: traced.compare(traced.encode(query), traced.encode(reference), valid), traced]
+    return buffer.getvalue(), [(False, partial(_once, traced)), (True, traced)]
+
+
+def _once(halves: Engine | ChangeNet, query: torch.Tensor, reference: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
+    """Logits of one comparison."""
+    return halves.compare(halves.encode(query), halves.encode(reference), valid)
 
 
 class _Part(nn.Module):
@@ -149,7 +155,7 @@ def _pictures(count: int, height: int, width: int) -> tuple[torch.Tensor, torch.
 
 
 @torch.no_grad()
-def _differences(network: ChangeNet, way: Whole) -> tuple[float, float]:
+def _differences(network: Way, way: Way) -> tuple[float, float]:
     """Largest differences of logits and of scores between torch and an export over CHECKED_SIZES; NaN is infinity."""
     logits = scores = 0.0
     for size in CHECKED_SIZES:

@@ -65,7 +65,8 @@ def correlation(query: torch.Tensor, reference: torch.Tensor, reach: int) -> tup
 class ChangeNet(nn.Module):
     """Pictures `(N, 3, H, W)` RGB in [0, 1] and a valid mask `(N, 1, H, W)` of 0 and 1 to logits `(N, 3, H/2, W/2)`, CLASSES in order.
 
-    Sides are multiples of SIDE. `encode` and `compare` are the two halves of `forward`, for who keeps a reference's features.
+    Sides are multiples of SIDE. `encode` and `compare` are for who keeps a reference's features: `forward` is `compare` and, to tell what
+    is new from what is gone, `compare` with the pictures exchanged, taken together by `less_gone`.
     `correlated` false leaves the correlation out, to measure what it brings.
     """
 
@@ -94,9 +95,19 @@ class ChangeNet(nn.Module):
         return F.pixel_shuffle(self.out(self.fine(fourth + _doubled(x))), 2)
 
     def forward(self, query: torch.Tensor, reference: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
+        """Asked both ways."""
         count = query.shape[0]
         both = self.encode(torch.cat([query, reference]))
-        return self.compare(tuple(f[:count] for f in both), tuple(f[count:] for f in both), valid)
+        query, reference = tuple(f[:count] for f in both), tuple(f[count:] for f in both)
+        return less_gone(self.compare(query, reference, valid), self.compare(reference, query, valid))
+
+
+def less_gone(logits: torch.Tensor, exchanged: torch.Tensor) -> torch.Tensor:
+    """Logits `(N, 3, h, w)` with less *anomaly* where the pictures `exchanged` would have it: what is new in the reference is gone in the query.
+
+    It is never more than it was.
+    """
+    return torch.cat([logits[:, :1] - F.softplus(exchanged[:, :1]), logits[:, 1:]], 1)
 
 
 def _doubled(x: torch.Tensor) -> torch.Tensor:

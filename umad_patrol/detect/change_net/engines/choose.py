@@ -87,7 +87,7 @@ def _difference(engine: Engine, network: ChangeNet) -> float:
     valid = torch.ones(1, 1, *_TRIAL_SIZE)
     valid[..., :SIDE] = 0
     logits = engine.compare(engine.encode(query), engine.encode(reference), valid)
-    return float((logits - network(query, reference, valid)).abs().max())
+    return float((logits - network.compare(network.encode(query), network.encode(reference), valid)).abs().max())
 
 
 def _installed(name: str) -> bool:
