@@ -26,9 +26,7 @@ UNSURE = 0.5 * (PERHAPS + SURELY) / 255
 HEEDED_PX, MOST_HEED = 900, 6.0 # a thing of this many pixels or more weighs 1 a pixel, a smaller one more
 MISTAKEN_WEIGHT = 4.0           # people, vehicles and what was moved or taken away are what is most easily called new
 CYCLISTS = 0.15                 # of all who pass, where there is a bicycle among the models
-REAL_SHARE = 0.65               # of the people and vehicles that are put in: cut out of photographs, if there are such
-TEXTURED = 0.2                  # of the things have the pattern of some photograph
-MILD = 0.5                      # how far light and colours go, and how often weather comes, in a pair that is not hard
+REAL_SHARE = 0.5                # of the people and vehicles that are put in: cut out of photographs, if there are such
 MOVED_WEIGHT = 0.3              # whether a thing is new or moved is often unknowable
 
 
@@ -44,7 +42,6 @@ class Mixture:
     people: float = 0.5
     absent: float = 0.5         # of the people and vehicles that the photograph shows
     shadow: float = 0.6
-    hard: float = 0.4           # of the pairs: light, colours and weather as far apart as can be; else MILD of it
     shadows: bool = True
     dynamic: bool = True
 
@@ -109,22 +106,22 @@ class PairMaker:
         view = random_view(self._any(self.photos, rng), self.side, rng)
         query, reference = (Picture.of(view, paste.Sun.random(rng)) for _ in range(2))
         _Events(self, view, query, reference, rng).happen()
-        far = 1.0 if rng.random() < self.mixture.hard else MILD
         for picture in (query, reference):
-            self._weather(picture.image, rng, far)
-        return _finished(query, reference, rng, far)
+            self._weather(picture.image, rng)
+        return _finished(query, reference, rng)
 
     def kind(self, *kinds: str) -> list[Sprite]:
         """The sprites of these kinds."""
         return [sprite for sprite in self.sprites if sprite.kind in kinds]
 
-    def _weather(self, image: np.ndarray, rng: np.random.Generator, far: float) -> None:
+    def _weather(self, image: np.ndarray, rng: np.random.Generator) -> None:
         mixture = self.mixture
-        if mixture.shadows and rng.random() < mixture.shadow:
-            weather.shadows(image, self.sprites, rng)
-        for chance, change in ((0.5, weather.wash), (0.15, weather.wet), (0.12, weather.leaves), (0.2, weather.glare), (0.1, weather.dirt)):
-            if rng.random() < chance * far:
-                change(image, rng)
+        chances = ((mixture.shadow if mixture.shadows else 0.0, lambda: weather.shadows(image, self.sprites, rng)), (0.5, lambda: weather.wash(image, rng)),
+                   (0.15, lambda: weather.wet(image, rng)), (0.12, lambda: weather.leaves(image, rng)), (0.2, lambda: weather.glare(image, rng)),
+                   (0.1, lambda: weather.dirt(image, rng)))
+        for chance, change in chances:
+            if rng.random() < chance:
+                change()
         np.clip(image, 0, 1, out=image)
 
     @staticmethod
@@ -230,7 +227,7 @@ class _Events:
             high = self._rng.uniform(SMALLEST_PX, TINY_PX)
         else:
             high = height_px(self._view, foot, sprite.height_m, smallest, largest, self._rng)
-        image = paste.sized(sprite, high, self._rng, self._texture() if not sprite.dynamic and self._rng.random() < TEXTURED else None)
+        image = paste.sized(sprite, high, self._rng, self._texture() if not sprite.dynamic and self._rng.random() < 0.3 else None)
         return self._lit(image, foot), foot
 
     def _texture(self) -> np.ndarray:
@@ -253,9 +250,9 @@ class _Events:
         return mask
 
 
-def _finished(query: Picture, reference: Picture, rng: np.random.Generator, far: float) -> Sample:
+def _finished(query: Picture, reference: Picture, rng: np.random.Generator) -> Sample:
     """The pictures as the cameras give them, the reference laid on the query, and the truth of the pair."""
-    q, r = photometric(query.image, rng, far), photometric(reference.image, rng, far)
+    q, r = photometric(query.image, rng), photometric(reference.image, rng)
     lookup = with_border(residual_lookup(q.shape[:2], rng), rng)
     valid = laid(np.ones(q.shape[:2], np.uint8), lookup, smooth=False) > 0
     gone = laid(reference.changed.astype(np.float32), lookup)

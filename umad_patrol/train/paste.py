@@ -9,7 +9,6 @@ import numpy as np
 
 from umad_patrol.train.sprites import Sprite
 
-RECOLOURED = 0.35   # of the rendered models
 COVERED = 0.5       # alpha from which a pixel is the thing's
 
 
@@ -104,7 +103,7 @@ def sized(sprite: Sprite, height_px: float, rng: np.random.Generator, texture: n
     if texture is not None:
         grey = colour.mean(-1, keepdims=True)
         colour = cv2.resize(texture, size, interpolation=cv2.INTER_AREA) * (0.4 + grey)
-    elif rng.random() < (0.2 if sprite.of_photo else RECOLOURED):
+    elif rng.random() < (0.2 if sprite.of_photo else 0.5):
         colour = colour[..., rng.permutation(3)] * rng.uniform(0.5, 1.5, 3).astype(np.float32) + rng.uniform(-0.2, 0.2, 3).astype(np.float32)
     colour = colour * rng.uniform(0.55, 1.25)
     return np.dstack([np.clip(colour, 0, 1), image[..., 3:]]).astype(np.float32)

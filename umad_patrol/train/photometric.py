@@ -8,15 +8,15 @@ import numpy as np
 METERED = 0.7   # of the pictures
 
 
-def photometric(image: np.ndarray, rng: np.random.Generator, spread: float = 1.0) -> np.ndarray:
+def photometric(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Exposure, white balance, gamma, contrast, blur, noise, JPEG, each at random, some left out.
 
-    From `(H, W, 3)` float32 RGB in [0, 1] to uint8. `spread` is how far light and colours go, 1 as far as any camera's.
+    From `(H, W, 3)` float32 RGB in [0, 1] to uint8.
     """
-    gains = _exposure(image, rng) ** spread * rng.uniform(0.88, 1.14, 3) ** spread
-    curve = np.linspace(0, 1, 256)[:, None] * gains + spread * rng.uniform(-0.06, 0.06)
-    curve = np.clip(curve, 0, 1) ** (rng.uniform(0.75, 1.35) ** spread)
-    if rng.random() < 0.3 * spread:
+    gains = _exposure(image, rng) * rng.uniform(0.88, 1.14, 3)
+    curve = np.linspace(0, 1, 256)[:, None] * gains + rng.uniform(-0.06, 0.06)
+    curve = np.clip(curve, 0, 1) ** rng.uniform(0.75, 1.35)
+    if rng.random() < 0.3:
         curve = 0.5 + (curve - 0.5) * rng.uniform(0.6, 1.3)
     table = (np.clip(curve, 0, 1) * 255).astype(np.uint8)[None]
     image = cv2.LUT(cv2.convertScaleAbs(image, alpha=255), table)

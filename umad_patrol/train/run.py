@@ -32,7 +32,6 @@ from umad_patrol.train.trainer import CHECKPOINT, ENCODER_RATE, LOG, Trainer, Tr
 from umad_patrol.train.validate import Scores, validate
 
 VALIDATED = 100     # pairs, made and taken each
-INIT_RATE = 0.5     # share of the learning rate for weights to begin with
 ENDLESS = 10**8     # pairs; the time ends a run
 Say = Callable[[str], None]
 
@@ -134,10 +133,9 @@ def _network(options: RunOptions, init: ChangeNet | None, encoder: nn.Module | N
 
 
 def _settings(options: RunOptions, taught: bool) -> TrainSettings:
-    """An encoder that has learnt nothing yet learns as quickly as the rest; weights to begin with are to be kept in sight."""
-    rate = TrainSettings.rate * (INIT_RATE if options.init is not None else 1.0)
-    return TrainSettings(options.minutes - options.lesson_minutes, options.batch, rate, options.seed, workers=options.workers,
-                         half=options.half, encoder_rate=ENCODER_RATE if taught else 1.0)
+    """An encoder that has learnt nothing yet learns as quickly as the rest."""
+    return TrainSettings(options.minutes - options.lesson_minutes, options.batch, seed=options.seed, workers=options.workers, half=options.half,
+                         encoder_rate=ENCODER_RATE if taught else 1.0)
 
 
 def _pairs(options: RunOptions, material: Material | None, real: list[RealPair]) -> Callable[[int], torch.utils.data.Dataset]:

@@ -19,7 +19,7 @@ from umad_patrol.train.validate import Scores, validate
 CHECKPOINT = "checkpoint.pt"
 LOG = "log.jsonl"
 ENCODER_RATE = 0.3      # learning rate of an encoder that has had lessons against that of the rest
-HELD_SHARE = 0.3        # of the time, at its end, in which normalisations hold what they have seen: as in use, and unlike batches
+HELD_SHARE = 0.2        # of the time, at its end, in which normalisations hold what they have seen: as in use, and unlike batches
 AVERAGED = 0.998        # the shipped weights are a running mean of the trained ones
 
 

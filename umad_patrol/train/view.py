@@ -10,7 +10,6 @@ import numpy as np
 from umad_patrol.train.photos import Photo
 
 SMALLEST_SCALE, LARGEST_SCALE = 0.55, 1.5
-IN_PERSPECTIVE = 0.7    # of the things whose height is known
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,8 +62,8 @@ def random_foot(view: View, rng: np.random.Generator) -> tuple[float, float]:
 
 
 def height_px(view: View, foot: tuple[float, float], height_m: float, smallest: float, largest: float, rng: np.random.Generator) -> float:
-    """How high a thing looks at `foot`: mostly as perspective has it, else anything from smallest to largest."""
-    if height_m > 0 and rng.random() < IN_PERSPECTIVE:
+    """How high a thing looks at `foot`: every other time as perspective has it, else anything from smallest to largest."""
+    if height_m > 0 and rng.random() < 0.5:
         seen = height_m * rng.uniform(0.85, 1.15) * max(foot[1] - view.horizon_px, 4.0) * view.share
         if smallest <= seen <= 1.5 * largest:
             return float(seen)
