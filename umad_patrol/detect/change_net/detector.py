@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
+import numpy as np
 import torch
 import torch.nn.functional as F
 
@@ -16,8 +18,9 @@ from umad_patrol.detect.change_net.network import CLASSES, OUTPUT_STRIDE, SIDE, 
 from umad_patrol.detect.change_net.weights import SHIPPED, load_weights
 from umad_patrol.detect.contract import check_picture, check_sizes
 
-PERHAPS_NEW = -2.0      # logit of *anomaly*, a score of 0.12: where it is less, nobody asks whether it is rather gone
-AROUND = 4              # cells of SIDE around what is asked again
+PERHAPS_NEW = -0.4      # logit of *anomaly*, a score of 0.4: where it is less, nobody asks whether it is rather gone
+AROUND = 2              # cells of SIDE around what is asked again
+MOST = 0.6              # share of the picture from which on it is asked as a whole
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,24 +72,25 @@ class ChangeNetDetector:
     def _asked_both_ways(self, query: tuple[torch.Tensor, ...], reference: tuple[torch.Tensor, ...], seen: torch.Tensor) -> torch.Tensor:
         """As the network's `forward`, asking the second time only where that can matter: on a CPU around what is perhaps new, on a GPU everywhere."""
         logits = self.engine.compare(query, reference, seen)
-        if self.device.type == "cuda":  # a smaller picture would be another graph to record
+        if self.device.type == "cuda":  # smaller pictures would be graphs of their own to record
             return less_gone(logits, self.engine.compare(reference, query, seen))
-        window = _window(logits[0, 0] > PERHAPS_NEW)
-        if window is not None:
+        for window in _windows((logits[0, 0] > PERHAPS_NEW).cpu().numpy()):
             again = self.engine.compare(_part(reference, window), _part(query, window), _cut(seen, window, 1))
             part = _cut(logits, window, OUTPUT_STRIDE)
             part.copy_(less_gone(part, again))
         return logits
 
 
-def _window(perhaps: torch.Tensor) -> tuple[slice, slice] | None:
-    """Rows and columns, in cells of SIDE, that hold all of a mask `(h, w)` at OUTPUT_STRIDE with AROUND more; None if it is empty."""
+def _windows(perhaps: np.ndarray) -> list[tuple[slice, slice]]:
+    """Rows and columns, in cells of SIDE, around all that a mask `(h, w)` bool at OUTPUT_STRIDE holds; one for everything where they cover most."""
     cell = SIDE // OUTPUT_STRIDE
-    spans = [torch.nonzero(perhaps.any(axis)).flatten() for axis in (1, 0)]
-    if not len(spans[0]):
-        return None
-    return tuple(slice(max(0, int(span[0]) // cell - AROUND), min(size // cell, int(span[-1]) // cell + AROUND + 1))
-                 for span, size in zip(spans, perhaps.shape))
+    rows, columns = (side // cell for side in perhaps.shape)
+    cells = perhaps.reshape(rows, cell, columns, cell).any((1, 3)).astype(np.uint8)
+    count, _, stats, _ = cv2.connectedComponentsWithStats(cv2.dilate(cells, np.ones((2 * AROUND + 1,) * 2, np.uint8)))
+    boxes = stats[1:count].tolist()
+    if sum(width * height for _, _, width, height, _ in boxes) > MOST * cells.size:
+        return [(slice(0, rows), slice(0, columns))]
+    return [(slice(y, y + height), slice(x, x + width)) for x, y, width, height, _ in boxes]
 
 
 def _part(features: tuple[torch.Tensor, ...], window: tuple[slice, slice]) -> tuple[torch.Tensor, ...]:
