@@ -91,6 +91,17 @@ def test_what_lies_apart_is_asked_apart_and_much_of_it_as_a_whole(detector, monk
     assert engine.sizes == [(height, width)] * 2
 
 
+def test_where_windows_overlap_it_is_lowered_once(detector, monkeypatch):
+    height, width = 640, 1280
+    features = tuple(torch.zeros(1, 1, height // stride, width // stride) for stride in (4, 8, 16))
+    said = torch.full((1, 1, height // 2, width // 2), -5.0)
+    said[0, 0, 20:140, 20] = said[0, 0, 139, 20:240] = said[0, 0, 44, 160] = 3.0     # one round a corner, and one in it
+    engine = Noting(said, 6.0, 6.0)
+    monkeypatch.setattr(detector, "engine", engine)
+    logits = detector._asked_both_ways(features, features, torch.ones(1, 1, height, width))
+    assert len(engine.sizes) == 3 and float(logits[0, 0, 44, 160]) == pytest.approx(-3, abs=0.01)
+
+
 def test_where_nothing_is_new_nothing_is_asked_again(detector, monkeypatch):
     features = tuple(torch.zeros(1, 1, 32 // stride, 32 // stride) for stride in (4, 8, 16))
     engine = Noting(-4.0)

@@ -11,14 +11,14 @@ import torch
 import torch.nn.functional as F
 
 from umad_patrol.config import DetectSettings
+from umad_patrol.detect.change_net.encoder import STRIDES
 from umad_patrol.detect.change_net.engines import make_engine
 from umad_patrol.detect.change_net.graphs import Graphs
-from umad_patrol.detect.change_net.encoder import STRIDES
 from umad_patrol.detect.change_net.network import CLASSES, OUTPUT_STRIDE, SIDE, less_gone
 from umad_patrol.detect.change_net.weights import SHIPPED, load_weights
 from umad_patrol.detect.contract import check_picture, check_sizes
 
-PERHAPS_NEW = -0.4      # logit of *anomaly*, a score of 0.4: where it is less, nobody asks whether it is rather gone
+PERHAPS_NEW = -0.4      # logit of *anomaly*, a score of 0.4, the lower threshold: where it is less, nobody asks whether it is rather gone
 AROUND = 2              # cells of SIDE around what is asked again
 MOST = 0.6              # share of the picture from which on it is asked as a whole
 
@@ -71,13 +71,13 @@ class ChangeNetDetector:
 
     def _asked_both_ways(self, query: tuple[torch.Tensor, ...], reference: tuple[torch.Tensor, ...], seen: torch.Tensor) -> torch.Tensor:
         """As the network's `forward`, asking the second time only where that can matter: on a CPU around what is perhaps new, on a GPU everywhere."""
-        logits = self.engine.compare(query, reference, seen)
+        said = self.engine.compare(query, reference, seen)
         if self.device.type == "cuda":  # smaller pictures would be graphs of their own to record
-            return less_gone(logits, self.engine.compare(reference, query, seen))
-        for window in _windows((logits[0, 0] > PERHAPS_NEW).cpu().numpy()):
+            return less_gone(said, self.engine.compare(reference, query, seen))
+        logits = said.clone()
+        for window in _windows((said[0, 0] > PERHAPS_NEW).cpu().numpy()):   # they may overlap
             again = self.engine.compare(_part(reference, window), _part(query, window), _cut(seen, window, 1))
-            part = _cut(logits, window, OUTPUT_STRIDE)
-            part.copy_(less_gone(part, again))
+            _cut(logits, window, OUTPUT_STRIDE).copy_(less_gone(_cut(said, window, OUTPUT_STRIDE), again))
         return logits
 
 
