@@ -18,7 +18,7 @@ from umad_patrol.detect.change_net.network import CLASSES, OUTPUT_STRIDE, SIDE, 
 from umad_patrol.detect.change_net.weights import SHIPPED, load_weights
 from umad_patrol.detect.contract import check_picture, check_sizes
 
-PERHAPS_NEW = -0.4      # logit of *anomaly*, a score of 0.4, the lower threshold: where it is less, nobody asks whether it is rather gone
+PERHAPS_NEW = -0.4      # logit of *anomaly*, a score of 0.4, below the lower threshold: where it is less, nobody asks whether it is rather gone
 AROUND = 2              # cells of SIDE around what is asked again
 MOST = 0.6              # share of the picture from which on it is asked as a whole
 
