@@ -139,7 +139,8 @@ def test_the_pairs_of_validation_can_be_scored(data, tmp_path, capsys):
     assert train(data, tmp_path / "run", "--held", held, "--held-pairs", 3, "--json", "-") == 0
     assert json.loads(capsys.readouterr().out) == {"held": str(held), "pairs": 3} and not (tmp_path / "run").exists()
     assert sorted(path.name for path in held.iterdir()) == ["0000", "0001", "0002"]
-    assert main(["evaluate", "detection", str(held), "--set", "detect.detector=gradient", "--json", "-"]) == 0
+    assert main(["evaluate", "detection", str(held), "--set", "detect.detector=gradient", "--json", str(tmp_path / "r.json")]) == 0
+    assert json.loads((tmp_path / "r.json").read_text())["pairs"] == 3
     capsys.readouterr()
     assert train(data, tmp_path / "run", "--held", held) == 2 and "not an empty folder" in capsys.readouterr().err
 

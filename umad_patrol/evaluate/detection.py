@@ -11,6 +11,7 @@ people, vehicles or moved objects is a dynamic alarm. References are taken as al
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -103,10 +104,7 @@ def evaluate(pairs: list[Pair], settings: Settings, align: bool = False, out: Pa
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
     total, rows, failed = Tally(), [], []
-    for pair in tqdm(pairs, desc="detecting", unit="pair", disable=None):
-        reference, query = pair.pictures()
-        truth = read_truth(pair, query.shape[:2])
-        found = comparer.compare(reference, query, truth.valid, truth.horizon)
+    for pair, query, truth, found in _compared(pairs, comparer):
         one = tally(found, truth)
         total += one
         rows.append({"id": pair.id, **one.row()})
@@ -122,14 +120,19 @@ def sweep(pairs: list[Pair], settings: Settings, align: bool = False) -> dict:
     comparer = PairComparer(settings, align)
     cuts = [replace(settings.detect, threshold=high, low_threshold=low) for high in SWEPT for low in SWEPT if low <= high]
     totals = [Tally() for _ in cuts]
-    for pair in tqdm(pairs, desc="detecting", unit="pair", disable=None):
-        reference, query = pair.pictures()
-        truth = read_truth(pair, query.shape[:2])
-        found = comparer.compare(reference, query, truth.valid, truth.horizon)
+    for _, _, truth, found in _compared(pairs, comparer):
         for index, cut in enumerate(cuts):
             totals[index] += tally(found if found.score_map is None else replace(found, mask=find_regions(found.score_map, cut)[0]), truth)
     return {"pairs": len(pairs), "aligned": align, "detector": comparer.detector.name, "checksum": comparer.detector.checksum,
             "sweep": [{"threshold": cut.threshold, "low_threshold": cut.low_threshold, **total.row()} for cut, total in zip(cuts, totals)]}
+
+
+def _compared(pairs: list[Pair], comparer: PairComparer) -> Iterator[tuple[Pair, np.ndarray, Truth, Compared]]:
+    """Each pair with its query, what is known of it and what was found."""
+    for pair in tqdm(pairs, desc="detecting", unit="pair", disable=None):
+        reference, query = pair.pictures()
+        truth = read_truth(pair, query.shape[:2])
+        yield pair, query, truth, comparer.compare(reference, query, truth.valid, truth.horizon)
 
 
 def sweep_table(result: dict) -> str:
