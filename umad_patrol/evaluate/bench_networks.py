@@ -11,7 +11,7 @@ from torch import nn
 
 from umad_patrol.config import Settings
 from umad_patrol.detect import make_detector
-from umad_patrol.detect.change_net.network import ChangeNet
+from umad_patrol.detect.change_net.network import ChangeNet, asked_once
 from umad_patrol.detect.registry import DETECTORS
 from umad_patrol.evaluate.peers import PEERS, make_peer
 from umad_patrol.evaluate.timing import once
@@ -49,7 +49,7 @@ class AskedOnce(nn.Module):
 
     def forward(self, query: torch.Tensor, reference: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
         """Logits `(N, 3, h/2, w/2)`."""
-        return self.network.compare(self.network.encode(query), self.network.encode(reference), valid)
+        return asked_once(self.network, query, reference, valid)
 
 
 NETWORKS: dict[str, Callable[[], nn.Module]] = {"change net, asked once": lambda: SeesAll(AskedOnce()),

@@ -6,7 +6,7 @@ import torch.nn.functional as F
 
 from umad_patrol.detect.change_net.encoder import STRIDES, WIDTHS
 from umad_patrol.detect.change_net.folded import folded
-from umad_patrol.detect.change_net.network import CLASSES, ChangeNet, Difference, correlation, less_gone
+from umad_patrol.detect.change_net.network import CLASSES, ChangeNet, Difference, asked_once, correlation, less_gone
 
 MOST_PARAMETERS = 1_500_000     # 6 MB of weights
 
@@ -21,16 +21,12 @@ def test_logits_at_half_the_size_for_sides_in_multiples_of_16(network, pictures,
     assert logits.shape == (count, len(CLASSES), size[0] // 2, size[1] // 2) and bool(logits.isfinite().all())
 
 
-def compared(network, query, reference, valid):
-    return network.compare(network.encode(query), network.encode(reference), valid)
-
-
 @pytest.mark.parametrize("correlated", [True, False])
 def test_forward_is_compare_both_ways(pictures, correlated):
     network = ChangeNet(correlated).eval()
     query, reference, valid = pictures(64, 96, 2)
     with torch.no_grad():
-        expected = less_gone(compared(network, query, reference, valid), compared(network, reference, query, valid))
+        expected = less_gone(asked_once(network, query, reference, valid), asked_once(network, reference, query, valid))
         assert torch.allclose(network(query, reference, valid), expected, rtol=0, atol=1e-5)
 
 
@@ -85,14 +81,14 @@ def test_where_the_reference_is_not_valid_it_counts_as_equal():
 def test_without_any_valid_reference_logits_do_not_depend_on_it(network, pictures):
     query, reference, valid = pictures(48, 64)
     nowhere = torch.zeros_like(valid)
-    assert torch.equal(compared(network, query, reference, nowhere), compared(network, query, 1 - reference, nowhere))
+    assert torch.equal(asked_once(network, query, reference, nowhere), asked_once(network, query, 1 - reference, nowhere))
 
 
 def test_a_cell_is_valid_only_where_all_of_its_pixels_are(network, pictures):
     query, reference, valid = pictures(32, 32)
     nowhere = torch.ones_like(valid)
     nowhere[..., ::4, ::4] = 0      # one pixel of every cell at stride 4
-    assert torch.equal(compared(network, query, reference, nowhere), compared(network, query, 1 - reference, nowhere))
+    assert torch.equal(asked_once(network, query, reference, nowhere), asked_once(network, query, 1 - reference, nowhere))
 
 
 @pytest.mark.parametrize("correlated", [True, False])

@@ -20,11 +20,10 @@ import torch
 from torch import nn
 
 from umad_patrol.detect.change_net.encoder import STRIDES
-from umad_patrol.detect.change_net.engines import Engine
 from umad_patrol.detect.change_net.engines.on_onnxruntime import OnnxruntimeEngine
 from umad_patrol.detect.change_net.folded import folded
 from umad_patrol.detect.change_net.graphs import HALVES, INPUTS, OUTPUTS, WEIGHTS_KEY, graph_path, stamped
-from umad_patrol.detect.change_net.network import OUTPUT_STRIDE, SIDE, ChangeNet
+from umad_patrol.detect.change_net.network import OUTPUT_STRIDE, SIDE, ChangeNet, asked_once
 from umad_patrol.detect.change_net.weights import load_weights
 from umad_patrol.errors import DetectorError
 
@@ -61,7 +60,7 @@ def export(weights: str | Path, folder: str | Path, form: str, whole: bool = Tru
     else:
         data, ways = _torchscript(network, checksum)
         named = {folder / f"{weights.stem}.torchscript.pt": data}
-    differences = [_differences(network if both_ways else partial(_once, network), way) for both_ways, way in ways]
+    differences = [_differences(network if both_ways else partial(asked_once, network), way) for both_ways, way in ways]
     logits, scores = (max(values) for values in zip(*differences))
     if not max(logits, scores) <= TOLERANCE:
         raise DetectorError(f"the {form} export differs from torch by {logits:.2g} in logits and {scores:.2g} in scores, "
@@ -76,7 +75,7 @@ def _onnx(network: ChangeNet, checksum: str, parts: tuple[str, ...]) -> tuple[di
         raise DetectorError(f"ONNX export and its check need {', '.join(lacking)}: pip install 'umad_patrol[export]'")
     graphs = {part: stamped(_graph(network, part), checksum) for part in parts}
     engine = OnnxruntimeEngine(graphs)
-    return graphs, [(False, partial(_once, engine))] + ([(True, lambda *pictures: engine.run("forward", *pictures)[0])] if "forward" in parts else [])
+    return graphs, [(False, partial(asked_once, engine))] + ([(True, lambda *pictures: engine.run("forward", *pictures)[0])] if "forward" in parts else [])
 
 
 def _graph(network: ChangeNet, part: str) -> bytes:
@@ -114,12 +113,7 @@ def _torchscript(network: ChangeNet, checksum: str) -> tuple[bytes, list[tuple[b
         traced = torch.jit.trace_module(network, {"encode": pictures, "compare": (features[:3], features[3:6], valid),
                                                   "forward": (query, reference, valid)})
         torch.jit.save(traced, buffer, _extra_files={"umad_patrol.json": json.dumps({WEIGHTS_KEY: checksum})})
-    return buffer.getvalue(), [(False, partial(_once, traced)), (True, traced)]
-
-
-def _once(halves: Engine | ChangeNet, query: torch.Tensor, reference: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
-    """Logits of one comparison."""
-    return halves.compare(halves.encode(query), halves.encode(reference), valid)
+    return buffer.getvalue(), [(False, partial(asked_once, traced)), (True, traced)]
 
 
 class _Part(nn.Module):

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 import torch.nn.functional as F
 from torch import nn
 
 from umad_patrol.detect.change_net.encoder import STRIDES, WIDTHS, Bottleneck, Encoder, convolved
 from umad_patrol.records import ANOMALY, CHANGED, DYNAMIC
+
+if TYPE_CHECKING:
+    from umad_patrol.detect.change_net.engines import Engine
 
 CLASSES = (ANOMALY, DYNAMIC, CHANGED)
 SIDE = STRIDES[-1]      # sides of the pictures are multiples of this
@@ -100,6 +105,11 @@ class ChangeNet(nn.Module):
         both = self.encode(torch.cat([query, reference]))
         query, reference = tuple(f[:count] for f in both), tuple(f[count:] for f in both)
         return less_gone(self.compare(query, reference, valid), self.compare(reference, query, valid))
+
+
+def asked_once(halves: ChangeNet | Engine, query: torch.Tensor, reference: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
+    """Logits of pictures `(N, 3, H, W)` and their valid mask by what has `encode` and `compare`: the network, or an engine that runs it."""
+    return halves.compare(halves.encode(query), halves.encode(reference), valid)
 
 
 def less_gone(logits: torch.Tensor, exchanged: torch.Tensor) -> torch.Tensor:
