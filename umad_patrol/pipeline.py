@@ -18,7 +18,7 @@ from umad_patrol.align.aligner import Aligner
 from umad_patrol.alerts.store import AlertStore
 from umad_patrol.alerts.watch import Watch
 from umad_patrol.config import Settings
-from umad_patrol.detect import make_detector
+from umad_patrol.detect import Detector, make_detector
 from umad_patrol.detect.overlay import overlay
 from umad_patrol.detect.regions import find_regions
 from umad_patrol.errors import ConfigError, ImageError
@@ -75,10 +75,11 @@ class Comparer:
     them, what parallax or an occlusion edge feigns differs from some.
     """
 
-    def __init__(self, settings: Settings, device: torch.device | None = None):
+    def __init__(self, settings: Settings, device: torch.device | None = None, detector: Detector | None = None):
+        """With another `detector`, on `device`, than the one that the settings name, if there is one."""
         self.device = device or choose_device(settings.device)
         self.aligner = Aligner(settings.align, self.device)
-        self.detector = make_detector(settings.detect, self.device, max(1, (os.cpu_count() or 1) // settings.retrieve.references))
+        self.detector = detector or make_detector(settings.detect, self.device, max(1, (os.cpu_count() or 1) // settings.retrieve.references))
         self._settings = settings
         # Much of a comparison is single-threaded, so on a CPU the references are compared side by side.
         several = self.device.type == "cpu" and settings.retrieve.references > 1

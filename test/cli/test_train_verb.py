@@ -17,7 +17,7 @@ from fake_data import ground, write, write_assets, write_pairs, write_photos, wr
 from umad_patrol.cli.main import main  # noqa: E402
 from umad_patrol.detect.change_net.weights import load_weights, read_card  # noqa: E402
 from umad_patrol.errors import WeightsError  # noqa: E402
-from umad_patrol.train.peer import load_peer  # noqa: E402
+from umad_patrol.evaluate.peers.trained import load_peer  # noqa: E402
 
 SHORT = ["--minutes", "0.01", "--batch", "2", "--workers", "0", "--device", "cpu"]
 

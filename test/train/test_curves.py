@@ -1,4 +1,4 @@
-"""Curves from a log, a sheet of pairs, and the peer's own file."""
+"""Curves from a log, and a sheet of pairs."""
 
 import json
 
@@ -6,10 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from umad_patrol.detect.change_net.weights import load_weights
-from umad_patrol.errors import TrainingError, WeightsError
+from umad_patrol.errors import TrainingError
 from umad_patrol.train.curves import draw_curves, read_log
-from umad_patrol.train.peer import SiamDiffPeer, load_peer, save_peer
 from umad_patrol.train.preview import draw_sheet
 
 
@@ -50,18 +48,3 @@ def test_the_sheet_outlines_the_truth_and_blackens_the_invalid():
     drawn = sheet[:64, 128:192]
     assert tuple(drawn[5, 15]) == (0, 0, 255) and tuple(drawn[25, 15]) == (255, 0, 0) and tuple(drawn[45, 15]) == (0, 255, 255)     # BGR
     assert (drawn[:, 50:] == 0).all() and tuple(drawn[11, 16]) == (100, 100, 100)
-
-
-def test_the_peer_keeps_its_weights_and_is_no_change_net(tmp_path):
-    torch.manual_seed(0)
-    peer, path = SiamDiffPeer().eval(), tmp_path / "fc_siam_diff.safetensors"
-    save_peer(peer, path, {"seed": 1})
-    pictures = torch.rand(2, 3, 32, 48)
-    logits = peer(pictures[:1], pictures[1:], torch.ones(1, 1, 32, 48))
-    assert logits.shape == (1, 3, 32, 48) and logits.sigmoid().mean() < 0.2
-    assert torch.equal(load_peer(path)(pictures[:1], pictures[1:], torch.zeros(1, 1, 32, 48)), logits)
-    with pytest.raises(WeightsError, match="peer fc_siam_diff"):
-        load_weights(path)
-    path.write_bytes(path.read_bytes()[:500])
-    with pytest.raises(WeightsError, match="cannot be read"):
-        load_peer(path)

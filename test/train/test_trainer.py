@@ -10,8 +10,8 @@ import torch
 
 from umad_patrol.detect.change_net.network import ChangeNet
 from umad_patrol.errors import TrainingError
+from umad_patrol.evaluate.peers.trained import SiamDiffPeer
 from umad_patrol.train.data import PairMaker, Pairs
-from umad_patrol.train.peer import SiamDiffPeer
 from umad_patrol.train.trainer import CHECKPOINT, LOG, Trainer, TrainSettings
 
 FOREVER = TrainSettings(minutes=1e9, batch=2, workers=0, validate_every=2)

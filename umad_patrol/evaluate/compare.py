@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from umad_patrol.config import Settings
+from umad_patrol.detect import Detector
 from umad_patrol.errors import ImageError
 from umad_patrol.io.images import to_tensor
 from umad_patrol.pipeline import Comparer
@@ -38,10 +39,13 @@ class Compared:
 
 
 class PairComparer:
-    """Compares pictures of equal size, with the reference laid on the query first or taken as it is."""
+    """Compares pictures of equal size, with the reference laid on the query first or taken as it is.
 
-    def __init__(self, settings: Settings, align: bool):
-        self._comparer = Comparer(settings)
+    With another `detector` than the one that the settings name, if there is one.
+    """
+
+    def __init__(self, settings: Settings, align: bool, detector: Detector | None = None):
+        self._comparer = Comparer(settings, detector=detector)
         self._align, self._above_horizon_px = align, settings.detect.above_horizon_px
         self.detector = self._comparer.detector
 

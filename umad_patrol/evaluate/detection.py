@@ -21,6 +21,7 @@ from tqdm import tqdm
 
 from umad_patrol.cli.main import settings_of
 from umad_patrol.config import Settings
+from umad_patrol.detect import Detector
 from umad_patrol.detect.overlay import overlay
 from umad_patrol.detect.regions import find_regions
 from umad_patrol.errors import DatasetError
@@ -28,7 +29,9 @@ from umad_patrol.evaluate import metrics
 from umad_patrol.evaluate.compare import Compared, PairComparer
 from umad_patrol.evaluate.metrics import ObjectCounts, PixelCounts, RankCounts, RegionCounts
 from umad_patrol.evaluate.pairs import Pair, find_pairs
+from umad_patrol.evaluate.peers.trained import PeerDetector
 from umad_patrol.io.images import read_image, write_image
+from umad_patrol.pipeline import choose_device
 
 SWEPT = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)     # thresholds, and how far down regions spread
 ANOMALY_COLOUR, OTHER_COLOUR = (80, 255, 80), (255, 200, 60)
@@ -77,30 +80,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--align", action="store_true", help="lay each reference on its query first")
     parser.add_argument("--sweep", action="store_true", help="a line a threshold and how far down regions spread from it, of all pairs together: to choose "
                                                              "by on pairs that nothing is scored on")
+    parser.add_argument("--peer", metavar="FILE", help="score these weights of `train --network fc_siam_diff` in place of the detector")
 
 
 def run(args: argparse.Namespace) -> dict:
     """Score, print the table, write the overlays; returns what `evaluate` does."""
-    pairs = find_pairs(args.folder, needs=("labels",))
+    pairs, settings = find_pairs(args.folder, needs=("labels",)), settings_of(args)
+    peer = PeerDetector(args.peer, choose_device(settings.device)) if args.peer else None
     if args.sweep:
         if args.out:
             raise DatasetError("--sweep has no one mask to draw; leave out --out")
-        result = sweep(pairs, settings_of(args), args.align)
+        result = sweep(pairs, settings, args.align, peer)
         print(sweep_table(result))
         return result
-    result = evaluate(pairs, settings_of(args), args.align, Path(args.out) if args.out else None)
+    result = evaluate(pairs, settings, args.align, Path(args.out) if args.out else None, peer)
     print(table(result))
     if args.out:
         print(f"overlays: {args.out}")
     return result
 
 
-def evaluate(pairs: list[Pair], settings: Settings, align: bool = False, out: Path | None = None) -> dict:
-    """Figures a pair and in total, pixels and objects of all pairs taken together.
+def evaluate(pairs: list[Pair], settings: Settings, align: bool = False, out: Path | None = None, detector: Detector | None = None) -> dict:
+    """Figures a pair and in total, pixels and objects of all pairs taken together, with the settings' detector or another `detector`.
 
     A pair that cannot be aligned counts with an empty mask. Raises DatasetError or ImageError for one that cannot be read.
     """
-    comparer = PairComparer(settings, align)
+    comparer = PairComparer(settings, align, detector)
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
     total, rows, failed = Tally(), [], []
@@ -115,9 +120,9 @@ def evaluate(pairs: list[Pair], settings: Settings, align: bool = False, out: Pa
             "not_comparable": failed, "total": total.row(), "by_pair": rows}
 
 
-def sweep(pairs: list[Pair], settings: Settings, align: bool = False) -> dict:
+def sweep(pairs: list[Pair], settings: Settings, align: bool = False, detector: Detector | None = None) -> dict:
     """The figures of all pairs together at each of SWEPT thresholds. Raises DatasetError or ImageError for a pair that cannot be read."""
-    comparer = PairComparer(settings, align)
+    comparer = PairComparer(settings, align, detector)
     cuts = [replace(settings.detect, threshold=high, low_threshold=low) for high in SWEPT for low in SWEPT if low <= high]
     totals = [Tally() for _ in cuts]
     for _, _, truth, found in _compared(pairs, comparer):

@@ -14,6 +14,7 @@ from torch import nn
 from umad_patrol.detect.change_net.network import ChangeNet
 from umad_patrol.detect.change_net.weights import load_weights, save_weights
 from umad_patrol.errors import TrainingError
+from umad_patrol.evaluate.peers.trained import SiamDiffPeer, save_peer
 from umad_patrol.io.folders import new_folder
 from umad_patrol.io.images import write_image
 from umad_patrol.pipeline import choose_device
@@ -23,7 +24,6 @@ from umad_patrol.train.distil import Distiller, DistilSettings
 from umad_patrol.train.held import write_pairs
 from umad_patrol.train.material import Material, check_assets, get_material, get_photos, held_pairs
 from umad_patrol.train.options import CHANGE_NET, CURVES, RunOptions, check, check_record, write_record
-from umad_patrol.train.peer import SiamDiffPeer, save_peer
 from umad_patrol.train.photos import Photo
 from umad_patrol.train.preview import draw_sheet
 from umad_patrol.train.real_pairs import Mixed, RealPair, RealPairs, find_real

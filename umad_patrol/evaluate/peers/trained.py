@@ -1,17 +1,21 @@
-"""A published network trained on our pairs, with our loss, for the same time, so that accuracy is compared on equal terms."""
+"""A published network trained on our pairs, with our loss, for the same time, and scored as ours is: accuracy on equal terms."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import nn
 
 from umad_patrol.detect.change_net.network import CLASSES, PRIOR
+from umad_patrol.detect.contract import check_picture, check_sizes
 from umad_patrol.errors import WeightsError
 from umad_patrol.evaluate.peers.fc_siam_diff import FCSiamDiff
 
@@ -54,3 +58,42 @@ def load_peer(path: str | Path) -> SiamDiffPeer:
     except (OSError, SafetensorError, RuntimeError) as error:
         raise WeightsError(f"weights {str(path)!r} cannot be read ({' '.join(str(error).split())[:160]})") from error
     return peer.eval().requires_grad_(False)
+
+
+@dataclass(frozen=True, eq=False)
+class Cut:
+    """A picture `(1, 3, H - top, W)` from row `top` down, and its whole size (H, W)."""
+
+    picture: torch.Tensor
+    size: tuple[int, int]
+    top: int
+
+
+class PeerDetector:
+    """A trained peer as a detector: to be scored, not to patrol with."""
+
+    name = "fc_siam_diff"
+    classes = CLASSES
+
+    def __init__(self, path: str | Path, device: torch.device):
+        """Raises WeightsError."""
+        self._peer = load_peer(path).to(device, memory_format=torch.channels_last)
+        self.checksum = hashlib.sha256(Path(path).read_bytes()).hexdigest()
+
+    def prepare(self, picture: torch.Tensor, top: int = 0) -> Cut:
+        """What lies from row `top` down. Raises DetectorError."""
+        check_picture(picture)
+        height, width = picture.shape[2:]
+        top = min(max(0, top), height - 1)
+        return Cut(picture[:, :, top:], (height, width), top)
+
+    @torch.inference_mode()
+    def compare(self, query: Cut, reference: Cut, valid: torch.Tensor) -> torch.Tensor:
+        """Scores `(1, 3, H, W)` in [0, 1]. Raises DetectorError on unequal sizes."""
+        check_sizes(query.size, reference.size, valid)
+        seen = valid[:, :, query.top:].to(query.picture.dtype)
+        return F.pad(self._peer(query.picture, reference.picture, seen).sigmoid() * seen, (0, 0, query.top, 0))
+
+    def score(self, query: torch.Tensor, reference: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
+        """Scores `(1, 3, H, W)` in [0, 1] of two aligned pictures. Raises DetectorError."""
+        return self.compare(self.prepare(query), self.prepare(reference), valid)
