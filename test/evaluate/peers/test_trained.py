@@ -67,6 +67,13 @@ def test_as_a_detector_it_scores_what_is_valid_from_a_row_down(weights, pictures
         detector.score(pictures[0], pictures[1][:, :, :44], valid)
 
 
+@pytest.mark.parametrize("top", [-3, 28, 44, 400])
+def test_where_few_rows_are_left_it_looks_at_more(weights, pictures, top):
+    detector, valid = PeerDetector(weights, CPU), torch.ones(1, 1, 45, 70, dtype=torch.bool)
+    scores = detector.compare(*(detector.prepare(picture, top) for picture in pictures), valid)
+    assert scores.shape == (1, 3, 45, 70) and bool(scores[:, :, max(0, min(top, 29)):].all())
+
+
 def test_its_checksum_tells_weights_apart(weights, tmp_path):
     save_peer(SiamDiffPeer().eval(), tmp_path / "other.safetensors", {})
     assert PeerDetector(weights, CPU).checksum != PeerDetector(tmp_path / "other.safetensors", CPU).checksum

@@ -20,6 +20,7 @@ from umad_patrol.errors import WeightsError
 from umad_patrol.evaluate.peers.fc_siam_diff import FCSiamDiff
 
 FORMAT = "umad_patrol peer fc_siam_diff 1"
+SMALLEST_PX = 16    # a side that FC-Siam-diff can halve as often as it does
 
 
 class SiamDiffPeer(nn.Module):
@@ -81,10 +82,10 @@ class PeerDetector:
         self.checksum = hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
     def prepare(self, picture: torch.Tensor, top: int = 0) -> Cut:
-        """What lies from row `top` down. Raises DetectorError."""
+        """What lies from row `top` down, SMALLEST_PX rows or more. Raises DetectorError."""
         check_picture(picture)
         height, width = picture.shape[2:]
-        top = min(max(0, top), height - 1)
+        top = max(0, min(top, height - SMALLEST_PX))
         return Cut(picture[:, :, top:], (height, width), top)
 
     @torch.inference_mode()
