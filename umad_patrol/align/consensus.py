@@ -76,12 +76,12 @@ def _settle(H: np.ndarray, p: np.ndarray, q: np.ndarray, inlier_px: float, refit
 
     Matches weigh less the worse they fit (Tukey's biweight with its cut at `inlier_px`).
     """
-    lifted = np.column_stack([p, np.ones(len(p))]).T
+    lifted, equations = np.column_stack([p, np.ones(len(p))]).T, Equations.of(p, q)
     error = np.minimum(transfer_error(H, p, q), inlier_px)
     for _ in range(refits):
         weights = (1.0 - (error / inlier_px) ** 2) ** 2
         depth = (H[:, 2:] / H[:, 2:, 2:] @ lifted)[:, 0]
-        H = fit(p, q, weights / depth ** 2)
+        H = equations.solved(weights / depth ** 2)
         previous, error = error, np.minimum(transfer_error(H, p, q), inlier_px)
         if np.abs(error - previous).max() < _SETTLED_PX:
             break
@@ -102,20 +102,59 @@ def fit(p: np.ndarray, q: np.ndarray, weights: np.ndarray | None = None) -> np.n
     `weights` are `(..., N)`; with them one set of points can be fitted in many ways. All points are moved and scaled
     alike first (Hartley 1997). What cannot be solved is NaN.
     """
+    if weights is None and p.shape[-2] != 4:
+        weights = np.ones(p.shape[:-1])
+    return _fit_exactly(p, q) if weights is None else Equations.of(p, q).solved(weights)
+
+
+@dataclass(frozen=True, eq=False)
+class Equations:
+    """The normal equations of a fit as sums over its points: what each of N points adds for a weight of 1, `(..., N, 4, 3, 3)`.
+
+    With a = (x, y, 1) and its match (u, v), both normalised by `Tp` and `Tq`, that is a a^T times 1, u, v and u^2 + v^2: all that the
+    two linear equations of a point hold, so that points weighed anew need not be gone through anew.
+    """
+
+    Tp: np.ndarray
+    Tq: np.ndarray
+    shares: np.ndarray
+
+    @classmethod
+    def of(cls, p: np.ndarray, q: np.ndarray) -> Equations:
+        """Of points `p` and `q` `(..., N, 2)`."""
+        Tp, Tq = _normalisation(p), _normalisation(q)
+        p, q = _through(Tp, p), _through(Tq, q)
+        a = np.concatenate([p, np.ones((*p.shape[:-1], 1))], axis=-1)
+        times = np.concatenate([np.ones((*q.shape[:-1], 1)), q, (q * q).sum(-1, keepdims=True)], axis=-1)
+        return cls(Tp, Tq, times[..., None, None] * (a[..., :, None] * a[..., None, :])[..., None, :, :])
+
+    def solved(self, weights: np.ndarray) -> np.ndarray:
+        """The homographies `(..., 3, 3)` for weights `(..., N)`."""
+        flat = self.shares.reshape(*self.shares.shape[:-3], 36)
+        one, u, v, square = np.moveaxis((weights[..., None, :] @ flat).reshape(*weights.shape[:-1], 4, 3, 3), -3, 0)
+        A, c = np.zeros((*one.shape[:-2], 8, 8)), np.empty((*one.shape[:-2], 8, 1))
+        A[..., :3, :3] = A[..., 3:6, 3:6] = one
+        A[..., :3, 6:], A[..., 3:6, 6:], A[..., 6:, 6:] = -u[..., :2], -v[..., :2], square[..., :2, :2]
+        A[..., 6:, :3], A[..., 6:, 3:6] = -u[..., :2, :], -v[..., :2, :]
+        c[..., :3, 0], c[..., 3:6, 0], c[..., 6:, 0] = u[..., 2], v[..., 2], -square[..., :2, 2]
+        return _solved(A, c, self.Tp, self.Tq)
+
+
+def _fit_exactly(p: np.ndarray, q: np.ndarray) -> np.ndarray:
+    """`fit` of four points each: as many equations as unknowns."""
     Tp, Tq = _normalisation(p), _normalisation(q)
     (x, y), (u, v) = (np.moveaxis(_through(T, points), -1, 0) for T, points in ((Tp, p), (Tq, q)))
-    A = np.zeros(x.shape[:-1] + (2, x.shape[-1], 8))  # both equations of every point: u, then v
+    A = np.zeros(x.shape[:-1] + (2, 4, 8))  # both equations of every point: u, then v
     A[..., 0, :, 0] = A[..., 1, :, 3] = x
     A[..., 0, :, 1] = A[..., 1, :, 4] = y
     A[..., 0, :, 2] = A[..., 1, :, 5] = 1.0
     for i, w in enumerate((u, v)):
         A[..., i, :, 6], A[..., i, :, 7] = -w * x, -w * y
-    A = A.reshape(x.shape[:-1] + (-1, 8))
-    c = np.concatenate([u, v], -1)[..., None]
-    if weights is not None or A.shape[-2] != 8:
-        w = np.ones(A.shape[:-1]) if weights is None else np.concatenate([weights, weights], -1)
-        At = np.swapaxes(A * w[..., None], -1, -2)
-        A, c = At @ A, At @ c
+    return _solved(A.reshape(x.shape[:-1] + (8, 8)), np.concatenate([u, v], -1)[..., None], Tp, Tq)
+
+
+def _solved(A: np.ndarray, c: np.ndarray, Tp: np.ndarray, Tq: np.ndarray) -> np.ndarray:
+    """The homographies `(..., 3, 3)` whose eight numbers, between normalised points, solve A h = c; NaN where nothing does."""
     with np.errstate(invalid="ignore"):
         solvable = np.abs(np.linalg.det(A)) > _SINGULAR
     h = np.full(A.shape[:-2] + (9,), np.nan)
