@@ -57,14 +57,11 @@ def overlap(query_H_reference: np.ndarray, reference_size: tuple[int, int], quer
     H = np.asarray(query_H_reference, dtype=np.float64)
     if not np.isfinite(H).all() or abs(np.linalg.det(H / np.abs(H).max())) < 1e-15:
         return 0.0
-    axes = [(np.arange(steps) + 0.5) / steps * n - 0.5 for n in query_size]
-    grid = np.stack(np.meshgrid(*axes), axis=-1).reshape(-1, 2)
-    points, w = _lifted(np.linalg.inv(H), grid)
-    sign = _lifted(H, corners(reference_size).mean(axis=0, keepdims=True))[1][0]
-    front = w * sign > 0
-    points = points[front] / w[front, None]
-    inside = (points > -0.5).all(axis=1) & (points < np.array(reference_size) - 0.5).all(axis=1)
-    return float(inside.sum() / len(grid))
+    x, y = ((np.arange(steps) + 0.5) / steps * side - 0.5 for side in query_size)
+    back = np.linalg.inv(H) * np.sign(H[2] @ np.append(corners(reference_size).mean(axis=0), 1.0))
+    u, v, w = (row[0] * x + (row[1] * y + row[2])[:, None] for row in back)
+    inside = [(-0.5 * w < plane) & (plane < (side - 0.5) * w) for plane, side in zip((u, v), reference_size)]
+    return np.count_nonzero((w > 0) & inside[0] & inside[1]) / steps ** 2
 
 
 def is_sane(H: np.ndarray, size: tuple[int, int], max_scale: float = 4.0) -> bool:
