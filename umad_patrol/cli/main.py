@@ -14,6 +14,7 @@ from typing import Any
 from umad_patrol import __version__
 from umad_patrol.config import Settings, load, parse_changes, with_values
 from umad_patrol.errors import ConfigError, PatrolError
+from umad_patrol.io.memory import keep_freed_memory
 
 VERBS = {
     "demo": "simulate, teach, patrol through real ROS 2 nodes, report",
@@ -37,6 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one verb. Returns the exit status: 0 done, 1 a failure of ours, 2 bad usage or input."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     args = _parser(words).parse_args(words)
+    keep_freed_memory()
     logging.basicConfig(level=logging.INFO if args.verbose else logging.WARNING, format="%(levelname)s: %(message)s")
     try:
         _check_target(args.json)

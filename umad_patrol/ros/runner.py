@@ -14,6 +14,7 @@ from rclpy.node import Node
 from rclpy.signals import uninstall_signal_handlers
 
 from umad_patrol.errors import PatrolError
+from umad_patrol.io.memory import keep_freed_memory
 
 STOP_SECONDS = 2.0
 GRACE_SECONDS = 0.5
@@ -25,6 +26,7 @@ def run_node(make: Callable[[], Node], args: list[str] | None = None,
 
     Returns the exit status: 0 done or stopped, 2 for parameters or input that cannot be used (one line says which).
     """
+    keep_freed_memory()
     run = _Run(make, spin)
     try:
         return run.go(args)
