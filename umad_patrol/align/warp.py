@@ -15,6 +15,7 @@ from umad_patrol.io.images import to_tensor
 
 _TOLERANCE_PX = 1e-4   # rounding of H must not cost the border of an identical picture
 _HORIZON, _FAR = 1e-9, 4.0
+_LEVELS = np.arange(256, dtype=np.float32) / 255
 
 
 def warp(image: torch.Tensor, query_H_reference: np.ndarray, size: tuple[int, int],
@@ -50,16 +51,19 @@ def lay(picture: np.ndarray, query_H_reference: np.ndarray, size: tuple[int, int
         lookup: np.ndarray | None = None) -> tuple[torch.Tensor, torch.Tensor]:
     """`warp` of a BGR picture `(H, W, 3)` uint8 to a tensor on `device`.
 
-    On a CPU OpenCV warps the bytes, in a fraction of the time, a homography too by a lookup: within 0.8 grey levels of Kornia in
-    99 of 100 pixels, most of which is the rounding to bytes. Raises as `warp` does.
+    On a CPU OpenCV warps, in a fraction of the time, a homography too by a lookup. From OpenCV 5 on that is within 0.5 grey levels of
+    Kornia away from borders; before, it blends at the nearest 1/32 px, and that is so of 19 pixels of 20 at least. Raises as `warp` does.
     """
     if device.type != "cpu":
         return warp(to_tensor(picture, device), query_H_reference, size, lookup)
     check(picture.shape[:2], query_H_reference, size)
     reference_size = picture.shape[1::-1]
     grid = grids.of_homography(query_H_reference, size, reference_size) if lookup is None else lookup
-    warped = cv2.remap(picture, grids.full(grid, size), None, cv2.INTER_LINEAR)
-    return to_tensor(warped, device), torch.from_numpy(grids.inside(grid, size, reference_size, _TOLERANCE_PX))[None, None]
+    levels = cv2.LUT(cv2.cvtColor(picture, cv2.COLOR_BGR2RGBA), _LEVELS)     # four numbers a pixel are blended twice as fast as three
+    laid = cv2.remap(levels, grids.full(grid, size), None, cv2.INTER_LINEAR)
+    warped = torch.empty((1, 3, *size[::-1]))
+    cv2.mixChannels([laid], list(warped[0].numpy()), [0, 0, 1, 1, 2, 2])
+    return warped, torch.from_numpy(grids.inside(grid, size, reference_size, _TOLERANCE_PX))[None, None]
 
 
 def check(shape: tuple[int, ...], query_H_reference: np.ndarray, size: tuple[int, int]) -> None:
