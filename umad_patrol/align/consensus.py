@@ -58,8 +58,7 @@ def find(matches: np.ndarray, size: tuple[int, int], *, hypotheses: int = 400, i
     inside = transfer_error(H, p, q) < inlier_px
     rank = np.lexsort((inside.sum(axis=1), _spread(inside, _cells(q, size, levels), levels)))[::-1]
     best = _settle(H[rank[:_CANDIDATES]], p, q, inlier_px, _ROUGH_REFITS if rough else _REFITS)
-    settled = [_judged(h, matches, size, inlier_px, levels) for h in best]
-    return max((c for c in settled if c), key=lambda c: (c.spread, int(c.inliers.sum()), -c.residual_px), default=None)
+    return _widest(best, p, q, size, inlier_px, levels)
 
 
 def refine(H: np.ndarray, matches: np.ndarray, size: tuple[int, int], *, inlier_px: float = 3.0, levels: int = 4) -> Consensus | None:
@@ -67,8 +66,8 @@ def refine(H: np.ndarray, matches: np.ndarray, size: tuple[int, int], *, inlier_
     matches = np.asarray(matches, np.float64).reshape(-1, 4)
     if len(matches) < 4:
         return None
-    settled = _settle(np.asarray(H, np.float64)[None], matches[:, :2], matches[:, 2:], inlier_px)
-    return _judged(settled[0], matches, size, inlier_px, levels)
+    p, q = matches[:, :2], matches[:, 2:]
+    return _widest(_settle(np.asarray(H, np.float64)[None], p, q, inlier_px), p, q, size, inlier_px, levels)
 
 
 def _settle(H: np.ndarray, p: np.ndarray, q: np.ndarray, inlier_px: float, refits: int = _REFITS) -> np.ndarray:
@@ -76,24 +75,27 @@ def _settle(H: np.ndarray, p: np.ndarray, q: np.ndarray, inlier_px: float, refit
 
     Matches weigh less the worse they fit (Tukey's biweight with its cut at `inlier_px`).
     """
-    lifted, equations = np.column_stack([p, np.ones(len(p))]).T, Equations.of(p, q)
-    error = np.minimum(transfer_error(H, p, q), inlier_px)
+    equations = Equations.of(p, q)
+    error, depth = _transferred(H, p, q)
+    error = np.minimum(error, inlier_px)
     for _ in range(refits):
         weights = (1.0 - (error / inlier_px) ** 2) ** 2
-        depth = (H[:, 2:] / H[:, 2:, 2:] @ lifted)[:, 0]
         H = equations.solved(weights / depth ** 2)
-        previous, error = error, np.minimum(transfer_error(H, p, q), inlier_px)
+        previous, (error, depth) = error, _transferred(H, p, q)
+        error = np.minimum(error, inlier_px)
         if np.abs(error - previous).max() < _SETTLED_PX:
             break
     return H
 
 
-def _judged(H: np.ndarray, matches: np.ndarray, size: tuple[int, int], inlier_px: float, levels: int) -> Consensus | None:
-    error = transfer_error(H, matches[:, :2], matches[:, 2:])
+def _widest(H: np.ndarray, p: np.ndarray, q: np.ndarray, size: tuple[int, int], inlier_px: float, levels: int) -> Consensus | None:
+    """Of homographies `(M, 3, 3)` the one whose inliers are spread widest; None if none explains four matches."""
+    error = transfer_error(H, p, q)
     inside = error < inlier_px
-    if inside.sum() < 4:
-        return None
-    return Consensus(H, inside, spread_score(matches[inside, 2:], size, levels), float(error[inside].mean()))
+    count, spread = inside.sum(axis=1), _spread(inside, _cells(q, size, levels), levels)
+    residual = np.where(inside, error, 0.0).sum(axis=1) / np.maximum(count, 1)
+    best = np.lexsort((-residual, count, spread))[-1]
+    return Consensus(H[best], inside[best], float(spread[best]), float(residual[best])) if count[best] >= 4 else None
 
 
 def fit(p: np.ndarray, q: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
@@ -167,10 +169,17 @@ def _solved(A: np.ndarray, c: np.ndarray, Tp: np.ndarray, Tq: np.ndarray) -> np.
 
 def transfer_error(H: np.ndarray, p: np.ndarray, q: np.ndarray) -> np.ndarray:
     """Distance in pixels between `q` and `p` taken through `H`: `(..., N)` for `H` `(..., 3, 3)`; infinite where undefined."""
+    return _transferred(H, p, q)[0]
+
+
+def _transferred(H: np.ndarray, p: np.ndarray, q: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """`transfer_error`, and the third homogeneous coordinate `(..., N)` of what was taken through H."""
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         moved = H @ np.stack([p[..., 0], p[..., 1], np.ones(p.shape[:-1])], axis=-2)
-        error = np.sqrt((moved[..., 0, :] / moved[..., 2, :] - q[..., 0]) ** 2 + (moved[..., 1, :] / moved[..., 2, :] - q[..., 1]) ** 2)
-    return np.where(np.isfinite(error), error, np.inf)
+        depth = moved[..., 2, :]
+        across, down = moved[..., 0, :] / depth - q[..., 0], moved[..., 1, :] / depth - q[..., 1]
+        error = np.sqrt(across * across + down * down)
+    return np.where(np.isfinite(error), error, np.inf), depth
 
 
 def _through(H: np.ndarray, p: np.ndarray) -> np.ndarray:

@@ -61,8 +61,7 @@ def lay(picture: np.ndarray, query_H_reference: np.ndarray, size: tuple[int, int
     grid = grids.of_homography(query_H_reference, size, reference_size) if lookup is None else lookup
     levels = cv2.LUT(cv2.cvtColor(picture, cv2.COLOR_BGR2RGBA), _LEVELS)     # four numbers a pixel are blended twice as fast as three
     laid = cv2.remap(levels, grids.full(grid, size), None, cv2.INTER_LINEAR)
-    warped = torch.empty((1, 3, *size[::-1]))
-    cv2.mixChannels([laid], list(warped[0].numpy()), [0, 0, 1, 1, 2, 2])
+    warped = torch.from_numpy(laid).permute(2, 0, 1)[None, :3]   # who needs the channels apart lays them so, just what is needed
     return warped, torch.from_numpy(grids.inside(grid, size, reference_size, _TOLERANCE_PX))[None, None]
 
 
