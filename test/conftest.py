@@ -3,8 +3,12 @@
 import os
 from pathlib import Path
 
+import hypothesis
 import numpy as np
 import pytest
+
+hypothesis.settings.register_profile("untimed", deadline=None)     # how long an example takes is the machine's affair
+hypothesis.settings.load_profile("untimed")
 
 DATA = Path(os.environ.get("UMAD_PATROL_DATA", Path(__file__).parents[2] / "shared" / "data"))
 
