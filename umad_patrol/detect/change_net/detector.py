@@ -105,5 +105,5 @@ def _cut(planes: torch.Tensor, window: tuple[slice, slice], stride: int) -> torc
 
 def _padded(planes: torch.Tensor, mode: str) -> torch.Tensor:
     """Sides filled up to multiples of SIDE, at the bottom and on the right."""
-    height, width = planes.shape[2:]
-    return F.pad(planes, (0, -width % SIDE, 0, -height % SIDE), mode=mode)
+    across, down = (-side % SIDE for side in planes.shape[:1:-1])
+    return F.pad(planes, (0, across, 0, down), mode=mode) if across or down else planes

@@ -11,6 +11,9 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+import torch
+
 from umad_patrol.detect.change_net.encoder import STRIDES
 from umad_patrol.errors import DetectorError
 
@@ -54,6 +57,14 @@ class Graphs:
 
     def _remedy(self) -> str:
         return f"make it with: umad-patrol export '{self.weights.parent}' --weights '{self.weights}' (or set detect.engine to torch)"
+
+
+def fed(names: tuple[str, ...], tensors: tuple[torch.Tensor, ...]) -> dict[str, np.ndarray]:
+    """Tensors on the CPU as a graph's inputs.
+
+    Copied, where that is needed, by numpy: torch's threads would spin for a while after it, on cores that the engine wants.
+    """
+    return {name: np.ascontiguousarray(tensor.detach().numpy(), np.float32) for name, tensor in zip(names, tensors)}
 
 
 def graph_path(folder: Path, weights: Path, part: str) -> Path:

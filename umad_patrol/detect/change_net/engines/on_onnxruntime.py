@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from umad_patrol.detect.change_net.graphs import INPUTS
+from umad_patrol.detect.change_net.graphs import INPUTS, fed
 
 ERRORS_ONLY = 3     # severity of what ONNX Runtime writes to standard error
 
@@ -34,5 +34,4 @@ class OnnxruntimeEngine:
 
     def run(self, part: str, *tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """What the graph `part` gives for its inputs, in order."""
-        given = {name: tensor.detach().float().contiguous().numpy() for name, tensor in zip(INPUTS[part], tensors)}
-        return tuple(map(torch.from_numpy, self._sessions[part].run(None, given)))
+        return tuple(map(torch.from_numpy, self._sessions[part].run(None, fed(INPUTS[part], tensors))))
