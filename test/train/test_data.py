@@ -40,12 +40,13 @@ def test_small_things_are_heeded_more_and_specks_not_asked_for(maker, sprites):
     empty = PairMaker(maker.photos, sprites, Mixture(), 160)
     view = data.random_view(empty.photos[0], 160, np.random.default_rng(0))
     picture = data.Picture.of(view, None)
-    for rows, area in ((slice(0, 3), 9), (slice(10, 16), 36), (slice(20, 60), 1600)):
+    for rows, area in ((slice(0, 3), 9), (slice(4, 9), 25), (slice(10, 20), 100), (slice(20, 60), 1600)):
         mask = np.zeros((160, 160), bool)
         mask[rows, :round(area / (rows.stop - rows.start))] = True
         picture.shows_new(mask)
         assert picture.anomaly[mask].all() == (area >= data.SEEN_PX) and picture.tiny[mask].all() == (area < data.SEEN_PX)
-    assert picture.heed[12, 0] == pytest.approx(np.sqrt(900 / 36)) and picture.heed[40, 0] == 1 and picture.heed[100, 100] == 1
+    assert picture.heed[12, 0] == pytest.approx((900 / 100) ** 0.75) and picture.heed[6, 0] == data.MOST_HEED
+    assert picture.heed[40, 0] == 1 and picture.heed[100, 100] == 1
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ import numpy as np
 import yaml
 
 from umad_patrol.errors import StoreError
+from umad_patrol.io.caption import write_caption
 from umad_patrol.io.images import to_image, write_image
 from umad_patrol.records import Alert, Evidence, Region, Result, Sighting
 
@@ -70,8 +71,7 @@ def _marked(drawn: np.ndarray, region: Region, alert_id: str) -> np.ndarray:
     drawn = drawn.copy()
     cv2.rectangle(drawn, (x - 8, y - 8), (x + width + 7, y + height + 7), (0, 215, 255), 2)
     base = y + height + 28 if y + height + 34 < drawn.shape[0] else max(16, y - 28)
-    cv2.putText(drawn, alert_id, (max(2, x - 8), base), cv2.FONT_HERSHEY_SIMPLEX, 0.7, (0, 0, 0), 4, cv2.LINE_AA)
-    cv2.putText(drawn, alert_id, (max(2, x - 8), base), cv2.FONT_HERSHEY_SIMPLEX, 0.7, (0, 215, 255), 2, cv2.LINE_AA)
+    write_caption(drawn, alert_id, (max(2, x - 8), base), 0.7, (0, 215, 255), 2)
     return drawn
 
 

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 
 from umad_patrol.align.anaglyph import before_after
+from umad_patrol.io.caption import write_caption
 from umad_patrol.io.images import to_image
 from umad_patrol.records import Alignment
 
@@ -23,8 +24,7 @@ def captioned(text: str, query: np.ndarray, reference: np.ndarray, alignment: Al
     warped = None if alignment.warped is None else to_image(alignment.warped)
     made = before_after(query, reference, warped)
     made = cv2.resize(made, (_TILE_WIDTH, max(round(made.shape[0] * _TILE_WIDTH / made.shape[1]), 1)), interpolation=cv2.INTER_AREA)
-    for colour, thickness in (((0, 0, 0), 3), ((255, 255, 255), 1)):
-        cv2.putText(made, text, (6, 18), cv2.FONT_HERSHEY_SIMPLEX, 0.45, colour, thickness, cv2.LINE_AA)
+    write_caption(made, text, (6, 18), 0.45, (255, 255, 255))
     return made
 
 

@@ -18,7 +18,7 @@ from umad_patrol.evaluate.pairs import Pair, find_pairs
 from umad_patrol.evaluate.umad_data import UmadPair, decode_labels, find_umad, read_labels
 from umad_patrol.evaluate.warp_border import shown
 from umad_patrol.io.images import read_image
-from umad_patrol.train.data import HEEDED_PX, MOST_HEED, SEEN_PX, SIDE_PX, Sample, tensors
+from umad_patrol.train.data import SEEN_PX, SIDE_PX, Sample, heed, tensors
 from umad_patrol.train.photometric import photometric
 from umad_patrol.train.photos import HELD_OUT
 from umad_patrol.train.residual import laid, residual_lookup
@@ -190,7 +190,7 @@ def _heed(anomaly: np.ndarray) -> np.ndarray:
     """Weights `(H, W)` by which small things count as things, as in the data engine; what is too small to be seen counts nothing."""
     _, things, stats, _ = cv2.connectedComponentsWithStats(anomaly.astype(np.uint8))
     areas = stats[:, cv2.CC_STAT_AREA]
-    weights = np.where(areas < SEEN_PX, 0, np.clip(np.sqrt(HEEDED_PX / np.maximum(areas, 1)), 1, MOST_HEED)).astype(np.float32)
+    weights = np.where(areas < SEEN_PX, 0, heed(areas)).astype(np.float32)
     weights[0] = 1
     return weights[things]
 
