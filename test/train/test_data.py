@@ -45,7 +45,7 @@ def test_small_things_are_heeded_more_and_specks_not_asked_for(maker, sprites):
         mask[rows, :round(area / (rows.stop - rows.start))] = True
         picture.shows_new(mask)
         assert picture.anomaly[mask].all() == (area >= data.SEEN_PX) and picture.tiny[mask].all() == (area < data.SEEN_PX)
-    assert picture.heed[12, 0] == pytest.approx((900 / 100) ** 0.75) and picture.heed[6, 0] == data.MOST_HEED
+    assert picture.heed[12, 0] == pytest.approx(np.sqrt(900 / 100)) and picture.heed[6, 0] == data.MOST_HEED
     assert picture.heed[40, 0] == 1 and picture.heed[100, 100] == 1
 
 

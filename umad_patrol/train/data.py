@@ -20,11 +20,10 @@ from umad_patrol.train.view import View, height_px, random_foot, random_view
 
 SIDE_PX = 320
 SMALLEST_PX, LARGEST_THING_PX, LARGEST_DYNAMIC_PX = 6, 320, 420
-TINY_PX, TINY_SHARE = 20, 0.35  # so high at most are so many of the things
+TINY_PX, TINY_SHARE = 20, 0.25  # so high at most are so many of the things
 SEEN_PX = 10                    # fewer pixels of a thing are not asked for
 UNSURE = 0.5 * (PERHAPS + SURELY) / 255
-HEEDED_PX, MOST_HEED = 900, 10.0    # a thing of this many pixels or more weighs 1 a pixel, a smaller one more,
-HEED = 0.75                     # nearly as much as a whole as the larger one
+HEEDED_PX, MOST_HEED = 900, 6.0 # a thing of this many pixels or more weighs 1 a pixel, a smaller one more
 MISTAKEN_WEIGHT = 4.0           # people, vehicles and what was moved or taken away are what is most easily called new
 CYCLISTS = 0.15                 # of all who pass, where there is a bicycle among the models
 REAL_SHARE = 0.5                # of the people and vehicles that are put in: cut out of photographs, if there are such
@@ -84,7 +83,7 @@ class Picture:
 
 def heed(areas: np.ndarray | int) -> np.ndarray:
     """What a pixel weighs of a new thing that shows so many pixels: small things count as things, not as pixels."""
-    return np.clip((HEEDED_PX / np.maximum(areas, 1)) ** HEED, 1, MOST_HEED).astype(np.float32)
+    return np.clip(np.sqrt(HEEDED_PX / np.maximum(areas, 1)), 1, MOST_HEED).astype(np.float32)
 
 
 @dataclass(frozen=True, eq=False)
