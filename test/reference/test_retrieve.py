@@ -34,7 +34,7 @@ def retriever(poses, **settings):
 def test_the_nearest_of_a_straight_route_is_best(x, y, yaw):
     found = retriever(straight()).find(pose(x, y, yaw))
     assert len(found) == 1
-    assert abs(found[0].index - x / 0.25) <= 1.0
+    assert abs(found[0].index - x / 0.25) <= 1.01    # the overlap is counted in cells: keyframes next to each other may tie
     assert found[0].distance_m == pytest.approx(np.hypot(x - found[0].index * 0.25, y))
     assert found[0].angle_deg == pytest.approx(abs(yaw), abs=1e-4)
     assert 0 < found[0].overlap <= 1
