@@ -13,7 +13,7 @@ def keep_freed_memory() -> bool:
     """Have the process keep freed memory of the size of pictures, up to 128 MB, for the next picture. Whether that is possible here.
 
     Else glibc gives it back at once, and the kernel hands every page out anew, zeroed, at the next frame: that takes longer than much of
-    what is done with it. For whoever starts a process, before its work; nothing but time changes.
+    what is done with it. For whoever starts a process, before its work; it holds that memory, and changes no result.
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt
