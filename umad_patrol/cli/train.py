@@ -59,6 +59,7 @@ def _add_time(group: argparse._ArgumentGroup) -> None:
 def _add_network(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--network", default="change_net", choices=NETWORKS, help="fc_siam_diff: published, on equal terms, to compare")
     group.add_argument("--init", metavar="FILE", help="weights to begin with (fine-tuning); no distillation then")
+    group.add_argument("--keep", type=float, default=0.0, metavar="W", help="how much it weighs to go on saying what the weights of --init say (default 0)")
     for name, text in (("distillation", "the teacher's lessons"), ("correlation", "the network's correlation"), ("shadows", "cast shadows in the pairs"),
                        ("dynamic", "people and vehicles that come and go in the pairs")):
         group.add_argument(f"--no-{name}", dest=name, action="store_false", help=f"without {text}")
@@ -101,7 +102,7 @@ def _options(args: argparse.Namespace):
     empty = next((name for name, value in paths.items() if value == ""), None)
     if empty:
         raise TrainingError(f"{'OUT' if empty == 'out' else '--' + empty} is empty; name a file or folder")
-    plain = ("pairs_share", "folder_share", "network", "distillation", "correlation", "shadows", "dynamic", "minutes", "distil_minutes", "batch",
+    plain = ("pairs_share", "folder_share", "network", "distillation", "correlation", "shadows", "dynamic", "minutes", "distil_minutes", "keep", "batch",
              "seed", "workers", "device", "half")
     return RunOptions(**{name: Path(value) if value is not None else None for name, value in paths.items()}, hold=tuple(args.hold),
                       **{name: getattr(args, name) for name in plain})

@@ -9,6 +9,7 @@ CLASS_WEIGHTS = (1.0, 0.7, 0.5)
 FOCUS = 1.5         # exponent of how wrong a pixel is
 CHANGED_GAIN = 3.0  # a changed pixel weighs 1 + this
 CROSS_ENTROPY = 8.0
+SURE_LOGIT = 6.0    # beyond this nothing is asked of what should agree
 
 
 def change_loss(logits: torch.Tensor, target: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
@@ -29,3 +30,12 @@ def change_loss(logits: torch.Tensor, target: torch.Tensor, weight: torch.Tensor
     either = ((chance + target) * weight).sum((0, 2, 3))
     dice = 1 - (2 * both + 1) / (either + 1)
     return ((entropy + dice) * entropy.new_tensor(CLASS_WEIGHTS)).sum()
+
+
+def agreement_loss(logits: torch.Tensor, others: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
+    """How far logits `(N, 3, h, w)` are from what `others` say, where `valid` `(N, 1, H, W)` is: cross-entropy above its least, what changed heeded."""
+    others = others.clamp(-SURE_LOGIT, SURE_LOGIT)
+    said = others.sigmoid()
+    above = F.binary_cross_entropy_with_logits(logits.float(), said, reduction="none") - F.binary_cross_entropy_with_logits(others, said, reduction="none")
+    weight = F.avg_pool2d(valid, valid.shape[-1] // logits.shape[-1]) * (1 + CHANGED_GAIN * said)
+    return (above * weight).mean((0, 2, 3)).mul(above.new_tensor(CLASS_WEIGHTS)).sum() * CROSS_ENTROPY

@@ -18,6 +18,7 @@ CHANGE_NET, FC_SIAM_DIFF = "change_net", "fc_siam_diff"
 NETWORKS = (CHANGE_NET, FC_SIAM_DIFF)
 RECORD, SPRITES, CURVES = "run.json", "sprites", "curves.png"
 OURS = {RECORD, SPRITES, CURVES, trainer.CHECKPOINT, trainer.LOG, distil.CHECKPOINT, distil.LOG}     # what tells a run's folder
+MOST_KEEP = 100.0
 DISTIL_MINUTES = 25.0
 DISTIL_SHARE = 1 / 6    # of the minutes, at most, where nothing else is asked for
 
@@ -32,6 +33,7 @@ class RunOptions:
     sprites: Path | None = None
     teacher: Path | None = None
     init: Path | None = None
+    keep: float = 0.0
     pairs: Path | None = None
     umad: Path | None = None
     hold: tuple[str, ...] = ()
@@ -116,6 +118,10 @@ def _check_numbers(options: RunOptions) -> None:
 def _check_network(options: RunOptions) -> None:
     if options.network not in NETWORKS:
         raise TrainingError(f"--network {options.network!r}: there are {', '.join(NETWORKS)}")
+    if not (math.isfinite(options.keep) and 0 <= options.keep <= MOST_KEEP):
+        raise TrainingError(f"--keep {options.keep:g}: must be 0 to {MOST_KEEP:g}")
+    if options.keep and options.init is None:
+        raise TrainingError(f"--keep {options.keep:g} keeps what the weights of --init say; name them")
     if options.network != CHANGE_NET and (options.init is not None or not options.correlation):
         raise TrainingError(f"--init and --no-correlation are of {CHANGE_NET}; --network {options.network} has neither")
 
@@ -152,7 +158,7 @@ def write_record(options: RunOptions, counts: dict[str, int]) -> None:
 
 
 def _record(options: RunOptions, counts: dict[str, int]) -> dict:
-    names = "network", "seed", "batch", "correlation", "shadows", "dynamic", "pairs_share", "folder_share"
+    names = "network", "seed", "batch", "correlation", "shadows", "dynamic", "pairs_share", "folder_share", "keep"
     return {**{name: getattr(options, name) for name in names}, "distillation": options.distils, "hold": list(options.hold),
             "photos": _names(find_photos(options.photos)) if options.photos is not None else None,
             "assets": _digest(options.assets / "MANIFEST.csv") if options.assets is not None else None,

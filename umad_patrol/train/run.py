@@ -58,7 +58,8 @@ def train(options: RunOptions, say: Say) -> dict:
     material = get_material(options, photos, found.teacher, say) if options.made else None
     encoder = _distilled(options, found, material.training.photos if material is not None else photos)
     network, settings = _network(options, found.init, encoder), _settings(options, encoder is not None or found.init is not None)
-    trainer = Trainer(network, options.out, settings, found.device)
+    kept = load_weights(options.init)[0] if options.keep else None
+    trainer = Trainer(network, options.out, settings, found.device, kept)
     held = _held_out(material, found)
     scores = trainer.run(_pairs(options, material, found.real), held, lambda: _draw(options.out))
     real = _real_scores(trainer, material, found)
@@ -135,7 +136,7 @@ def _network(options: RunOptions, init: ChangeNet | None, encoder: nn.Module | N
 def _settings(options: RunOptions, taught: bool) -> TrainSettings:
     """An encoder that has learnt nothing yet learns as quickly as the rest."""
     return TrainSettings(options.minutes - options.lesson_minutes, options.batch, seed=options.seed, workers=options.workers, half=options.half,
-                         encoder_rate=ENCODER_RATE if taught else 1.0)
+                         encoder_rate=ENCODER_RATE if taught else 1.0, keep=options.keep)
 
 
 def _pairs(options: RunOptions, material: Material | None, real: list[RealPair]) -> Callable[[int], torch.utils.data.Dataset]:

@@ -12,14 +12,17 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
+from umad_patrol.detect.change_net.network import ChangeNet, less_gone
 from umad_patrol.train.loop import GRADIENT, Loop
-from umad_patrol.train.loss import change_loss
+from umad_patrol.train.loss import agreement_loss, change_loss
+from umad_patrol.train.moved import moved
 from umad_patrol.train.validate import Scores, validate
 
 CHECKPOINT = "checkpoint.pt"
 LOG = "log.jsonl"
 ENCODER_RATE = 0.3      # learning rate of an encoder that has had lessons against that of the rest
 HELD_SHARE = 0.2        # of the time, at its end, in which normalisations hold what they have seen: as in use, and unlike batches
+SEEDS = 10**9           # steps that no run reaches
 AVERAGED = 0.998        # the shipped weights are a running mean of the trained ones
 
 
@@ -36,14 +39,20 @@ class TrainSettings:
     half: bool = False
     encoder_rate: float = ENCODER_RATE
     held_share: float = HELD_SHARE
+    keep: float = 0.0
 
 
 class Trainer(Loop):
-    """Trains a network in a folder that holds its checkpoint and its log; goes on from there if there is one."""
+    """Trains a network in a folder that holds its checkpoint and its log; goes on from there if there is one.
+
+    Of references it learns to have the features laid. With `settings.keep` it also learns, weighted so, to say of them what `kept`, a
+    network that stays as it is, says of the reference's picture laid.
+    """
 
     CHECKPOINT, LOG, NAME, OF = CHECKPOINT, LOG, "training", "this network"
 
-    def __init__(self, network: nn.Module, folder: str | Path, settings: TrainSettings, device: torch.device) -> None:
+    def __init__(self, network: nn.Module, folder: str | Path, settings: TrainSettings, device: torch.device, kept: ChangeNet | None = None) -> None:
+        self._kept = kept.to(device, memory_format=torch.channels_last).eval().requires_grad_(False) if kept is not None else None
         self.network = network.to(device, memory_format=torch.channels_last)
         self.average = copy.deepcopy(self.network).eval().requires_grad_(False)
         self._every = settings.validate_every
@@ -72,8 +81,7 @@ class Trainer(Loop):
             group["lr"] = group["base"] * self._rate()
         self._hold_normalisations()
         with torch.autocast(self.device.type, torch.float16 if self.device.type == "cuda" else torch.bfloat16, enabled=self.settings.half):
-            logits = self.network(_scaled(query), _scaled(reference), valid)
-        loss = change_loss(logits, target, weight)
+            loss = self._loss(_scaled(query), _scaled(reference), valid, target, weight)
         self._optimizer.zero_grad()
         self._scaler.scale(loss).backward()
         self._scaler.unscale_(self._optimizer)
@@ -82,6 +90,18 @@ class Trainer(Loop):
         self._scaler.update()
         self._follow()
         return float(loss.detach())
+
+    def _loss(self, query: torch.Tensor, reference: torch.Tensor, valid: torch.Tensor, target: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+        if not isinstance(self.network, ChangeNet):
+            return change_loss(self.network(query, reference, valid), target, weight)
+        elsewhere = moved(reference, valid, torch.Generator().manual_seed(self.settings.seed * SEEDS + self.step))
+        said = self.network.both_ways(query, elsewhere.pictures, elsewhere.valid, elsewhere.seen)
+        loss = change_loss(less_gone(*said), target, weight * elsewhere.valid)
+        if self._kept is None:
+            return loss
+        with torch.no_grad():
+            before = self._kept.both_ways(query, reference, valid)
+        return loss + self.settings.keep * sum(agreement_loss(now, then.float(), elsewhere.valid) for now, then in zip(said, before))
 
     def _hold_normalisations(self) -> None:
         """Near the end batches are normalised as single pictures will be: else what is rare in a batch can run away in use."""

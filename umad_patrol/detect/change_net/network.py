@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from umad_patrol.detect.change_net.encoder import STRIDES, WIDTHS, Bottleneck, Encoder, convolved
+from umad_patrol.detect.change_net.laid import lay
 from umad_patrol.records import ANOMALY, CHANGED, DYNAMIC
 
 if TYPE_CHECKING:
@@ -101,10 +102,17 @@ class ChangeNet(nn.Module):
 
     def forward(self, query: torch.Tensor, reference: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
         """Asked both ways."""
+        return less_gone(*self.both_ways(query, reference, valid))
+
+    def both_ways(self, query: torch.Tensor, reference: torch.Tensor, valid: torch.Tensor,
+                  seen: torch.Tensor | None = None) -> tuple[torch.Tensor, torch.Tensor]:
+        """Logits as `compare` gives them, and those of the pictures exchanged. With `seen` the reference's features are laid as `lay` does it."""
         count = query.shape[0]
         both = self.encode(torch.cat([query, reference]))
         query, reference = tuple(f[:count] for f in both), tuple(f[count:] for f in both)
-        return less_gone(self.compare(query, reference, valid), self.compare(reference, query, valid))
+        if seen is not None:
+            reference = lay(reference, seen)
+        return self.compare(query, reference, valid), self.compare(reference, query, valid)
 
 
 def asked_once(halves: ChangeNet | Engine, query: torch.Tensor, reference: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
