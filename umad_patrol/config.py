@@ -113,6 +113,7 @@ class DetectSettings:
     detector: str = setting("change_net", "which detector compares the pictures", choices=("change_net", "gradient"))
     weights: str = setting("", "safetensors file of change_net; empty: the one of the package")
     engine: str = setting("auto", "what runs change_net; auto: ONNX Runtime or OpenVINO where they are installed and agree, else torch", choices=("auto", "torch", "onnxruntime", "openvino"))
+    lay: str = setting("features", "what of a reference change_net lays on the picture: its features, made once for all pictures, or its picture, which is slower", choices=("features", "picture"))
     above_horizon_px: int = setting(48, "change_net compares from so far above the horizon down", unit="px", low=0, high=10000)
     threshold: float = setting(0.0, "score that a changed region reaches somewhere; 0: the detector's own", low=0.0, high=1.0)
     low_threshold: float = setting(0.0, "score down to which a changed region spreads; 0: the detector's own", low=0.0, high=1.0)

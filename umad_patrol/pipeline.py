@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -32,6 +33,7 @@ from umad_patrol.reference.map import ReferenceMap
 from umad_patrol.reference.retrieve import Retriever
 
 
+BESIDE_PX = 32      # a reference is prepared from so far above: where a query looks from its own horizon down
 LOWEST_TOP = 0.7    # of the picture's height: where the horizon lies lower all the same, something is wrong with the pose
 
 
@@ -81,6 +83,7 @@ class Comparer:
         self.aligner = Aligner(settings.align, self.device)
         self.detector = detector or make_detector(settings.detect, self.device, max(1, (os.cpu_count() or 1) // settings.retrieve.references))
         self._settings = settings
+        self._prepared: WeakKeyDictionary[Reference, Any] = WeakKeyDictionary()     # lives as long as the map keeps the keyframe in memory
         # Much of a comparison is single-threaded, so on a CPU the references are compared side by side.
         several = self.device.type == "cpu" and settings.retrieve.references > 1
         self._threads = ThreadPoolExecutor(settings.retrieve.references, "compare", torch.set_num_threads, (1,)) if several else None
@@ -91,9 +94,9 @@ class Comparer:
         _size(frame.image)
         with watch.stage("features"):
             picture = self.aligner.prepare(frame.image)
-        top = max(0.0, horizon_row(frame.camera, frame.map_T_camera) - self._settings.detect.above_horizon_px)
+        top = horizon_row(frame.camera, frame.map_T_camera) - self._settings.detect.above_horizon_px
         return self.compare_laid(frame.image, references, lambda reference: self.aligner.align(
-            picture, reference, frame.camera, frame.map_T_camera), watch, int(min(top, LOWEST_TOP * frame.image.shape[0])))
+            picture, reference, frame.camera, frame.map_T_camera), watch, _top(top, frame.image))
 
     def compare_laid(self, image: np.ndarray, references: list[Reference], lay: Callable[[Reference], Alignment],
                      watch: Stopwatch | None = None, top: int = 0) -> Comparison:
@@ -136,9 +139,22 @@ class Comparer:
     def _look(self, query: Future, reference: Reference, alignment: Alignment, top: int) -> _Look:
         if not alignment.comparable:
             return _Look(reference, alignment, None)
-        laid = self.detector.prepare(alignment.warped, top)
-        scores = self.detector.compare(query.result(), laid, alignment.valid)
+        if self.detector.lays and alignment.laid.seen is not None:
+            prepared = self._prepare(reference)
+            laid = self.detector.lay(prepared, alignment.laid, query.result())
+        else:
+            laid = self.detector.prepare(alignment.laid.picture, top)
+        scores = self.detector.compare(query.result(), laid, alignment.laid.valid)
         return _Look(reference, alignment, scores)
+
+    def _prepare(self, reference: Reference) -> Any:
+        """What the detector makes of a reference as it was taken: once."""
+        found = self._prepared.get(reference)
+        if found is None:
+            top = horizon_row(reference.camera, reference.map_T_camera) - self._settings.detect.above_horizon_px - BESIDE_PX
+            found = self.detector.prepare(to_tensor(reference.image, self.device), _top(top, reference.image))
+            self._prepared[reference] = found
+        return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,6 +164,11 @@ class _Look:
     reference: Reference
     alignment: Alignment
     scores: Any
+
+
+def _top(row: float, image: np.ndarray) -> int:
+    """The row from which a picture is compared, where poses say `row`."""
+    return int(min(max(0.0, row), LOWEST_TOP * image.shape[0]))
 
 
 def _settle(future: Future, work: Callable[[], Any]) -> None:
@@ -171,9 +192,9 @@ def _one_thread() -> Iterator[None]:
 
 
 def _fused(classes: tuple[str, ...], looks: list[_Look]) -> ScoreMap:
-    scores, valid = looks[0].scores, looks[0].alignment.valid
+    scores, valid = looks[0].scores, looks[0].alignment.laid.valid
     for look in looks[1:]:
-        new, seen = look.scores, look.alignment.valid
+        new, seen = look.scores, look.alignment.laid.valid
         scores = torch.where(valid & seen, torch.minimum(scores, new), torch.where(valid, scores, new))
         valid = valid | seen
     return ScoreMap(classes, scores, valid)

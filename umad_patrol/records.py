@@ -11,9 +11,10 @@ Conventions, everywhere in the package:
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -96,13 +97,24 @@ class Match:
     overlap: float
 
 
+class Laid(Protocol):
+    """A reference as it lies on a query picture `(H, W)`, on the device of the pictures; each part is made when it is asked for.
+
+    `picture` `(1, 3, H, W)` float32 RGB in [0, 1] is the reference in the query's pixels, `valid` `(1, 1, H, W)` bool where it shows
+    anything. `seen(columns, rows)` is the reference pixel (x, y) seen at these columns and rows of the query, `(1, 2, len(rows),
+    len(columns))` float32; None in place of it where the picture came as it lies.
+    """
+
+    picture: Any
+    valid: Any
+    seen: Callable[[np.ndarray, np.ndarray], Any] | None
+
+
 @dataclass(frozen=True, eq=False)
 class Alignment:
     """How a reference lies on a query, and whether that can be trusted.
 
-    `warped` is the reference in the query's pixels, `(1, 3, H, W)` float32 RGB in [0, 1]; `valid` `(1, 1, H, W)`
-    bool is where it shows anything. Both live on the device of the pictures and are None if not comparable, or if nothing was laid.
-    `spread` is the uniformization score S of the inliers, `residual_px` their mean transfer error,
+    `laid` is the reference as it lies there, None if not comparable. `spread` is the uniformization score S of the inliers, `residual_px` their mean transfer error,
     `overlap` the share of valid pixels. Where no single homography lays the whole picture, `query_H_reference` is that of
     the ground and `lookup` `(h, w, 2)` says what is seen where (align/lookup.py).
     """
@@ -116,8 +128,7 @@ class Alignment:
     overlap: float
     comparable: bool
     reason: str
-    warped: Any = None
-    valid: Any = None
+    laid: Laid | None = None
     lookup: np.ndarray | None = None
 
 

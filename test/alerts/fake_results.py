@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from patrol_scene import CAMERA, GROUND, box_region
 
-from umad_patrol.io.images import to_tensor
+from umad_patrol.align.warp import Laid
 from umad_patrol.records import COMPARED, Alignment, Camera, Frame, Match, Reference, Region, Result
 
 SMALL = Camera(320, 180, np.array([[227.5, 0, 159.5], [0, 227.5, 89.5], [0, 0, 1]]))
@@ -38,6 +38,6 @@ def result(seconds: float, T: np.ndarray, things, camera: Camera = CAMERA, statu
     if status != COMPARED:
         return Result(frame, status, reason, np.zeros_like(mask))
     reference = Reference(3, "noon", 1, plain, camera, T, None, GROUND)
-    alignment = Alignment(np.eye(3), "adaptive", 200, 300, 100.0, 0.7, 1.0, True, "", to_tensor(plain),
-                          torch.ones((1, 1, camera.height, camera.width), dtype=torch.bool))
+    alignment = Alignment(np.eye(3), "adaptive", 200, 300, 100.0, 0.7, 1.0, True, "",
+                          Laid(plain, np.eye(3), (camera.width, camera.height), torch.device("cpu")))
     return Result(frame, status, reason, mask, Match(3, 0.1, 1.0, 0.9), reference, alignment, None, tuple(found))

@@ -30,7 +30,7 @@ def pose(yaw_deg=0.0, x=0.0):
 
 
 def refused(result, *words):
-    assert not result.comparable and result.warped is None and result.valid is None
+    assert not result.comparable and result.laid is None
     assert result.reason.startswith("not comparable: ") and "\n" not in result.reason
     assert all(word in result.reason for word in words), result.reason
     assert np.isfinite(result.query_H_reference).all()
@@ -46,17 +46,22 @@ def test_known_homography_is_found_to_a_fraction_of_a_pixel(aligner, texture, qu
     result = aligner.align(query, make_reference(texture))
     assert result.comparable and result.method == "tracked", result.reason
     assert error_px(result.query_H_reference, known_H).max() < 0.2
-    assert result.warped.shape == (1, 3, 400, 640) and result.valid.shape == (1, 1, 400, 640)
-    assert result.inliers <= result.matches and result.overlap == pytest.approx(result.valid.float().mean().item(), abs=0.03)
-    shown = result.valid[0, 0].numpy()
-    relit = relight(to_image(result.warped)).astype(int)
+    assert result.laid.picture.shape == (1, 3, 400, 640) and result.laid.valid.shape == (1, 1, 400, 640)
+    assert result.inliers <= result.matches and result.overlap == pytest.approx(result.laid.valid.float().mean().item(), abs=0.03)
+    shown = result.laid.valid[0, 0].numpy()
+    relit = relight(to_image(result.laid.picture)).astype(int)
     assert np.abs(relit - query)[shown].mean() < 4 < np.abs(relight(texture).astype(int) - query)[shown].mean() / 3
 
 
-def test_how_it_lies_can_be_asked_alone(aligner, texture, query):
-    whole, alone = (aligner.align(query, make_reference(texture), laid=laid) for laid in (True, False))
-    assert alone.comparable and alone.warped is None and alone.valid is None
-    assert np.array_equal(whole.query_H_reference, alone.query_H_reference) and (whole.inliers, whole.overlap, whole.reason) == (alone.inliers, alone.overlap, alone.reason)
+def test_nothing_is_laid_before_it_is_asked_for(aligner, texture, query):
+    result = aligner.align(query, make_reference(texture))
+    made = vars(result.laid)
+    assert "picture" not in made and "valid" not in made
+    assert result.laid.picture is result.laid.picture and result.laid.valid is result.laid.valid
+    seen = result.laid.seen(np.array([100, 300]), np.array([50, 200, 333]))
+    at = np.array([[(x, y) for x in (100, 300)] for y in (50, 200, 333)], float)
+    there = cv2.perspectiveTransform(at.reshape(-1, 1, 2), np.linalg.inv(result.query_H_reference)).reshape(3, 2, 2)
+    assert seen.shape == (1, 2, 3, 2) and np.abs(np.moveaxis(seen[0].numpy(), 0, -1) - there).max() < 0.05
 
 
 def test_following_points_halves_the_error_of_the_published_way(texture, query, known_H):
@@ -79,14 +84,14 @@ def test_stored_features_give_the_same_result(texture, query, method):
     fresh = aligner.align(query, make_reference(texture))
     stored = aligner.align(aligner.prepare(query), make_reference(texture, aligner.extract(texture)))
     np.testing.assert_array_equal(fresh.query_H_reference, stored.query_H_reference)
-    assert (fresh.warped == stored.warped).all()
+    assert (fresh.laid.picture == stored.laid.picture).all()
 
 
 def test_pictures_of_different_size(aligner, texture, query, known_H):
     large = cv2.resize(texture, None, fx=1.5, fy=1.5, interpolation=cv2.INTER_CUBIC)
     scale = np.array([[2 / 3, 0, -1 / 6], [0, 2 / 3, -1 / 6], [0, 0, 1]])
     result = aligner.align(query, make_reference(large))
-    assert result.comparable and result.warped.shape == (1, 3, 400, 640)
+    assert result.comparable and result.laid.picture.shape == (1, 3, 400, 640)
     points = (PROBE + 0.5) * 1.5 - 0.5
     assert np.linalg.norm(transform(result.query_H_reference, points) - transform(known_H @ scale, points), axis=1).max() < 0.7
 
@@ -121,7 +126,7 @@ def test_rotation_that_looks_elsewhere_is_not_comparable(texture):
 def test_identity_leaves_the_picture(texture):
     result = Aligner(AlignSettings(method="identity")).align(texture, make_reference(texture))
     np.testing.assert_array_equal(result.query_H_reference, np.eye(3))
-    np.testing.assert_array_equal(to_image(result.warped), texture)
+    np.testing.assert_array_equal(to_image(result.laid.picture), texture)
 
 
 @pytest.mark.parametrize("bad", [

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from umad_patrol.align import lookup
 from umad_patrol.align.layers import to_query
-from umad_patrol.align.warp import lay, warp
+from umad_patrol.align.warp import Laid, warp
 from umad_patrol.geometry.homography import transform
 from umad_patrol.io.images import to_tensor
 from umad_patrol.records import Alignment
@@ -20,6 +20,15 @@ H = np.array([[1.02, -0.03, 14.0], [0.025, 0.99, -9.0], [2e-5, -1e-5, 1.0]])
 def of(H, size):
     at = lookup.nodes(size)
     return transform(np.linalg.inv(H), at.reshape(-1, 2)).reshape(at.shape)
+
+
+@given(st.integers(1, 70), st.integers(1, 70), st.integers(1, 9))
+@settings(max_examples=60, deadline=None)
+def test_at_some_columns_and_rows_is_what_it_is_everywhere(width, height, step):
+    grid = np.random.default_rng(width * height).normal(0, 30, lookup.nodes((width, height)).shape)
+    columns, rows = np.arange(0, width, step), np.arange(0, height, step)
+    np.testing.assert_allclose(lookup.at(grid, columns, rows), lookup.full(grid, (width, height))[::step, ::step], atol=1e-3)
+    np.testing.assert_allclose(lookup.at(grid, columns + 1e4, rows)[:, -1, 0], lookup.at(grid, columns + 1e5, rows)[:, -1, 0])    # beyond: the border
 
 
 @given(st.integers(1, 70), st.integers(1, 70))
@@ -53,7 +62,8 @@ def test_warp_by_lookup_is_warp_by_homography(photo):
 @pytest.mark.parametrize("grid", [None, of(H, (640, 400))], ids=["homography", "lookup"])
 def test_both_ways_to_warp_agree_away_from_borders(photo, grid):
     """Up to half a grey level is rounding to bytes, the rest the 1/32 pixel to which OpenCV rounds places."""
-    (kornia, valid), (opencv, valid_too) = warp(to_tensor(photo), H, (640, 400), grid), lay(photo, H, (640, 400), torch.device("cpu"), grid)
+    (kornia, valid), laid = warp(to_tensor(photo), H, (640, 400), grid), Laid(photo, H, (640, 400), torch.device("cpu"), grid)
+    opencv, valid_too = laid.picture, laid.valid
     inner = torch.from_numpy(cv2.erode(valid[0, 0].numpy().astype(np.uint8), np.ones((5, 5)), borderValue=0) > 0)
     off = (kornia - opencv).abs()[0, :, inner] * 255
     assert off.mean() < 0.27 and off.quantile(0.99) < 0.65
@@ -64,7 +74,7 @@ def test_nowhere_is_not_valid(photo):
     grid = of(H, (640, 400))
     grid[:20] = np.nan
     grid = lookup.clean(grid)
-    for valid in (warp(to_tensor(photo), H, (640, 400), grid)[1], lay(photo, H, (640, 400), torch.device("cpu"), grid)[1]):
+    for valid in (warp(to_tensor(photo), H, (640, 400), grid)[1], Laid(photo, H, (640, 400), torch.device("cpu"), grid).valid):
         assert not valid[0, 0, :8 * 19].any() and valid[0, 0, 8 * 21:].any()
     assert lookup.overlap(grid, (640, 400)) < lookup.overlap(of(H, (640, 400)), (640, 400))
 

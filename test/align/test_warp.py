@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from kornia.geometry.transform import warp_perspective
 
 from umad_patrol.align import lookup as lookups
-from umad_patrol.align.warp import lay, warp
+from umad_patrol.align.warp import Laid, warp
 from umad_patrol.errors import AlignmentError
 from umad_patrol.io.images import to_image, to_tensor
 
@@ -108,7 +108,8 @@ BLENDS_IN_PLACE = int(cv2.__version__.split(".")[0]) >= 5      # before, OpenCV'
 
 def apart(picture, H, size, lookup=None):
     """By how many grey levels the CPU's way and Kornia's differ away from borders, and in how much of the mask."""
-    quick, seen = lay(picture, H, size, torch.device("cpu"), lookup)
+    laid = Laid(picture, H, size, torch.device("cpu"), lookup)
+    quick, seen = laid.picture, laid.valid
     exact, valid = warp(to_tensor(picture), H, size, lookup)
     inside = cv2.erode(valid[0, 0].numpy().astype(np.uint8), np.ones((5, 5), np.uint8), borderValue=0) > 0
     assert inside.mean() > 0.3
@@ -149,7 +150,7 @@ def test_the_cpu_way_agrees_with_kornia_on_photographs(data_dir):
 ])
 def test_laying_refuses_what_warping_refuses(shape, H, size):
     with pytest.raises(AlignmentError):
-        lay(np.zeros(shape, np.uint8), H, size, torch.device("cpu"))
+        Laid(np.zeros(shape, np.uint8), H, size, torch.device("cpu"))
 
 
 small = st.floats(-0.05, 0.05)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from umad_patrol.train.loss import change_loss
+from umad_patrol.train.loss import agreement_loss, change_loss
 
 
 def by_hand(logits, target, weight):
@@ -52,3 +52,22 @@ def test_the_right_answer_costs_nearly_nothing_and_nothing_valid_is_no_nan():
     wrong = change_loss((1 - target * 2) * 20, target, torch.ones_like(target))
     assert right < 0.01 < 10 < wrong
     assert float(change_loss(torch.randn(1, 3, 4, 4), target, torch.zeros_like(target))) == pytest.approx(0, abs=1e-6)
+
+
+def test_who_agrees_loses_nothing_and_who_does_not_is_pulled_there():
+    others, valid = torch.randn(2, 3, 4, 4), torch.ones(2, 1, 8, 8)
+    assert float(agreement_loss(others, others, valid)) == pytest.approx(0, abs=1e-5)
+    logits = (others + 1).requires_grad_()
+    loss = agreement_loss(logits, others, valid)
+    loss.backward()
+    assert float(loss) > 0 and bool((logits.grad > 0).all())
+
+
+def test_agreement_is_not_asked_where_nothing_is_valid_nor_beyond_what_is_sure():
+    others, valid = torch.zeros(1, 3, 4, 4), torch.ones(1, 1, 8, 8)
+    valid[..., :4] = 0
+    logits = torch.zeros(1, 3, 4, 4)
+    logits[..., :2] = 5.0
+    assert float(agreement_loss(logits, others, valid)) == pytest.approx(0, abs=1e-6)
+    sure = torch.full((1, 3, 4, 4), 40.0)
+    assert float(agreement_loss(torch.full((1, 3, 4, 4), 6.0), sure, valid)) == pytest.approx(0, abs=1e-6)

@@ -69,6 +69,30 @@ def test_it_learns_and_its_time_ends_it(tmp_path):
     assert again.step == 1
 
 
+class Unasked(Noise):
+    """Samples of which no pixel counts."""
+
+    def __getitem__(self, index):
+        return *super().__getitem__(index)[:-1], torch.zeros(3, 32, 32)
+
+
+def test_where_nothing_else_counts_it_learns_to_say_what_is_to_be_kept(tmp_path):
+    query, reference, valid = (torch.stack(part) for part in list(zip(*(Noise(0, 4)[i] for i in range(4))))[:3])
+
+    def said(network):
+        with torch.no_grad():
+            return network.eval()(query.float() / 255, reference.float() / 255, valid)
+
+    torch.manual_seed(1)
+    network, kept = ChangeNet(), ChangeNet()
+    torch.nn.init.constant_(kept.out[-1].bias, 1.0)
+    before, wanted = said(network), said(kept)
+    trainer = Trainer(network, tmp_path, replace(FOREVER, keep=10.0, held_share=1.0, rate=0.2), CPU, kept)
+    trainer.run(lambda start: Unasked(start, 40), [])
+    assert trainer.step == 20 and torch.allclose(said(kept), wanted, atol=1e-4)
+    assert float((said(trainer.network) - wanted).abs().mean()) < 0.8 * float((before - wanted).abs().mean())
+
+
 @pytest.mark.parametrize(("share", "held"), ((1.0, True), (0.2, False)))
 def test_near_the_end_normalisations_hold_what_they_have_seen(tmp_path, share, held):
     """Of 4 steps of an endless run all or none lie in the last share of the time."""

@@ -33,8 +33,8 @@ def write_evidence(folder: Path, alert: Alert, sighting: Sighting, result: Resul
         beside.mkdir(parents=True)
         write_image(beside / QUERY, result.frame.image)
         files = [QUERY, MASK, OVERLAY, FACTS]
-        if result.alignment is not None and result.alignment.warped is not None:
-            write_image(beside / REFERENCE, to_image(result.alignment.warped))
+        if result.alignment is not None and result.alignment.laid is not None:
+            write_image(beside / REFERENCE, to_image(result.alignment.laid.picture))
             files.insert(1, REFERENCE)
         write_image(beside / MASK, result.mask)
         drawn = overlay(result.frame.image, result.mask, result.regions)

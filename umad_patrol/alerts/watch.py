@@ -143,5 +143,6 @@ class Watch:
 
 def _mask_of(result: Result) -> np.ndarray | None:
     """Where the frame was compared, `(H, W)` bool."""
-    valid = result.score_map.valid if result.score_map is not None else result.alignment.valid if result.alignment is not None else None
+    laid = result.alignment.laid if result.alignment is not None else None
+    valid = result.score_map.valid if result.score_map is not None else laid.valid if laid is not None else None
     return None if valid is None else valid[0, 0].cpu().numpy()

@@ -8,7 +8,7 @@ import torch
 from umad_patrol.align import adaptive, features, layered, lookup, poses, tracked
 from umad_patrol.align.picture import Picture
 from umad_patrol.align.verdict import Estimate, objection
-from umad_patrol.align.warp import lay
+from umad_patrol.align.warp import Laid
 from umad_patrol.config import AlignSettings
 from umad_patrol.errors import AlignmentError
 from umad_patrol.geometry import se3
@@ -34,12 +34,12 @@ class Aligner:
         return Picture.of(image, self.settings)
 
     def align(self, query: np.ndarray | Picture, reference: Reference, query_camera: Camera | None = None,
-              map_T_camera: np.ndarray | None = None, laid: bool = True) -> Alignment:
+              map_T_camera: np.ndarray | None = None) -> Alignment:
         """Lay `reference` on `query`, `(H, W, 3)` uint8 BGR or as `prepare` made it.
 
         `query_camera` and `map_T_camera` `(4, 4)` are the query's undistorted camera and where it is believed to be. What cannot
-        be aligned comes back as not comparable, with the reason. With `laid` false it is only said how the reference lies, not
-        what it shows there. Raises AlignmentError for what is no picture, pose or camera, and for method "rotation" without poses.
+        be aligned comes back as not comparable, with the reason. What the reference shows there is made when the alignment is asked
+        for it. Raises AlignmentError for what is no picture, pose or camera, and for method "rotation" without poses.
         """
         query = query if isinstance(query, Picture) else self.prepare(query)
         picture = Picture.of(reference.image, self.settings)
@@ -59,7 +59,7 @@ class Aligner:
         else:
             known = poses.geometry(reference, query_camera, map_T_camera) if posed else None
             estimate = self._best(query, picture, reference, np.eye(3) if turned is None else turned, known)
-        return self._alignment(query, reference, estimate, laid)
+        return self._alignment(query, reference, estimate)
 
     def _best(self, query: Picture, laid: Picture, reference: Reference, turned: np.ndarray, known: poses.Geometry | None) -> Estimate:
         """Layers by poses and ground; where these do not hold, points followed; where few agree, features against them."""
@@ -84,7 +84,7 @@ class Aligner:
         fine = tracked.finer(query, laid, rough, self.settings)
         return rough if self._objection(query, reference, fine) else fine
 
-    def _alignment(self, query: Picture, reference: Reference, estimate: Estimate, laid: bool) -> Alignment:
+    def _alignment(self, query: Picture, reference: Reference, estimate: Estimate) -> Alignment:
         against = self._objection(query, reference, estimate)
         inliers, H = len(estimate.where), estimate.query_H_reference
         sizes = reference.image.shape[1::-1], query.size
@@ -92,9 +92,9 @@ class Aligner:
                    "overlap": overlap(H, *sizes) if estimate.lookup is None else lookup.overlap(estimate.lookup, sizes[0])}
         if against:
             return Alignment(H, estimate.method, **numbers, comparable=False, reason=against)
-        warped, valid = lay(reference.image, H, sizes[1], self.device, estimate.lookup) if laid else (None, None)
+        laid = Laid(reference.image, H, sizes[1], self.device, estimate.lookup)
         reason = f"{inliers} of {estimate.matches} matches agree" if estimate.by_matches else f"{estimate.method}, nothing verifies it"
-        return Alignment(H, estimate.method, **numbers, comparable=True, reason=reason, warped=warped, valid=valid, lookup=estimate.lookup)
+        return Alignment(H, estimate.method, **numbers, comparable=True, reason=reason, laid=laid, lookup=estimate.lookup)
 
     def _objection(self, query: Picture, reference: Reference, estimate: Estimate) -> str:
         return objection(estimate, reference.image.shape[1::-1], query.size, self.settings)

@@ -48,6 +48,17 @@ def full(lookup: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return wide[STEP:STEP + height, STEP:STEP + width]
 
 
+def at(lookup: np.ndarray, columns: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """The reference pixel `(len(rows), len(columns), 2)` float32 of the query pixels in these columns and rows; beyond the grid that of its border."""
+    found = lookup.astype(np.float32)
+    for axis, pixels in enumerate((rows, columns)):
+        where = np.clip(node_of(np.asarray(pixels, np.float32)), 0, found.shape[axis] - 1)
+        low = np.minimum(where.astype(np.intp), found.shape[axis] - 2)
+        share = (where - low).reshape([-1 if i == axis else 1 for i in range(3)])
+        found = found.take(low, axis) * (1 - share) + found.take(low + 1, axis) * share
+    return found
+
+
 def inside(lookup: np.ndarray, size: tuple[int, int], reference_size: tuple[int, int], tolerance_px: float = 0.0) -> np.ndarray:
     """Where `(H, W)` bool a query of `size` lies between the outermost pixel centres of a reference picture.
 

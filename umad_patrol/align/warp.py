@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import cached_property
+
 import cv2
 import numpy as np
 import torch
@@ -47,22 +50,51 @@ def warp(image: torch.Tensor, query_H_reference: np.ndarray, size: tuple[int, in
     return warped, valid.expand(len(image), 1, height, width)
 
 
-def lay(picture: np.ndarray, query_H_reference: np.ndarray, size: tuple[int, int], device: torch.device,
-        lookup: np.ndarray | None = None) -> tuple[torch.Tensor, torch.Tensor]:
-    """`warp` of a BGR picture `(H, W, 3)` uint8 to a tensor on `device`.
+@dataclass(frozen=True, eq=False)
+class Laid:
+    """A BGR picture `(H, W, 3)` uint8 as it lies on a query of `size` (width, height); each part is made, once, when it is asked for.
 
-    On a CPU OpenCV warps, in a fraction of the time, a homography too by a lookup. From OpenCV 5 on that is within 0.5 grey levels of
-    Kornia away from borders; before, it blends at the nearest 1/32 px, and that is so of 19 pixels of 20 at least. Raises as `warp` does.
+    With a `lookup` (align/lookup.py) that says what is seen where, and the homography nothing. On a CPU OpenCV warps, in a fraction
+    of the time of `warp`, a homography too by a lookup. From OpenCV 5 on that is within 0.5 grey levels of Kornia away from borders;
+    before, it blends at the nearest 1/32 px, and that is so of 19 pixels of 20 at least. Raises as `warp` does.
     """
-    if device.type != "cpu":
-        return warp(to_tensor(picture, device), query_H_reference, size, lookup)
-    check(picture.shape[:2], query_H_reference, size)
-    reference_size = picture.shape[1::-1]
-    grid = grids.of_homography(query_H_reference, size, reference_size) if lookup is None else lookup
-    levels = cv2.LUT(cv2.cvtColor(picture, cv2.COLOR_BGR2RGBA), _LEVELS)     # four numbers a pixel are blended twice as fast as three
-    laid = cv2.remap(levels, grids.full(grid, size), None, cv2.INTER_LINEAR)
-    warped = torch.from_numpy(laid).permute(2, 0, 1)[None, :3]   # who needs the channels apart lays them so, just what is needed
-    return warped, torch.from_numpy(grids.inside(grid, size, reference_size, _TOLERANCE_PX))[None, None]
+
+    reference: np.ndarray
+    query_H_reference: np.ndarray
+    size: tuple[int, int]
+    device: torch.device
+    lookup: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        check(self.reference.shape[:2], self.query_H_reference, self.size)
+
+    @cached_property
+    def picture(self) -> torch.Tensor:
+        """The reference in the query's pixels, `(1, 3, H, W)` float32 RGB in [0, 1]."""
+        if self.device.type != "cpu":
+            return self._warped[0]
+        levels = cv2.LUT(cv2.cvtColor(self.reference, cv2.COLOR_BGR2RGBA), _LEVELS)  # four numbers a pixel are blended twice as fast as three
+        laid = cv2.remap(levels, grids.full(self._grid, self.size), None, cv2.INTER_LINEAR)
+        return torch.from_numpy(laid).permute(2, 0, 1)[None, :3]     # who needs the channels apart lays them so, just what is needed
+
+    @cached_property
+    def valid(self) -> torch.Tensor:
+        """Where the reference is seen, `(1, 1, H, W)` bool."""
+        if self.device.type != "cpu":
+            return self._warped[1]
+        return torch.from_numpy(grids.inside(self._grid, self.size, self.reference.shape[1::-1], _TOLERANCE_PX))[None, None]
+
+    def seen(self, columns: np.ndarray, rows: np.ndarray) -> torch.Tensor:
+        """The reference pixel (x, y) that is seen at these columns and rows of the query, `(1, 2, len(rows), len(columns))` float32."""
+        return torch.from_numpy(np.moveaxis(grids.at(self._grid, columns, rows), -1, 0)[None].copy()).to(self.device)
+
+    @cached_property
+    def _grid(self) -> np.ndarray:
+        return grids.of_homography(self.query_H_reference, self.size, self.reference.shape[1::-1]) if self.lookup is None else self.lookup
+
+    @cached_property
+    def _warped(self) -> tuple[torch.Tensor, torch.Tensor]:
+        return warp(to_tensor(self.reference, self.device), self.query_H_reference, self.size, self.lookup)
 
 
 def check(shape: tuple[int, ...], query_H_reference: np.ndarray, size: tuple[int, int]) -> None:

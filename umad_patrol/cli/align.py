@@ -57,7 +57,7 @@ def _print(alignment: Alignment) -> None:
 
 def _write(folder: Path, result: dict, query: np.ndarray, reference: np.ndarray, alignment: Alignment) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    warped = None if alignment.warped is None else to_image(alignment.warped)
+    warped = None if alignment.laid is None else to_image(alignment.laid.picture)
     if warped is None:
         (folder / "warped.png").unlink(missing_ok=True)  # of an earlier run; it would belie the result
     else:

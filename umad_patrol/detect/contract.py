@@ -9,25 +9,33 @@ from umad_patrol.errors import DetectorError
 if TYPE_CHECKING:
     import torch
 
+    from umad_patrol.records import Laid
+
 
 @runtime_checkable
 class Detector(Protocol):
     """Scores what the query shows and the reference does not.
 
     `classes` names the planes of the score map, `checksum` identifies code, settings and weights in the evidence.
-    `score(q, r, valid)` is `compare(prepare(q), prepare(r), valid)`; who compares one query with several
+    One that `lays` takes a reference as it was taken, prepared once for all queries, and lays what it made of it; the others want its
+    picture laid. `score(q, r, valid)` is `compare(prepare(q), prepare(r), valid)`; who compares one query with several
     references, or one reference with several queries, prepares each picture once.
     """
 
     name: str
     classes: tuple[str, ...]
     checksum: str
+    lays: bool
 
     def prepare(self, picture: torch.Tensor, top: int = 0) -> Any:
         """What this detector needs of one picture, `(1, 3, H, W)` float32 RGB in [0, 1]. Raises DetectorError.
 
         Nobody asks for scores of rows above `top`: those may be left out, and are 0 then. Both pictures have the same `top`.
         """
+        ...
+
+    def lay(self, reference: Any, laid: Laid, query: Any) -> Any:
+        """A reference that was prepared as it was taken, as it lies on a prepared query; asked for only of one that `lays`."""
         ...
 
     def compare(self, query: Any, reference: Any, valid: torch.Tensor) -> torch.Tensor:

@@ -24,7 +24,7 @@ import torch
 from tqdm import tqdm
 
 from umad_patrol.align.aligner import Aligner
-from umad_patrol.align.warp import lay
+from umad_patrol.align.warp import Laid
 from umad_patrol.cli.main import settings_of
 from umad_patrol.config import AlignSettings
 from umad_patrol.errors import AlignmentError, DatasetError
@@ -97,10 +97,17 @@ def evaluate(pairs: list[Pair], settings: AlignSettings, baselines: bool = True,
 
 def ours(aligner: Aligner, known: Known, reference: np.ndarray, query: np.ndarray, laid: bool = True) -> Alignment:
     """The alignment of two pictures of which nothing was made before, when its warp is done: a GPU goes on after the call that asks it to."""
-    alignment = aligner.align(query, known.reference(reference), **known.believed(), laid=laid)
+    alignment = aligner.align(query, known.reference(reference), **known.believed())
+    if laid and alignment.laid is not None:
+        _both(alignment.laid)
     if aligner.device.type == "cuda":
         torch.cuda.synchronize(aligner.device)
     return alignment
+
+
+def _both(laid: Laid) -> tuple:
+    """What the reference shows on the query, and where: made here."""
+    return laid.picture, laid.valid
 
 
 def _aligned(aligner: Aligner, known: Known, reference: np.ndarray, query: np.ndarray) -> tuple[Alignment, tuple[float, float]]:
@@ -114,7 +121,7 @@ def _mapped(reference: np.ndarray, query: np.ndarray, parts: tuple, device: torc
     """The homography of a baseline, and the milliseconds as of an aligner's: the picture is laid as ours is."""
     H, found_ms = _timed(baseline, reference, query, *parts)
     try:
-        laid_ms = 0.0 if H is None else _timed(lay, reference, H, query.shape[1::-1], device)[1]
+        laid_ms = 0.0 if H is None else _timed(lambda: _both(Laid(reference, H, query.shape[1::-1], device)))[1]
     except AlignmentError:  # it cannot be inverted
         laid_ms = 0.0
     return H, (found_ms, found_ms + laid_ms)

@@ -21,7 +21,7 @@ def tile(name: str, query: np.ndarray, reference: np.ndarray, alignment: Alignme
 
 def captioned(text: str, query: np.ndarray, reference: np.ndarray, alignment: Alignment) -> np.ndarray:
     """Anaglyphs of one pair before and after, `(H, 480, 3)` uint8 BGR, with a line of text."""
-    warped = None if alignment.warped is None else to_image(alignment.warped)
+    warped = None if alignment.laid is None else to_image(alignment.laid.picture)
     made = before_after(query, reference, warped)
     made = cv2.resize(made, (_TILE_WIDTH, max(round(made.shape[0] * _TILE_WIDTH / made.shape[1]), 1)), interpolation=cv2.INTER_AREA)
     write_caption(made, text, (6, 18), 0.45, (255, 255, 255))

@@ -26,13 +26,13 @@ def single_stages(pair: BenchPair, settings: Settings, comparer: Comparer) -> di
     alignment = _aligned(pair, aligner, picture)
     looked_at = [name for name in vars(picture) if name not in ("image", "settings")]  # what alignment has asked of it
     tensor = to_tensor(image, comparer.device)
-    query, laid = detector.prepare(tensor), detector.prepare(alignment.warped)
-    score_map = ScoreMap(detector.classes, detector.compare(query, laid, alignment.valid), alignment.valid)
+    query, laid = detector.prepare(tensor), detector.prepare(alignment.laid.picture)
+    score_map = ScoreMap(detector.classes, detector.compare(query, laid, alignment.laid.valid), alignment.laid.valid)
     return {"align: prepare the query": lambda: _prepared(aligner.prepare(image), looked_at),
             "align: lay a reference": lambda: _align(pair, aligner, picture),
             "detect: picture to tensor": lambda: to_tensor(image, comparer.device),
             "detect: prepare a picture": lambda: detector.prepare(tensor),
-            "detect: compare": lambda: detector.compare(query, laid, alignment.valid),
+            "detect: compare": lambda: detector.compare(query, laid, alignment.laid.valid),
             "regions": lambda: find_regions(score_map, settings.detect)}
 
 
@@ -49,7 +49,7 @@ def network_pictures(pair: BenchPair, settings: Settings, crop: tuple[int, int])
     aligner = Aligner(settings.align)
     alignment = _aligned(pair, aligner, aligner.prepare(pair.frame.image))
     width, height = crop
-    return tuple(picture[:, :, -height:, :width].contiguous() for picture in (to_tensor(pair.frame.image), alignment.warped))
+    return tuple(picture[:, :, -height:, :width].contiguous() for picture in (to_tensor(pair.frame.image), alignment.laid.picture))
 
 
 def _aligned(pair: BenchPair, aligner: Aligner, picture: Picture) -> Alignment:

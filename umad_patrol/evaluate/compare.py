@@ -69,8 +69,17 @@ class PairComparer:
     def _as_it_lies(self, reference: np.ndarray, valid: np.ndarray | None) -> Alignment:
         seen = np.ones(reference.shape[:2], bool) if valid is None else valid
         device = self._comparer.device
-        return Alignment(np.eye(3), "none", 0, 0, 0.0, 0.0, float(seen.mean()), True, "taken as it lies", to_tensor(reference, device),
-                         torch.from_numpy(seen).to(device)[None, None])
+        laid = _AsItLies(to_tensor(reference, device), torch.from_numpy(seen).to(device)[None, None])
+        return Alignment(np.eye(3), "none", 0, 0, 0.0, 0.0, float(seen.mean()), True, "taken as it lies", laid)
+
+
+@dataclass(frozen=True, eq=False)
+class _AsItLies:
+    """A reference that was laid before, by whomever."""
+
+    picture: torch.Tensor
+    valid: torch.Tensor
+    seen: None = None
 
 
 def _new(score_map: ScoreMap | None, size: tuple[int, int]) -> np.ndarray:

@@ -70,8 +70,8 @@ def _write(folder: Path, frame: Frame, alignment: Alignment, labels: Path | None
     below = np.zeros(frame.image.shape[:2], np.uint8)
     below[max(0, math.ceil(horizon)) if math.isfinite(horizon) else 0:] = 255
     write_image(folder / "query.png", frame.image)
-    write_image(folder / "reference.png", to_image(alignment.warped))
-    write_image(folder / "valid.png", alignment.valid[0, 0].cpu().numpy().astype(np.uint8) * 255)
+    write_image(folder / "reference.png", to_image(alignment.laid.picture))
+    write_image(folder / "valid.png", alignment.laid.valid[0, 0].cpu().numpy().astype(np.uint8) * 255)
     write_image(folder / "below_horizon.png", below)
     if labels is not None:
         write_image(folder / "labels.png", read_labels(labels))

@@ -73,9 +73,9 @@ def score_image(score_map: ScoreMap) -> np.ndarray:
 
 def aligned_reference(result: Result) -> np.ndarray | None:
     """The reference in the query's pixels, `(H, W, 3)` uint8 BGR; None if nothing was aligned."""
-    if result.alignment is None or result.alignment.warped is None:
+    if result.alignment is None or result.alignment.laid is None:
         return None
-    return to_image(result.alignment.warped)
+    return to_image(result.alignment.laid.picture)
 
 
 def alerts_message(alerts: Iterable[Alert], stamp_ns: int, frame_id: str) -> DiagnosticArray:

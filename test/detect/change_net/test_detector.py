@@ -21,17 +21,62 @@ def pair(pictures):
     return query, reference, valid > 0
 
 
-@pytest.mark.parametrize("top", [0, 1, 40, HEIGHT - 1])
-def test_from_a_row_down_is_the_lower_part_alone(detector, pair, top):
+@pytest.mark.parametrize("top, begun", [(0, 0), (1, 0), (40, 32), (HEIGHT - 1, 112)])
+def test_from_a_row_of_cells_down_is_the_lower_part_alone(detector, pair, top, begun):
     query, reference, valid = pair
     scores = detector.compare(detector.prepare(query, top), detector.prepare(reference, top), valid)
-    assert scores.shape == (1, 3, HEIGHT, WIDTH) and not bool(scores[:, :, :top].any())
-    assert torch.equal(scores[:, :, top:], detector.score(query[:, :, top:], reference[:, :, top:], valid[:, :, top:]))
+    assert scores.shape == (1, 3, HEIGHT, WIDTH) and not bool(scores[:, :, :begun].any())
+    assert torch.equal(scores[:, :, begun:], detector.score(query[:, :, begun:], reference[:, :, begun:], valid[:, :, begun:]))
 
 
-@pytest.mark.parametrize("top, used", [(-5, 0), (HEIGHT, HEIGHT - 1), (10_000, HEIGHT - 1)])
-def test_a_row_outside_of_the_picture_is_moved_into_it(detector, pair, top, used):
+@pytest.mark.parametrize("top, used", [(-5, 0), (31, 16), (HEIGHT, 112), (10_000, 112)])
+def test_a_row_outside_of_the_picture_is_moved_into_it_and_up_to_one_of_cells(detector, pair, top, used):
     assert detector.prepare(pair[0], top).top == used
+
+
+class Beside:
+    """A reference that was seen `x` and `y` px farther to the right and down than the query sees it."""
+
+    picture = valid = None
+
+    def __init__(self, x, y):
+        self._x, self._y = x, y
+
+    def seen(self, columns, rows):
+        x, y = torch.meshgrid(torch.from_numpy(columns) + float(self._x), torch.from_numpy(rows) + float(self._y), indexing="xy")
+        return torch.stack([x, y])[None]
+
+
+@pytest.mark.parametrize("top", [0, 40])
+def test_features_laid_where_they_are_are_the_same(detector, pair, top):
+    query, reference, valid = pair
+    prepared, other = detector.prepare(query, top), detector.prepare(reference, top)
+    laid = detector.lay(other, Beside(0, 0), prepared)
+    assert all(torch.allclose(a, b, atol=1e-4) for a, b in zip(laid.features, other.features)) and laid.covered is None
+    assert torch.allclose(detector.compare(prepared, laid, valid), detector.compare(prepared, other, valid), atol=1e-3)
+
+
+def test_features_laid_from_whole_cells_beside_are_those_of_the_picture_there(detector, pictures):
+    query, wide, valid = pictures(96, 192)
+    prepared, other = detector.prepare(query[..., :128], 32), detector.prepare(wide, 16)
+    laid = detector.lay(other, Beside(32, -16), prepared)
+    for plane, of_wide, stride in zip(laid.features, other.features, (4, 8, 16)):
+        assert torch.allclose(plane[..., :-16 // stride, :], of_wide[..., :plane.shape[2] - 16 // stride, 32 // stride:160 // stride], atol=1e-4)
+    assert laid.size == prepared.size and laid.top == 32 and laid.covered is None
+
+
+def test_what_a_reference_was_not_prepared_for_is_not_scored(detector, pictures):
+    query, reference, valid = pictures(96, 128)
+    prepared, other = detector.prepare(query, 0), detector.prepare(reference, 32)
+    laid = detector.lay(other, Beside(0, 0), prepared)
+    assert laid.covered[0, 0, 8:].all() and not laid.covered[0, 0, :7].any()
+    everywhere = torch.ones(1, 1, 96, 128, dtype=torch.bool)
+    scores = detector.compare(prepared, laid, everywhere)
+    assert not bool(scores[:, :, :28].any()) and bool(scores[:, :, 40:].any())
+
+
+def test_who_wants_the_picture_laid_can_say_so(weights):
+    assert [ChangeNetDetector(DetectSettings(weights=str(weights), engine="torch", lay=what)).lays for what in ("features", "picture")] == [True, False]
 
 
 @pytest.mark.parametrize("size", [(1, 1), (16, 16), (17, 15), (33, 64), (121, 203)])

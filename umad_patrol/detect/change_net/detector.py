@@ -14,22 +14,29 @@ from umad_patrol.config import DetectSettings
 from umad_patrol.detect.change_net.encoder import STRIDES
 from umad_patrol.detect.change_net.engines import make_engine
 from umad_patrol.detect.change_net.graphs import Graphs
+from umad_patrol.detect.change_net.laid import lay
 from umad_patrol.detect.change_net.network import CLASSES, OUTPUT_STRIDE, SIDE, less_gone
 from umad_patrol.detect.change_net.weights import SHIPPED, load_weights
 from umad_patrol.detect.contract import check_picture, check_sizes
+from umad_patrol.records import Laid
 
 PERHAPS_NEW = -0.4      # logit of *anomaly*, a score of 0.4, below the lower threshold: where it is less, nobody asks whether it is rather gone
 AROUND = 2              # cells of SIDE around what is asked again
+BEGINS_PX = 2.0          # a cell that looks so far above where a reference's features begin shows it still
 MOST = 0.6              # share of the picture from which on it is asked as a whole
 
 
 @dataclass(frozen=True, eq=False)
 class Encoded:
-    """The features of a picture of `size` (H, W) from row `top` down, padded to whole cells."""
+    """The features of a picture of `size` (H, W) from row `top` down, a multiple of SIDE, padded to whole cells.
+
+    `covered` `(1, 1, h, w)` bool is what cells of the finest stride show something if not all do.
+    """
 
     features: tuple[torch.Tensor, ...]
     size: tuple[int, int]
     top: int
+    covered: torch.Tensor | None = None
 
 
 class ChangeNetDetector:
@@ -42,6 +49,7 @@ class ChangeNetDetector:
     classes = CLASSES
 
     def __init__(self, settings: DetectSettings, device: str | torch.device = "cpu", threads: int = 1):
+        self.lays = settings.lay == "features"
         self.device, weights = torch.device(device), Path(settings.weights or SHIPPED)
         network, self.checksum = load_weights(weights)
         self.parameters = sum(p.numel() for p in network.parameters())
@@ -49,19 +57,30 @@ class ChangeNetDetector:
 
     @torch.inference_mode()
     def prepare(self, picture: torch.Tensor, top: int = 0) -> Encoded:
-        """Encode a picture, `(1, 3, H, W)` float RGB in [0, 1], from row `top` down. Raises DetectorError."""
+        """Encode a picture, `(1, 3, H, W)` float RGB in [0, 1], from row `top` down or a few rows above. Raises DetectorError."""
         check_picture(picture)
         height, width = picture.shape[2:]
-        top = min(max(0, top), height - 1)
+        top = min(max(0, top), height - 1) // SIDE * SIDE   # cells lie alike in all pictures
         return Encoded(self.engine.encode(_padded(picture[:, :, top:], "replicate")), (height, width), top)
+
+    @torch.inference_mode()
+    def lay(self, reference: Encoded, laid: Laid, query: Encoded) -> Encoded:
+        """A reference's features as they lie on an encoded query."""
+        columns, rows = (STRIDES[0] * np.arange(side) for side in query.features[0].shape[:1:-1])
+        seen = laid.seen(columns, rows + query.top)
+        seen[:, 1] -= reference.top
+        covered = seen[:, 1:] >= -BEGINS_PX if reference.top else None
+        return Encoded(lay(reference.features, seen), query.size, query.top, None if covered is None or bool(covered.all()) else covered)
 
     @torch.inference_mode()
     def compare(self, query: Encoded, reference: Encoded, valid: torch.Tensor) -> torch.Tensor:
         """Scores `(1, 3, H, W)` in [0, 1] of two encoded pictures. Raises DetectorError on unequal sizes."""
         check_sizes(query.size, reference.size, valid)
         seen = valid[:, :, query.top:].to(query.features[0].dtype)
-        logits = self._asked_both_ways(query.features, reference.features, _padded(seen, "constant")).float()
         height, width = seen.shape[2:]
+        if reference.covered is not None:
+            seen = seen * F.interpolate(reference.covered.to(seen.dtype), scale_factor=float(STRIDES[0]))[..., :height, :width]
+        logits = self._asked_both_ways(query.features, reference.features, _padded(seen, "constant")).float()
         scores = F.interpolate(logits.sigmoid(), scale_factor=2.0, mode="bilinear", align_corners=False)[..., :height, :width]
         return F.pad(scores * seen, (0, 0, query.top, 0))
 

@@ -1,0 +1,55 @@
+"""Features laid on a query, against closed forms."""
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from umad_patrol.detect.change_net.encoder import STRIDES
+from umad_patrol.detect.change_net.laid import lay
+
+SIDE = 96
+
+
+def ramps(side=SIDE):
+    """Planes at the three strides that hold the pixel (x, y) that each cell is centred at."""
+    at = [torch.arange(0, side, stride, dtype=torch.float32) for stride in STRIDES]
+    return tuple(torch.stack(torch.meshgrid(a, a, indexing="xy"))[None] for a in at)
+
+
+@given(st.floats(-20, 20), st.floats(-20, 20), st.floats(0.8, 1.2), st.floats(-0.1, 0.1))
+def test_a_cell_shows_what_lies_where_it_looks(x, y, scale, turn):
+    at = ramps()[0]
+    seen = torch.stack([scale * at[:, 0] - turn * at[:, 1] + x, turn * at[:, 0] + scale * at[:, 1] + y], 1)
+    for plane, stride in zip(lay(ramps(), seen), STRIDES):
+        asked = seen[..., ::stride // 4, ::stride // 4]
+        inside = ((asked >= 0) & (asked <= SIDE - stride)).all(1)
+        assert (plane - asked).abs().amax(1)[inside].max() < 1e-3 if inside.any() else True
+
+
+def test_beyond_the_border_is_the_border():
+    for plane, stride in zip(lay(ramps(), torch.full((1, 2, 24, 24), 1e6)), STRIDES):
+        assert bool((plane == SIDE - stride).all())
+    assert all(torch.isfinite(plane).all() for plane in lay(ramps(), torch.full((1, 2, 24, 24), -1e6)))
+
+
+def test_a_cell_of_the_encoder_is_centred_at_its_stride_times_its_number(network):
+    """Where a spot of light moves a feature most: what `lay` takes for granted."""
+    dark = torch.full((1, 3, 128, 128), 0.45)
+    spot = dark.clone().requires_grad_()
+    for features, stride in zip(network.encode(spot), STRIDES):
+        cell = 64 // stride
+        (gradient,) = torch.autograd.grad(features[0, :, cell, cell].square().sum(), spot, retain_graph=True)
+        mass = gradient.abs().sum((0, 1))
+        at = torch.arange(128, dtype=torch.float32)
+        centre = ((mass.sum(0) * at).sum() / mass.sum(), (mass.sum(1) * at).sum() / mass.sum())
+        assert all(abs(float(value) - 64) < 0.25 * stride for value in centre)
+
+
+@pytest.mark.parametrize("device", ["cuda"])
+def test_a_gpu_lays_alike(device):
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+    seen = torch.rand(1, 2, 24, 24, generator=torch.Generator().manual_seed(0)) * 100
+    for here, there in zip(lay(ramps(), seen), lay(tuple(plane.to(device) for plane in ramps()), seen.to(device))):
+        assert torch.allclose(here, there.cpu(), atol=1e-3)
