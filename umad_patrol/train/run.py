@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
 import torch
 from torch import nn
 
+from umad_patrol.detect.change_net.folded import folded
 from umad_patrol.detect.change_net.network import ChangeNet
 from umad_patrol.detect.change_net.weights import load_weights, save_weights
 from umad_patrol.errors import TrainingError
@@ -58,7 +59,7 @@ def train(options: RunOptions, say: Say) -> dict:
     material = get_material(options, photos, found.teacher, say) if options.made else None
     encoder = _distilled(options, found, material.training.photos if material is not None else photos)
     network, settings = _network(options, found.init, encoder), _settings(options, encoder is not None or found.init is not None)
-    kept = load_weights(options.init)[0] if options.keep else None
+    kept = folded(load_weights(options.init)[0]) if options.keep else None
     trainer = Trainer(network, options.out, settings, found.device, kept)
     held = _held_out(material, found)
     scores = trainer.run(_pairs(options, material, found.real), held, lambda: _draw(options.out))
@@ -134,9 +135,10 @@ def _network(options: RunOptions, init: ChangeNet | None, encoder: nn.Module | N
 
 
 def _settings(options: RunOptions, taught: bool) -> TrainSettings:
-    """An encoder that has learnt nothing yet learns as quickly as the rest."""
-    return TrainSettings(options.minutes - options.lesson_minutes, options.batch, seed=options.seed, workers=options.workers, half=options.half,
-                         encoder_rate=ENCODER_RATE if taught else 1.0, keep=options.keep)
+    """An encoder that has learnt nothing yet learns as quickly as the rest; what is to be kept is not shaken by quick steps or other normalisations."""
+    plain = TrainSettings(options.minutes - options.lesson_minutes, options.batch, seed=options.seed, workers=options.workers, half=options.half,
+                          encoder_rate=ENCODER_RATE if taught else 1.0, keep=options.keep)
+    return replace(plain, rate=plain.rate / 2, held_share=1.0) if options.keep else plain
 
 
 def _pairs(options: RunOptions, material: Material | None, real: list[RealPair]) -> Callable[[int], torch.utils.data.Dataset]:
