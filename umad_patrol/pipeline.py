@@ -19,7 +19,7 @@ from umad_patrol.align.aligner import Aligner
 from umad_patrol.alerts.store import AlertStore
 from umad_patrol.alerts.watch import Watch
 from umad_patrol.config import Settings
-from umad_patrol.detect import Detector, make_detector
+from umad_patrol.detect import Detector, Laying, make_detector
 from umad_patrol.detect.overlay import overlay
 from umad_patrol.detect.regions import find_regions
 from umad_patrol.errors import ConfigError, ImageError
@@ -29,6 +29,7 @@ from umad_patrol.records import (COMPARED, NO_REFERENCE, NOT_COMPARABLE, Alert, 
                                  Result, ScoreMap)
 from umad_patrol.reference.dismissed import add_dismissed, read_dismissed
 from umad_patrol.reference.look import light
+from umad_patrol.reference.encodings import Encodings
 from umad_patrol.reference.map import ReferenceMap
 from umad_patrol.reference.retrieve import Retriever
 
@@ -77,13 +78,19 @@ class Comparer:
     them, what parallax or an occlusion edge feigns differs from some.
     """
 
-    def __init__(self, settings: Settings, device: torch.device | None = None, detector: Detector | None = None):
-        """With another `detector`, on `device`, than the one that the settings name, if there is one."""
+    def __init__(self, settings: Settings, device: torch.device | None = None, detector: Detector | None = None,
+                 reference_map: ReferenceMap | None = None):
+        """With another `detector`, on `device`, than the one that the settings name, if there is one.
+
+        References are keyframes of `reference_map`, if there is one: what it keeps of them is used.
+        """
         self.device = device or choose_device(settings.device)
         self.aligner = Aligner(settings.align, self.device)
         self.detector = detector or make_detector(settings.detect, self.device, max(1, (os.cpu_count() or 1) // settings.retrieve.references))
         self._settings = settings
+        self.lays = settings.detect.lay == "features" and isinstance(self.detector, Laying)
         self._prepared: WeakKeyDictionary[Reference, Any] = WeakKeyDictionary()     # lives as long as the map keeps the keyframe in memory
+        self.use_map(reference_map)
         # Much of a comparison is single-threaded, so on a CPU the references are compared side by side.
         several = self.device.type == "cpu" and settings.retrieve.references > 1
         self._threads = ThreadPoolExecutor(settings.retrieve.references, "compare", torch.set_num_threads, (1,)) if several else None
@@ -128,6 +135,29 @@ class Comparer:
         """Cut regions by other settings from the next frame on; aligner and detector stay as they were made."""
         self._settings = settings
 
+    def use_map(self, reference_map: ReferenceMap | None) -> None:
+        """From now on references are keyframes of this map, or of none."""
+        self._prepared.clear()
+        self._kept = Encodings(reference_map.path, reference_map.checksum, self.detector.checksum) if self.lays and reference_map is not None else None
+
+    def prepared(self, reference: Reference) -> Any:
+        """What the detector makes of a reference as it was taken: made once, or kept with the map."""
+        found = self._prepared.get(reference)
+        if found is None:
+            kept = self._kept.read(reference.index, self.reference_top(reference)) if self._kept is not None else None
+            found = self.detector.unpacked(kept) if kept is not None else self.prepare(reference)
+            self._prepared[reference] = found
+        return found
+
+    def prepare(self, reference: Reference) -> Any:
+        """What the detector makes of a reference as it was taken."""
+        return self.detector.prepare(to_tensor(reference.image, self.device), self.reference_top(reference))
+
+    def reference_top(self, reference: Reference) -> int:
+        """The row of a reference from which queries can look at it."""
+        top = horizon_row(reference.camera, reference.map_T_camera) - self._settings.detect.above_horizon_px - BESIDE_PX
+        return _top(top, reference.image)
+
     def close(self) -> None:
         """End the threads."""
         if self._threads is not None:
@@ -139,22 +169,13 @@ class Comparer:
     def _look(self, query: Future, reference: Reference, alignment: Alignment, top: int) -> _Look:
         if not alignment.comparable:
             return _Look(reference, alignment, None)
-        if self.detector.lays and alignment.laid.seen is not None:
-            prepared = self._prepare(reference)
-            laid = self.detector.lay(prepared, alignment.laid, query.result())
+        if self.lays and alignment.laid.seen is not None:
+            laid = self.detector.lay(self.prepared(reference), alignment.laid, query.result())
         else:
             laid = self.detector.prepare(alignment.laid.picture, top)
         scores = self.detector.compare(query.result(), laid, alignment.laid.valid)
         return _Look(reference, alignment, scores)
 
-    def _prepare(self, reference: Reference) -> Any:
-        """What the detector makes of a reference as it was taken: once."""
-        found = self._prepared.get(reference)
-        if found is None:
-            top = horizon_row(reference.camera, reference.map_T_camera) - self._settings.detect.above_horizon_px - BESIDE_PX
-            found = self.detector.prepare(to_tensor(reference.image, self.device), _top(top, reference.image))
-            self._prepared[reference] = found
-        return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -209,7 +230,7 @@ class Pipeline:
     def __init__(self, reference_map: ReferenceMap, settings: Settings, store: AlertStore | None = None):
         self.map = reference_map
         self.settings = settings
-        self.comparer = Comparer(settings)
+        self.comparer = Comparer(settings, reference_map=reference_map)
         self._retriever = Retriever(reference_map, settings.retrieve)
         self._store = store
         self._watch = self._new_watch()
@@ -289,6 +310,7 @@ class Pipeline:
         """Go on with another map; alerts stay, what was no alert yet is forgotten. Raises StoreError or MapError."""
         self._watch.finish()
         self.map, self._retriever = reference_map, Retriever(reference_map, self.settings.retrieve)
+        self.comparer.use_map(reference_map)
         self._watch = self._new_watch()
 
     def pause(self) -> None:

@@ -21,6 +21,7 @@ VERBS = {
     "simulate": "write a simulated teach run and patrol as bags, with their truth",
     "pairs": "write pairs of pictures: to score alignment, or those of a patrol",
     "teach": "build a reference map from a recording",
+    "encode": "keep what the network makes of a map's keyframes with the map",
     "inspect": "say what a map holds and whether it is sound",
     "replay": "patrol over a recording, offline",
     "calibrate": "set the threshold for a site from a second run without anomalies",

@@ -17,15 +17,13 @@ class Detector(Protocol):
     """Scores what the query shows and the reference does not.
 
     `classes` names the planes of the score map, `checksum` identifies code, settings and weights in the evidence.
-    One that `lays` takes a reference as it was taken, prepared once for all queries, and lays what it made of it; the others want its
-    picture laid. `score(q, r, valid)` is `compare(prepare(q), prepare(r), valid)`; who compares one query with several
+    `score(q, r, valid)` is `compare(prepare(q), prepare(r), valid)`; who compares one query with several
     references, or one reference with several queries, prepares each picture once.
     """
 
     name: str
     classes: tuple[str, ...]
     checksum: str
-    lays: bool
 
     def prepare(self, picture: torch.Tensor, top: int = 0) -> Any:
         """What this detector needs of one picture, `(1, 3, H, W)` float32 RGB in [0, 1]. Raises DetectorError.
@@ -34,16 +32,29 @@ class Detector(Protocol):
         """
         ...
 
-    def lay(self, reference: Any, laid: Laid, query: Any) -> Any:
-        """A reference that was prepared as it was taken, as it lies on a prepared query; asked for only of one that `lays`."""
-        ...
-
     def compare(self, query: Any, reference: Any, valid: torch.Tensor) -> torch.Tensor:
         """Scores `(1, C, H, W)` float32 in [0, 1] from two prepared pictures; zero where `valid` `(1, 1, H, W)` bool is false."""
         ...
 
     def score(self, query: torch.Tensor, reference: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
         """Scores `(1, C, H, W)` float32 in [0, 1] on the pictures' device. Raises DetectorError on unequal sizes."""
+        ...
+
+
+@runtime_checkable
+class Laying(Detector, Protocol):
+    """A detector that need not have a reference's picture laid: it prepares a reference as it was taken, once, and lays that on each query."""
+
+    def lay(self, reference: Any, laid: Laid, query: Any) -> Any:
+        """A prepared reference as it lies on a prepared query, to be compared with it."""
+        ...
+
+    def packed(self, prepared: Any) -> dict[str, torch.Tensor]:
+        """What was prepared as named tensors, to be kept on disk."""
+        ...
+
+    def unpacked(self, tensors: dict[str, torch.Tensor]) -> Any:
+        """What was packed. Raises DetectorError for tensors that are not."""
         ...
 
 

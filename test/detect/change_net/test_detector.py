@@ -75,8 +75,28 @@ def test_what_a_reference_was_not_prepared_for_is_not_scored(detector, pictures)
     assert not bool(scores[:, :, :28].any()) and bool(scores[:, :, 40:].any())
 
 
-def test_who_wants_the_picture_laid_can_say_so(weights):
-    assert [ChangeNetDetector(DetectSettings(weights=str(weights), engine="torch", lay=what)).lays for what in ("features", "picture")] == [True, False]
+def test_what_was_packed_comes_back(detector, pair):
+    prepared = detector.prepare(pair[0], 40)
+    packed = detector.packed(prepared)
+    back = detector.unpacked(packed)
+    assert (back.size, back.top) == (prepared.size, prepared.top)
+    for ours, theirs in zip(back.features, prepared.features):
+        assert ours.dtype == torch.float32 and torch.allclose(ours, theirs, rtol=1e-3, atol=1e-3)
+    assert sum(tensor.nbytes for tensor in packed.values()) < 0.51 * sum(plane.nbytes for plane in prepared.features)
+
+
+@pytest.mark.parametrize("spoil", [
+    lambda packed: packed.pop("features_8"), lambda packed: packed.pop("height_width_top"), lambda packed: packed.clear(),
+    lambda packed: packed.update(features_4=packed["features_8"]), lambda packed: packed.update(height_width_top=torch.tensor([1, 2])),
+    lambda packed: packed.update(height_width_top=torch.tensor([HEIGHT, WIDTH + 32, 32])),
+    lambda packed: packed.update(height_width_top=torch.tensor([HEIGHT, WIDTH, -1])),
+    lambda packed: packed.update(height_width_top=torch.tensor([10**9, WIDTH, 32])),
+])
+def test_what_was_not_packed_is_refused(detector, pair, spoil):
+    packed = detector.packed(detector.prepare(pair[0], 40))
+    spoil(packed)
+    with pytest.raises(DetectorError):
+        detector.unpacked(packed)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (16, 16), (17, 15), (33, 64), (121, 203)])

@@ -11,17 +11,19 @@ import torch
 import torch.nn.functional as F
 
 from umad_patrol.config import DetectSettings
-from umad_patrol.detect.change_net.encoder import STRIDES
+from umad_patrol.detect.change_net.encoder import STRIDES, WIDTHS
 from umad_patrol.detect.change_net.engines import make_engine
-from umad_patrol.detect.change_net.graphs import Graphs
+from umad_patrol.detect.change_net.graphs import OUTPUTS, Graphs
 from umad_patrol.detect.change_net.laid import lay
 from umad_patrol.detect.change_net.network import CLASSES, OUTPUT_STRIDE, SIDE, less_gone
 from umad_patrol.detect.change_net.weights import SHIPPED, load_weights
 from umad_patrol.detect.contract import check_picture, check_sizes
+from umad_patrol.errors import DetectorError
 from umad_patrol.records import Laid
 
 PERHAPS_NEW = -0.4      # logit of *anomaly*, a score of 0.4, below the lower threshold: where it is less, nobody asks whether it is rather gone
 AROUND = 2              # cells of SIDE around what is asked again
+FRAME = "height_width_top"     # the name under which these are kept beside the features
 BEGINS_PX = 2.0          # a cell that looks so far above where a reference's features begin shows it still
 MOST = 0.6              # share of the picture from which on it is asked as a whole
 
@@ -49,7 +51,6 @@ class ChangeNetDetector:
     classes = CLASSES
 
     def __init__(self, settings: DetectSettings, device: str | torch.device = "cpu", threads: int = 1):
-        self.lays = settings.lay == "features"
         self.device, weights = torch.device(device), Path(settings.weights or SHIPPED)
         network, self.checksum = load_weights(weights)
         self.parameters = sum(p.numel() for p in network.parameters())
@@ -71,6 +72,22 @@ class ChangeNetDetector:
         seen[:, 1] -= reference.top
         covered = seen[:, 1:] >= -BEGINS_PX if reference.top else None
         return Encoded(lay(reference.features, seen), query.size, query.top, None if covered is None or bool(covered.all()) else covered)
+
+    def packed(self, prepared: Encoded) -> dict[str, torch.Tensor]:
+        """Features in half precision, the picture's size and the row where they begin."""
+        features = {name: plane.detach().half().cpu().contiguous() for name, plane in zip(OUTPUTS["encode"], prepared.features)}
+        return {**features, FRAME: torch.tensor([*prepared.size, prepared.top], dtype=torch.int32)}
+
+    def unpacked(self, tensors: dict[str, torch.Tensor]) -> Encoded:
+        """The features on the detector's device. Raises DetectorError for what was not packed."""
+        try:
+            height, width, top = tensors[FRAME].tolist()
+            features = tuple(tensors[name].to(self.device).float() for name in OUTPUTS["encode"])
+        except (KeyError, ValueError) as error:
+            raise DetectorError(f"these are no features of a picture ({type(error).__name__}: {error})") from error
+        if not 0 <= top < height or any(tuple(plane.shape) != shape for plane, shape in zip(features, _shapes(height - top, width))):
+            raise DetectorError(f"features of shapes {[tuple(plane.shape) for plane in features]} are none of a {width}x{height} picture from row {top} down")
+        return Encoded(features, (height, width), top)
 
     @torch.inference_mode()
     def compare(self, query: Encoded, reference: Encoded, valid: torch.Tensor) -> torch.Tensor:
@@ -110,6 +127,12 @@ def _windows(perhaps: np.ndarray) -> list[tuple[slice, slice]]:
     if sum(width * height for _, _, width, height, _ in boxes) > MOST * cells.size:
         return [(slice(0, rows), slice(0, columns))]
     return [(slice(y, y + height), slice(x, x + width)) for x, y, width, height, _ in boxes]
+
+
+def _shapes(height: int, width: int) -> list[tuple[int, int, int, int]]:
+    """Those of the features of a picture."""
+    rows, columns = (-(-side // SIDE) for side in (height, width))
+    return [(1, channels, rows * SIDE // stride, columns * SIDE // stride) for channels, stride in zip(WIDTHS, STRIDES)]
 
 
 def _part(features: tuple[torch.Tensor, ...], window: tuple[slice, slice]) -> tuple[torch.Tensor, ...]:

@@ -11,7 +11,7 @@ from umad_patrol.config import DetectSettings
 from umad_patrol.detect.contract import check_picture, check_sizes
 from umad_patrol.detect.gradient import cells, evidence
 from umad_patrol.detect.gradient.features import GradientFeatures, measure
-from umad_patrol.records import ANOMALY, Laid
+from umad_patrol.records import ANOMALY
 
 
 class GradientDetector:
@@ -22,7 +22,6 @@ class GradientDetector:
 
     name = "gradient"
     classes = (ANOMALY,)
-    lays = False
 
     def __init__(self, settings: DetectSettings, device: str | torch.device = "cpu", threads: int = 1):
         self.device = torch.device(device)
@@ -34,10 +33,6 @@ class GradientDetector:
         """Measure one picture, `(1, 3, H, W)` float RGB in [0, 1], all of it whatever `top` says. Raises DetectorError."""
         check_picture(picture)
         return measure(picture, self._settings.noise)
-
-    def lay(self, reference: object, laid: Laid, query: object) -> object:
-        """Nobody asks."""
-        raise NotImplementedError(f"{self.name} wants the reference's picture laid")
 
     @torch.inference_mode()
     def compare(self, query: GradientFeatures, reference: GradientFeatures, valid: torch.Tensor) -> torch.Tensor:

@@ -18,7 +18,6 @@ from umad_patrol.detect.change_net.network import CLASSES, PRIOR
 from umad_patrol.detect.contract import check_picture, check_sizes
 from umad_patrol.errors import WeightsError
 from umad_patrol.evaluate.peers.fc_siam_diff import FCSiamDiff
-from umad_patrol.records import Laid
 
 FORMAT = "umad_patrol peer fc_siam_diff 1"
 SMALLEST_PX = 16    # a side that FC-Siam-diff can halve as often as it does
@@ -76,7 +75,6 @@ class PeerDetector:
 
     name = "fc_siam_diff"
     classes = CLASSES
-    lays = False
 
     def __init__(self, path: str | Path, device: torch.device):
         """Raises WeightsError."""
@@ -89,10 +87,6 @@ class PeerDetector:
         height, width = picture.shape[2:]
         top = max(0, min(top, height - SMALLEST_PX))
         return Cut(picture[:, :, top:], (height, width), top)
-
-    def lay(self, reference: object, laid: Laid, query: object) -> object:
-        """Nobody asks."""
-        raise NotImplementedError(f"{self.name} wants the reference's picture laid")
 
     @torch.inference_mode()
     def compare(self, query: Cut, reference: Cut, valid: torch.Tensor) -> torch.Tensor:
