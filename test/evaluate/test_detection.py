@@ -177,3 +177,22 @@ def test_scores_are_those_of_what_is_new_alone(pictures):
     found = PairComparer(Settings(), align=False).compare(*pictures)
     assert len(found.score_map.classes) == 3
     assert np.array_equal(found.scores, found.score_map.scores[0, found.score_map.classes.index("anomaly")].numpy())
+
+
+@pytest.mark.parametrize("what", ["features", "picture"])
+def test_a_reference_from_beside_is_laid_where_it_lay(pictures, what):
+    settings = with_values(Settings(), {"detect.lay": what})
+    straight = PairComparer(settings, align=False).compare(*pictures)
+    moved = PairComparer(settings, align=False, moved=1)
+    beside, elsewhere = moved.compare(*pictures), moved.compare(*pictures)
+    seen = beside.score_map.valid[0, 0].numpy()
+    assert 0.6 < seen.mean() < 1 and not np.array_equal(beside.scores, elsewhere.scores)
+    assert np.abs(beside.scores - straight.scores)[seen].mean() < 0.1 * max(0.05, straight.scores.max())
+    again = PairComparer(settings, align=False, moved=1).compare(*pictures)
+    assert np.array_equal(beside.scores, again.scores)
+
+
+def test_from_beside_and_aligned_is_refused(tmp_path, capsys):
+    for words in (["--moved", "1", "--align"], ["--moved", "-1"]):
+        assert run("evaluate", "detection", tmp_path, *words) == 2
+        assert "--moved" in capsys.readouterr().err

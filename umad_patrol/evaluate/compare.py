@@ -11,6 +11,7 @@ import torch
 from umad_patrol.config import Settings
 from umad_patrol.detect import Detector
 from umad_patrol.errors import ImageError
+from umad_patrol.evaluate.beside import Beside
 from umad_patrol.io.images import to_tensor
 from umad_patrol.pipeline import Comparer
 from umad_patrol.records import ANOMALY, Alignment, Camera, Reference, Region, ScoreMap
@@ -41,13 +42,15 @@ class Compared:
 class PairComparer:
     """Compares pictures of equal size, with the reference laid on the query first or taken as it is.
 
-    With another `detector` than the one that the settings name, if there is one.
+    With another `detector` than the one that the settings name, if there is one. With a seed `moved`, references taken as they are
+    are first seen from a little beside, otherwise for each pair, and known to be: as on a patrol.
     """
 
-    def __init__(self, settings: Settings, align: bool, detector: Detector | None = None):
+    def __init__(self, settings: Settings, align: bool, detector: Detector | None = None, moved: int | None = None):
         self._comparer = Comparer(settings, detector=detector)
         self._align, self._above_horizon_px = align, settings.detect.above_horizon_px
         self.detector = self._comparer.detector
+        self._draw = None if moved is None else torch.Generator().manual_seed(moved)
 
     def compare(self, reference: np.ndarray, query: np.ndarray, valid: np.ndarray | None = None, horizon: int = 0) -> Compared:
         """Compare two BGR pictures. `valid` `(H, W)` bool is where the reference, taken as it is, shows anything.
@@ -57,20 +60,23 @@ class PairComparer:
         Raises ImageError for unequal sizes and for pictures too small to compare.
         """
         _check(reference, query)
+        seen = np.ones(reference.shape[:2], bool) if valid is None else valid
+        beside = None if self._draw is None else Beside.of(reference, seen, self._draw, self._comparer.device)
         start = time.perf_counter()
         camera = Camera(reference.shape[1], reference.shape[0], np.eye(3))
-        found = self._comparer.compare_laid(query, [Reference(0, "pair", 0, reference, camera, np.eye(4))], lambda pair: (
-            self._comparer.aligner.align(query, pair) if self._align else self._as_it_lies(pair.image, valid)),
+        pair = Reference(0, "pair", 0, reference if beside is None else beside.taken, camera, np.eye(4))
+        found = self._comparer.compare_laid(query, [pair], lambda pair: (
+            self._comparer.aligner.align(query, pair) if self._align else self._as_it_lies(pair.image, seen, beside)),
             top=max(0, horizon - self._above_horizon_px))
         milliseconds = (time.perf_counter() - start) * 1e3
         return Compared(found.mask, found.regions, _new(found.score_map, query.shape[:2]), found.alignment if self._align else None,
                         milliseconds, found.score_map)
 
-    def _as_it_lies(self, reference: np.ndarray, valid: np.ndarray | None) -> Alignment:
-        seen = np.ones(reference.shape[:2], bool) if valid is None else valid
+    def _as_it_lies(self, reference: np.ndarray, seen: np.ndarray, beside: Beside | None) -> Alignment:
         device = self._comparer.device
-        laid = _AsItLies(to_tensor(reference, device), torch.from_numpy(seen).to(device)[None, None])
-        return Alignment(np.eye(3), "none", 0, 0, 0.0, 0.0, float(seen.mean()), True, "taken as it lies", laid)
+        laid = _AsItLies(to_tensor(reference, device), torch.from_numpy(seen).to(device)[None, None]) if beside is None else beside
+        H = np.eye(3) if beside is None else beside.query_H_picture
+        return Alignment(H, "none", 0, 0, 0.0, 0.0, float(seen.mean()), True, "taken as it lies", laid)
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,7 +5,8 @@ example: umad-patrol evaluate detection pairs/ --out overlays/ --json result.jso
 F1 counts valid pixels below the horizon, leaves out people, vehicles and moved objects, and forgives a 3 px band around
 an anomaly and its outermost pixel. Strict F1 is the paper's: every valid pixel, anomaly against the rest. An anomaly is
 found if a region comes within 3 px; a region of 12 px or more with no label within 8 px is false, one near nothing but
-people, vehicles or moved objects is a dynamic alarm. References are taken as already warped unless --align is given.
+people, vehicles or moved objects is a dynamic alarm. References are taken as already warped unless --align is given;
+--moved looks at them from beside and tells the detector from where, so that it lays them as on a patrol.
 """
 
 from __future__ import annotations
@@ -78,6 +79,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", metavar="DIR", help="folder of pairs: DIR/<id>/ with reference, query and labels.png")
     parser.add_argument("--out", metavar="DIR", help="write an overlay a pair: found in red, anomalies outlined green, people and the like blue")
     parser.add_argument("--align", action="store_true", help="lay each reference on its query first")
+    parser.add_argument("--moved", type=int, metavar="SEED", help="look at each reference from a little beside, as a patrol does (to 24 px, 2 degrees, "
+                                                                  "a tenth of scale)")
     parser.add_argument("--sweep", action="store_true", help="a line a threshold and how far down regions spread from it, of all pairs together: to choose "
                                                              "by on pairs that nothing is scored on")
     parser.add_argument("--peer", metavar="FILE", help="score these weights of `train --network fc_siam_diff` in place of the detector")
@@ -85,27 +88,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> dict:
     """Score, print the table, write the overlays; returns what `evaluate` does."""
+    if args.moved is not None and (args.align or not 0 <= args.moved < 2**31):
+        raise DatasetError(f"--moved {args.moved}: 0 to {2**31 - 1}, and not with --align, which is to find out by itself how references lie")
     pairs, settings = find_pairs(args.folder, needs=("labels",)), settings_of(args)
     peer = PeerDetector(args.peer, choose_device(settings.device)) if args.peer else None
     if args.sweep:
         if args.out:
             raise DatasetError("--sweep has no one mask to draw; leave out --out")
-        result = sweep(pairs, settings, args.align, peer)
+        result = sweep(pairs, settings, args.align, peer, args.moved)
         print(sweep_table(result))
         return result
-    result = evaluate(pairs, settings, args.align, Path(args.out) if args.out else None, peer)
+    result = evaluate(pairs, settings, args.align, Path(args.out) if args.out else None, peer, args.moved)
     print(table(result))
     if args.out:
         print(f"overlays: {args.out}")
     return result
 
 
-def evaluate(pairs: list[Pair], settings: Settings, align: bool = False, out: Path | None = None, detector: Detector | None = None) -> dict:
+def evaluate(pairs: list[Pair], settings: Settings, align: bool = False, out: Path | None = None, detector: Detector | None = None,
+             moved: int | None = None) -> dict:
     """Figures a pair and in total, pixels and objects of all pairs taken together, with the settings' detector or another `detector`.
 
     A pair that cannot be aligned counts with an empty mask. Raises DatasetError or ImageError for one that cannot be read.
     """
-    comparer = PairComparer(settings, align, detector)
+    comparer = PairComparer(settings, align, detector, moved)
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
     total, rows, failed = Tally(), [], []
@@ -116,19 +122,19 @@ def evaluate(pairs: list[Pair], settings: Settings, align: bool = False, out: Pa
         failed += [] if found.comparable else [pair.id]
         if out is not None:
             write_image(out / f"{pair.id}.png", _drawn(query, found, truth))
-    return {"pairs": len(rows), "aligned": align, "detector": comparer.detector.name, "checksum": comparer.detector.checksum,
+    return {"pairs": len(rows), "aligned": align, "moved": moved, "detector": comparer.detector.name, "checksum": comparer.detector.checksum,
             "not_comparable": failed, "total": total.row(), "by_pair": rows}
 
 
-def sweep(pairs: list[Pair], settings: Settings, align: bool = False, detector: Detector | None = None) -> dict:
+def sweep(pairs: list[Pair], settings: Settings, align: bool = False, detector: Detector | None = None, moved: int | None = None) -> dict:
     """The figures of all pairs together at each of SWEPT thresholds. Raises DatasetError or ImageError for a pair that cannot be read."""
-    comparer = PairComparer(settings, align, detector)
+    comparer = PairComparer(settings, align, detector, moved)
     cuts = [replace(settings.detect, threshold=high, low_threshold=low) for high in SWEPT for low in SWEPT if low <= high]
     totals = [Tally() for _ in cuts]
     for _, _, truth, found in _compared(pairs, comparer):
         for index, cut in enumerate(cuts):
             totals[index] += tally(found if found.score_map is None else replace(found, mask=find_regions(found.score_map, cut)[0]), truth)
-    return {"pairs": len(pairs), "aligned": align, "detector": comparer.detector.name, "checksum": comparer.detector.checksum,
+    return {"pairs": len(pairs), "aligned": align, "moved": moved, "detector": comparer.detector.name, "checksum": comparer.detector.checksum,
             "sweep": [{"threshold": cut.threshold, "low_threshold": cut.low_threshold, **total.row()} for cut, total in zip(cuts, totals)]}
 
 

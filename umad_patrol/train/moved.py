@@ -35,7 +35,7 @@ def moved(references: torch.Tensor, valid: torch.Tensor, draw: torch.Generator) 
     return Moved(pictures.contiguous(memory_format=torch.channels_last), seen[..., ::fine, ::fine], valid * inside)
 
 
-def homographies(count: int, size: tuple[int, int], draw: torch.Generator) -> torch.Tensor:
+def homographies(count: int, size: tuple[int, int], draw: torch.Generator, still_share: float = STILL) -> torch.Tensor:
     """Homographies `(count, 3, 3)` about the middle of pictures of `size` (width, height): shifted, turned, scaled, the ground sheared and tilted."""
     def within(limit: float) -> torch.Tensor:
         return (2 * torch.rand(count, generator=draw) - 1) * limit
@@ -46,7 +46,7 @@ def homographies(count: int, size: tuple[int, int], draw: torch.Generator) -> to
     H[:, 1, 0], H[:, 1, 1] = scale * angle.sin(), scale * angle.cos()
     H[:, 2, 1] = within(TILT) / (size[1] / 2)
     H[:, 0, 2], H[:, 1, 2] = within(SHIFT_PX), within(SHIFT_PX)
-    still = torch.rand(count, generator=draw) < STILL
+    still = torch.rand(count, generator=draw) < still_share
     H[still] = torch.eye(3)
     middle = torch.eye(3)
     middle[:2, 2] = torch.tensor([(side - 1) / 2 for side in size])
