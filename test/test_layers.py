@@ -1,4 +1,4 @@
-"""Imports run one way: records, errors, config -> geometry -> io -> stages -> pipeline -> the rest."""
+"""Imports run one way: records, errors, config -> geometry -> io -> stages -> comparer -> pipeline -> the rest."""
 
 import ast
 from pathlib import Path
@@ -11,6 +11,7 @@ LEVELS = [
     {"geometry"},
     {"io"},
     {"reference", "align", "detect", "alerts", "frames"},
+    {"comparer"},
     {"pipeline"},
     {"simulate", "train", "evaluate", "cli", "ros"},
 ]

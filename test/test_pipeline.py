@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 
 from umad_patrol.align.features import extract
+from umad_patrol.comparer import Comparer, choose_device
 from umad_patrol.config import Settings
 from umad_patrol.errors import ConfigError, ImageError, MapError
-from umad_patrol.pipeline import Comparer, Pipeline, choose_device
+from umad_patrol.pipeline import Pipeline
 from umad_patrol.records import COMPARED, NO_REFERENCE, NOT_COMPARABLE, Camera, Frame, Reference
 from umad_patrol.reference.teach import Teacher
 

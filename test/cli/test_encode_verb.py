@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from umad_patrol.cli.main import main
+from umad_patrol.comparer import Keyframes
 from umad_patrol.config import Settings, with_values
-from umad_patrol.pipeline import Comparer, Pipeline
+from umad_patrol.pipeline import Pipeline
 from umad_patrol.records import Camera, Frame
 from umad_patrol.reference.teach import Teacher
 
@@ -62,7 +63,7 @@ def test_a_patrol_takes_what_is_kept_and_says_the_same(taught, capsys, monkeypat
     without = pipeline.process(with_box())
     pipeline.close()
     encoded(taught, capsys=capsys)
-    monkeypatch.setattr(Comparer, "prepare", lambda *_: pytest.fail("the keyframe is kept with the map"))
+    monkeypatch.setattr(Keyframes, "prepare", lambda *_: pytest.fail("the keyframe is kept with the map"))
     pipeline = Pipeline.open(taught, SETTINGS)
     found = pipeline.process(with_box())
     pipeline.close()

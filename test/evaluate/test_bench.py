@@ -9,17 +9,17 @@ import torch
 from textures import SHIFT, make_texture
 from torch import nn
 
+from umad_patrol.comparer import Comparer
 from umad_patrol.config import Settings
 from umad_patrol.detect.registry import DETECTORS
 from umad_patrol.errors import ConfigError
 from umad_patrol.evaluate import bench_networks
 from umad_patrol.evaluate.bench import Row, _related
-from umad_patrol.evaluate.bench_networks import NETWORKS, Contestant, SeesAll, contestants, laid_out
+from umad_patrol.evaluate.bench_networks import KNOWN, NETWORKS, Contestant, SeesAll, contestants, laid_out
 from umad_patrol.evaluate.bench_pair import BenchPair
 from umad_patrol.evaluate.bench_stages import network_pictures, single_stages, whole_ways
 from umad_patrol.evaluate.bench_tables import draw, tables
 from umad_patrol.evaluate.peers import PEERS
-from umad_patrol.pipeline import Comparer
 from umad_patrol.records import Camera, Frame, Reference
 
 CPU = torch.device("cpu")
@@ -64,7 +64,7 @@ def test_a_pair_that_cannot_be_aligned_is_refused_with_the_way_out(pair, compare
 
 def test_ours_come_first_and_peers_can_be_left_out():
     names = list(contestants(Settings(), CPU, peers=True))
-    assert names == [*NETWORKS, *(f"detector {name}" for name in DETECTORS), *PEERS]
+    assert names == [*NETWORKS, *(f"detector {name}" for name in DETECTORS), KNOWN, *PEERS]
     assert list(contestants(Settings(), CPU, peers=False)) == names[:-len(PEERS)]
 
 

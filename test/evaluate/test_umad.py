@@ -41,7 +41,7 @@ class Painter:
 @pytest.fixture
 def painter(monkeypatch):
     def use(*classes):
-        monkeypatch.setattr("umad_patrol.pipeline.make_detector", lambda settings, device, threads: Painter(classes))
+        monkeypatch.setattr("umad_patrol.comparer.make_detector", lambda settings, device, threads: Painter(classes))
     return use
 
 

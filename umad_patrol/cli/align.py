@@ -13,8 +13,8 @@ import numpy as np
 from umad_patrol.align.aligner import Aligner
 from umad_patrol.align.anaglyph import before_after
 from umad_patrol.cli.main import settings_of, write_json
+from umad_patrol.comparer import choose_device
 from umad_patrol.io.images import read_image, to_image, write_image
-from umad_patrol.pipeline import choose_device
 from umad_patrol.records import Alignment, Camera, Reference
 
 

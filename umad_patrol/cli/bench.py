@@ -19,8 +19,8 @@ import torch
 
 from umad_patrol.cli.main import settings_of
 from umad_patrol.cli.simulate import size_of
+from umad_patrol.comparer import choose_device
 from umad_patrol.errors import ConfigError
-from umad_patrol.pipeline import choose_device
 
 LIMITS_PX = (64, 4096)
 SIDE_PX = 16     # sides of the networks' pictures are multiples of this

@@ -16,8 +16,8 @@ import time
 from tqdm import tqdm
 
 from umad_patrol.cli.main import settings_of
+from umad_patrol.comparer import Comparer
 from umad_patrol.errors import ConfigError, MapError
-from umad_patrol.pipeline import Comparer
 from umad_patrol.reference.encodings import Encodings
 from umad_patrol.reference.map import ReferenceMap
 
@@ -56,10 +56,10 @@ def _encoded(reference_map: ReferenceMap, comparer: Comparer) -> dict:
     made, start = 0, time.monotonic()
     for index in tqdm(range(len(reference_map)), unit="keyframe", desc="encode", disable=None):
         reference = reference_map.reference(index)
-        top = comparer.reference_top(reference)
+        top = comparer.keyframes.top(reference)
         if kept.read(index, top) is None:
             _check_space(reference_map, reference.image.nbytes)
-            kept.write(index, top, comparer.detector.packed(comparer.prepare(reference)))
+            kept.write(index, top, comparer.detector.packed(comparer.keyframes.prepare(reference)))
             made += 1
     return {"keyframes": len(reference_map), "made": made, "kept": len(reference_map), "bytes": kept.size_bytes(), "model": comparer.detector.checksum,
             "seconds": round(time.monotonic() - start, 1)}

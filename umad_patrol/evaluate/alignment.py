@@ -26,6 +26,7 @@ from tqdm import tqdm
 from umad_patrol.align.aligner import Aligner
 from umad_patrol.align.warp import Laid
 from umad_patrol.cli.main import settings_of
+from umad_patrol.comparer import choose_device
 from umad_patrol.config import AlignSettings
 from umad_patrol.errors import AlignmentError, DatasetError
 from umad_patrol.evaluate.alignment_plot import draw_sweep
@@ -37,7 +38,6 @@ from umad_patrol.evaluate.known import Known, known_of
 from umad_patrol.evaluate.pairs import LAYERS, Pair, find_pairs, read_points
 from umad_patrol.evaluate.pme import pme, pme_of, summary
 from umad_patrol.io.images import write_image
-from umad_patrol.pipeline import choose_device
 from umad_patrol.records import Alignment
 
 

@@ -7,12 +7,12 @@ from dataclasses import asdict, dataclass, replace
 
 import torch
 
+from umad_patrol.comparer import Comparer
 from umad_patrol.config import Settings
 from umad_patrol.evaluate.bench_networks import Contestant, contestants, laid_out
 from umad_patrol.evaluate.bench_pair import BenchPair, make_pair
 from umad_patrol.evaluate.bench_stages import Call, network_pictures, single_stages, whole_ways
 from umad_patrol.evaluate.timing import Timing, machine, measure, peak_mb, threads
-from umad_patrol.pipeline import Comparer
 
 
 @dataclass(frozen=True)

@@ -6,16 +6,20 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
+import numpy as np
 import torch
 from torch import nn
 
+from umad_patrol.align.warp import Laid
 from umad_patrol.config import Settings
-from umad_patrol.detect import make_detector
+from umad_patrol.detect import Laying, make_detector
 from umad_patrol.detect.change_net.network import ChangeNet, asked_once
 from umad_patrol.detect.registry import DETECTORS
 from umad_patrol.evaluate.peers import PEERS, make_peer
 from umad_patrol.evaluate.timing import once
+from umad_patrol.io.images import to_image
 
+KNOWN = "change_net, keyframe encoded"
 _LAYOUTS = {"NCHW": torch.contiguous_format, "channels last": torch.channels_last}
 
 
@@ -61,6 +65,8 @@ def contestants(settings: Settings, device: torch.device, peers: bool) -> dict[s
     """By name what makes each: our networks, the detectors, the peers."""
     ours = {name: partial(_of_network, make, device) for name, make in NETWORKS.items()}
     detectors = {f"detector {name}": partial(_of_detector, name, settings, device) for name in DETECTORS}
+    if isinstance(make_detector(settings.detect, device), Laying):
+        detectors[KNOWN] = partial(_of_known, settings, device)
     theirs = {name: partial(_of_network, partial(make_peer, name), device) for name in PEERS}
     return ours | detectors | (theirs if peers else {})
 
@@ -98,6 +104,20 @@ def _of_detector(name: str, settings: Settings, device: torch.device) -> Contest
     detector = make_detector(replace(settings.detect, detector=name), device, torch.get_num_threads())
     return Contestant(lambda query, reference: detector.score(query, reference, torch.ones_like(query[:, :1], dtype=torch.bool)),
                       getattr(detector, "parameters", 0))
+
+
+def _of_known(settings: Settings, device: torch.device) -> Contestant:
+    """The detector on a patrol: of a keyframe that it has encoded before the features are laid."""
+    detector, known = make_detector(settings.detect, device, torch.get_num_threads()), {}
+
+    def call(query: torch.Tensor, reference: torch.Tensor) -> object:
+        if not known:
+            laid = Laid(to_image(reference), np.eye(3), tuple(query.shape[:1:-1]), device)
+            known.update(prepared=detector.prepare(reference), laid=laid, valid=torch.ones_like(query[:, :1], dtype=torch.bool))
+        prepared = detector.prepare(query)
+        return detector.compare(prepared, detector.lay(known["prepared"], known["laid"], prepared), known["valid"])
+
+    return Contestant(call, detector.parameters)
 
 
 def _parameters(network: nn.Module) -> int:

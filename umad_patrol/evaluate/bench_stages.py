@@ -8,12 +8,13 @@ import torch
 
 from umad_patrol.align.aligner import Aligner
 from umad_patrol.align.picture import Picture
+from umad_patrol.align.warp import Laid
+from umad_patrol.comparer import Comparer
 from umad_patrol.config import Settings
 from umad_patrol.detect.regions import find_regions
 from umad_patrol.errors import ConfigError
 from umad_patrol.evaluate.bench_pair import BenchPair
 from umad_patrol.io.images import to_tensor
-from umad_patrol.pipeline import Comparer
 from umad_patrol.records import Alignment, ScoreMap
 
 Call = Callable[[], object]
@@ -28,16 +29,24 @@ def single_stages(pair: BenchPair, settings: Settings, comparer: Comparer) -> di
     tensor = to_tensor(image, comparer.device)
     query, laid = detector.prepare(tensor), detector.prepare(alignment.laid.picture)
     score_map = ScoreMap(detector.classes, detector.compare(query, laid, alignment.laid.valid), alignment.laid.valid)
-    return {"align: prepare the query": lambda: _prepared(aligner.prepare(image), looked_at),
-            "align: lay a reference": lambda: _align(pair, aligner, picture),
-            "detect: picture to tensor": lambda: to_tensor(image, comparer.device),
-            "detect: prepare a picture": lambda: detector.prepare(tensor),
-            "detect: compare": lambda: detector.compare(query, laid, alignment.laid.valid),
-            "regions": lambda: find_regions(score_map, settings.detect)}
+    calls = {"align: prepare the query": lambda: _prepared(aligner.prepare(image), looked_at),
+             "align: lay a reference": lambda: _align(pair, aligner, picture),
+             "align: its picture": lambda: _laid(pair, alignment, comparer.device).picture,
+             "align: where it is seen": lambda: _laid(pair, alignment, comparer.device).valid,
+             "detect: picture to tensor": lambda: to_tensor(image, comparer.device),
+             "detect: prepare a picture": lambda: detector.prepare(tensor)}
+    if comparer.lays:
+        prepared = comparer.keyframes.prepared(pair.reference)
+        calls["detect: lay a keyframe's features"] = lambda: detector.lay(prepared, _laid(pair, alignment, comparer.device), query)
+    return calls | {"detect: compare": lambda: detector.compare(query, laid, alignment.laid.valid),
+                    "regions": lambda: find_regions(score_map, settings.detect)}
 
 
 def whole_ways(pair: BenchPair, settings: Settings, comparer: Comparer) -> dict[str, Call]:
-    """Frame to regions, with one reference and with as many as the settings say; threads are the comparer's own affair."""
+    """Frame to regions, with one reference and with as many as the settings say; threads are the comparer's own affair.
+
+    References are keyframes that were met before, or are kept with the map.
+    """
     counts = sorted({1, settings.retrieve.references})
     return {f"frame to regions, {count} reference{'s' * (count > 1)}":
             lambda count=count: comparer.compare(pair.frame, [pair.reference] * count) for count in counts}
@@ -58,6 +67,11 @@ def _aligned(pair: BenchPair, aligner: Aligner, picture: Picture) -> Alignment:
         width, height = picture.size
         raise ConfigError(f"at {width}x{height} the simulated pair cannot be aligned ({alignment.reason}); give a larger --size")
     return alignment
+
+
+def _laid(pair: BenchPair, alignment: Alignment, device: torch.device) -> Laid:
+    """The reference where it lies, of which nothing is made yet."""
+    return Laid(pair.reference.image, alignment.query_H_reference, pair.frame.image.shape[1::-1], device, alignment.lookup)
 
 
 def _align(pair: BenchPair, aligner: Aligner, picture: Picture) -> Alignment:

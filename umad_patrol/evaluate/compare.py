@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from umad_patrol.comparer import Comparer
 from umad_patrol.config import Settings
 from umad_patrol.detect import Detector
 from umad_patrol.errors import ImageError
 from umad_patrol.evaluate.beside import Beside
 from umad_patrol.io.images import to_tensor
-from umad_patrol.pipeline import Comparer
 from umad_patrol.records import ANOMALY, Alignment, Camera, Reference, Region, ScoreMap
 
 SMALLEST_PX = 16

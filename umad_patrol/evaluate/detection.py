@@ -21,6 +21,7 @@ import numpy as np
 from tqdm import tqdm
 
 from umad_patrol.cli.main import settings_of
+from umad_patrol.comparer import choose_device
 from umad_patrol.config import Settings
 from umad_patrol.detect import Detector
 from umad_patrol.detect.overlay import overlay
@@ -32,7 +33,6 @@ from umad_patrol.evaluate.metrics import ObjectCounts, PixelCounts, RankCounts, 
 from umad_patrol.evaluate.pairs import Pair, find_pairs
 from umad_patrol.evaluate.peers.trained import PeerDetector
 from umad_patrol.io.images import read_image, write_image
-from umad_patrol.pipeline import choose_device
 
 SWEPT = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)     # thresholds, and how far down regions spread
 ANOMALY_COLOUR, OTHER_COLOUR = (80, 255, 80), (255, 200, 60)

@@ -9,6 +9,7 @@ import numpy as np
 from tqdm import tqdm
 
 from umad_patrol.align.aligner import Aligner
+from umad_patrol.comparer import choose_device
 from umad_patrol.config import Settings
 from umad_patrol.errors import DatasetError
 from umad_patrol.evaluate.umad_data import read_labels
@@ -16,7 +17,6 @@ from umad_patrol.frames import Recording
 from umad_patrol.geometry.camera import horizon_row
 from umad_patrol.io.folders import new_folder
 from umad_patrol.io.images import to_image, write_image
-from umad_patrol.pipeline import choose_device
 from umad_patrol.records import Alignment, Frame
 from umad_patrol.reference.map import ReferenceMap
 from umad_patrol.reference.retrieve import Retriever

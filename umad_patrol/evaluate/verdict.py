@@ -19,6 +19,7 @@ from tqdm import tqdm
 
 from umad_patrol.align.aligner import Aligner
 from umad_patrol.cli.main import settings_of
+from umad_patrol.comparer import choose_device
 from umad_patrol.config import AlignSettings
 from umad_patrol.errors import DatasetError
 from umad_patrol.evaluate.alignment import ours
@@ -28,7 +29,6 @@ from umad_patrol.evaluate.pair_poses import read_poses
 from umad_patrol.evaluate.pairs import SUFFIXES, Pair, find_pairs, read_points
 from umad_patrol.evaluate.pme import FAILURE_PX, pme_of
 from umad_patrol.io.images import write_image
-from umad_patrol.pipeline import choose_device
 
 MAX_COUNT = 100_000
 

@@ -11,6 +11,7 @@ import cv2
 import torch
 from torch import nn
 
+from umad_patrol.comparer import choose_device
 from umad_patrol.detect.change_net.folded import folded
 from umad_patrol.detect.change_net.network import ChangeNet
 from umad_patrol.detect.change_net.weights import load_weights, save_weights
@@ -18,7 +19,6 @@ from umad_patrol.errors import TrainingError
 from umad_patrol.evaluate.peers.trained import SiamDiffPeer, save_peer
 from umad_patrol.io.folders import new_folder
 from umad_patrol.io.images import write_image
-from umad_patrol.pipeline import choose_device
 from umad_patrol.train.curves import draw_curves, read_log
 from umad_patrol.train.data import Pairs
 from umad_patrol.train.distil import Distiller, DistilSettings
