@@ -31,23 +31,13 @@ def warp(image: torch.Tensor, query_H_reference: np.ndarray, size: tuple[int, in
     A pixel is valid if all that it blends lies within `image`; what the others show means nothing. Raises AlignmentError for a
     picture or size without pixels, or if the homography is singular.
     """
-    width, height = size
     if image.ndim != 4:
         raise AlignmentError(f"cannot warp a tensor of shape {tuple(image.shape)}; it has to be (B, C, H, W)")
     check(image.shape, query_H_reference, size)
-    reference_size = image.shape[3], image.shape[2]
-    if lookup is None:
-        H = np.asarray(query_H_reference, np.float64)
-        valid = _sees(H, reference_size, size, image.device)
-        columns, rows = _of_homography(H, reference_size, size, image)
-    else:
-        seen = _of_lookup(lookup, size, image)
-        last = (torch.tensor(reference_size, device=image.device) - 1 + _TOLERANCE_PX)[:, None, None]
-        valid = ((seen >= -_TOLERANCE_PX) & (seen <= last)).all(dim=1, keepdim=True)
-        columns, rows = (2.0 * seen[:, i] / max(side - 1, 1) - 1.0 for i, side in enumerate(reference_size))
+    columns, rows, valid = _places(query_H_reference, (image.shape[3], image.shape[2]), size, lookup, image.device, image.dtype)
     warped = remap(image, columns.expand(len(image), -1, -1), rows.expand(len(image), -1, -1), align_corners=True,
                    normalized_coordinates=True)
-    return warped, valid.expand(len(image), 1, height, width)
+    return warped, valid.expand(len(image), 1, size[1], size[0])
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +62,7 @@ class Laid:
     def picture(self) -> torch.Tensor:
         """The reference in the query's pixels, `(1, 3, H, W)` float32 RGB in [0, 1]."""
         if self.device.type != "cpu":
-            return self._warped[0]
+            return warp(to_tensor(self.reference, self.device), self.query_H_reference, self.size, self.lookup)[0]
         levels = cv2.LUT(cv2.cvtColor(self.reference, cv2.COLOR_BGR2RGBA), _LEVELS)  # four numbers a pixel are blended twice as fast as three
         laid = cv2.remap(levels, grids.full(self._grid, self.size), None, cv2.INTER_LINEAR)
         return torch.from_numpy(laid).permute(2, 0, 1)[None, :3]     # who needs the channels apart lays them so, just what is needed
@@ -80,9 +70,10 @@ class Laid:
     @cached_property
     def valid(self) -> torch.Tensor:
         """Where the reference is seen, `(1, 1, H, W)` bool."""
+        reference_size = self.reference.shape[1::-1]
         if self.device.type != "cpu":
-            return self._warped[1]
-        return torch.from_numpy(grids.inside(self._grid, self.size, self.reference.shape[1::-1], _TOLERANCE_PX))[None, None]
+            return _places(self.query_H_reference, reference_size, self.size, self.lookup, self.device)[2]
+        return torch.from_numpy(grids.inside(self._grid, self.size, reference_size, _TOLERANCE_PX))[None, None]
 
     def seen(self, columns: np.ndarray, rows: np.ndarray) -> torch.Tensor:
         """The reference pixel (x, y) that is seen at these columns and rows of the query, `(1, 2, len(rows), len(columns))` float32."""
@@ -91,10 +82,6 @@ class Laid:
     @cached_property
     def _grid(self) -> np.ndarray:
         return grids.of_homography(self.query_H_reference, self.size, self.reference.shape[1::-1]) if self.lookup is None else self.lookup
-
-    @cached_property
-    def _warped(self) -> tuple[torch.Tensor, torch.Tensor]:
-        return warp(to_tensor(self.reference, self.device), self.query_H_reference, self.size, self.lookup)
 
 
 def check(shape: tuple[int, ...], query_H_reference: np.ndarray, size: tuple[int, int]) -> None:
@@ -106,12 +93,24 @@ def check(shape: tuple[int, ...], query_H_reference: np.ndarray, size: tuple[int
         raise AlignmentError(f"homography {H.tolist()} is not 3x3, finite and invertible")
 
 
-def _of_homography(H: np.ndarray, reference_size: tuple[int, int], size: tuple[int, int], like: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Where in the reference each query pixel looks, as columns and rows `(1, H', W')` from -1 to 1 between the outermost centres."""
+def _places(query_H_reference: np.ndarray, reference_size: tuple[int, int], size: tuple[int, int], lookup: np.ndarray | None,
+            device: torch.device, dtype: torch.dtype = torch.float32) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Where in the reference each query pixel looks, columns and rows `(1, H', W')` from -1 to 1 between the outermost centres, and where that is within."""
+    if lookup is None:
+        H = np.asarray(query_H_reference, np.float64)
+        return *_of_homography(H, reference_size, size, device, dtype), _sees(H, reference_size, size, device)
+    seen = _of_lookup(lookup, size, device, dtype)
+    last = (torch.tensor(reference_size, device=device) - 1 + _TOLERANCE_PX)[:, None, None]
+    columns, rows = (2.0 * seen[:, i] / max(side - 1, 1) - 1.0 for i, side in enumerate(reference_size))
+    return columns, rows, ((seen >= -_TOLERANCE_PX) & (seen <= last)).all(dim=1, keepdim=True)
+
+
+def _of_homography(H: np.ndarray, reference_size: tuple[int, int], size: tuple[int, int], device: torch.device,
+                   dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor]:
     u, v, w = np.linalg.inv(H)
     u, v = (2.0 * plane / max(side - 1, 1) - w for plane, side in zip((u, v), reference_size))
-    x, y = _axes(size, like.device)
-    u, v, w = ((float(a) * x + float(c)).to(like.dtype) + (float(b) * y).to(like.dtype) for a, b, c in (u, v, w))
+    x, y = _axes(size, device)
+    u, v, w = ((float(a) * x + float(c)).to(dtype) + (float(b) * y).to(dtype) for a, b, c in (u, v, w))
     if not _one_sign(w[[0, 0, -1, -1], [0, -1, 0, -1]]):  # the horizon crosses the picture: keep what is near it finite
         w = torch.where(w.abs() < _HORIZON, _HORIZON, w)
         return (u / w).clamp_(-_FAR, _FAR)[None], (v / w).clamp_(-_FAR, _FAR)[None]
@@ -128,11 +127,11 @@ def _axes(size: tuple[int, int], device: torch.device) -> tuple[torch.Tensor, to
     return x, y[:, None]
 
 
-def _of_lookup(lookup: np.ndarray, size: tuple[int, int], like: torch.Tensor) -> torch.Tensor:
+def _of_lookup(lookup: np.ndarray, size: tuple[int, int], device: torch.device, dtype: torch.dtype) -> torch.Tensor:
     """`lookup.full` on the device of a tensor: the reference pixel `(1, 2, H', W')` of every query pixel."""
-    coarse = torch.from_numpy(np.moveaxis(lookup, -1, 0)[None].astype(np.float32)).to(like.device)
+    coarse = torch.from_numpy(np.moveaxis(lookup, -1, 0)[None].astype(np.float32)).to(device)
     wide = F.interpolate(coarse, scale_factor=STEP, mode="bilinear", align_corners=False)
-    return wide[..., STEP:STEP + size[1], STEP:STEP + size[0]].to(like.dtype)
+    return wide[..., STEP:STEP + size[1], STEP:STEP + size[0]].to(dtype)
 
 
 def _sees(H: np.ndarray, reference_size: tuple[int, int], size: tuple[int, int], device: torch.device) -> torch.Tensor:

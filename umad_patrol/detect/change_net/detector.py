@@ -71,7 +71,10 @@ class ChangeNetDetector:
         seen = laid.seen(columns, rows + query.top)
         seen[:, 1] -= reference.top
         covered = seen[:, 1:] >= -BEGINS_PX if reference.top else None
-        return Encoded(lay(reference.features, seen), query.size, query.top, None if covered is None or bool(covered.all()) else covered)
+        features = tuple(plane.to(of_query.dtype) for plane, of_query in zip(lay(reference.features, seen), query.features))
+        if covered is not None and covered.device.type == "cpu" and bool(covered.all()):    # a GPU would have to be waited for
+            covered = None
+        return Encoded(features, query.size, query.top, covered)
 
     def packed(self, prepared: Encoded) -> dict[str, torch.Tensor]:
         """Features in half precision, the picture's size and the row where they begin."""

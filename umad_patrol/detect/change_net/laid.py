@@ -22,5 +22,6 @@ def lay(features: tuple[torch.Tensor, ...], seen: torch.Tensor) -> tuple[torch.T
 def _sampled(plane: torch.Tensor, cells: torch.Tensor) -> torch.Tensor:
     height, width = plane.shape[-2:]
     last = torch.tensor([max(width - 1, 1), max(height - 1, 1)], device=cells.device, dtype=cells.dtype)[:, None, None]
-    grid = (2 * cells / last - 1).clamp(-FAR, FAR).permute(0, 2, 3, 1).to(plane.dtype)
-    return F.grid_sample(plane, grid, mode="bilinear", padding_mode="border", align_corners=True)
+    grid = (2 * cells / last - 1).clamp(-FAR, FAR).permute(0, 2, 3, 1)
+    # places are not told apart well enough in half precision
+    return F.grid_sample(plane.to(grid.dtype), grid, mode="bilinear", padding_mode="border", align_corners=True).to(plane.dtype)
