@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from umad_patrol.detect.change_net.network import ChangeNet
 from umad_patrol.train.validate import validate
 
 
@@ -53,3 +54,14 @@ def test_a_region_near_what_is_labelled_otherwise_is_not_false():
     near = plane((0, slice(10, 20), slice(10, 20)))
     assert validate(Says(), [sample(near, plane((1, slice(10, 20), slice(24, 40))))], torch.device("cpu")).false == 0
     assert validate(Says(), [sample(near, plane((1, slice(10, 20), slice(34, 40))))], torch.device("cpu")).false == 1
+
+
+def test_the_change_network_looks_from_beside_and_always_from_the_same_place(monkeypatch):
+    torch.manual_seed(0)
+    network, asked = ChangeNet().eval(), []
+    laid = network.both_ways
+    monkeypatch.setattr(network, "both_ways", lambda *given: asked.append(given[3]) or laid(*given))
+    samples = [sample(plane((0, slice(8, 24), slice(8, 24))), plane((0, slice(8, 24), slice(8, 24)))) for _ in range(3)]
+    first, again = (validate(network, samples, torch.device("cpu")) for _ in range(2))
+    assert first == again and len(asked) == 6 and all(torch.equal(a, b) for a, b in zip(asked[:3], asked[3:]))
+    assert not torch.equal(asked[0], asked[1])

@@ -9,6 +9,9 @@ import numpy as np
 import torch
 from torch import nn
 
+from umad_patrol.detect.change_net.network import ChangeNet, less_gone
+from umad_patrol.train.moved import moved
+
 THRESHOLD = 0.5
 SMALL_PX = 100
 
@@ -31,11 +34,13 @@ class Scores:
 
 @torch.no_grad()
 def validate(network: nn.Module, samples: list[tuple[torch.Tensor, ...]], device: torch.device) -> Scores:
-    """Scores on samples as `data.tensors` gives them, by one threshold."""
+    """Scores on samples as `data.tensors` gives them, by one threshold; of the change network with references from beside, as in use."""
     both, either = np.zeros(3), np.zeros(3)
     found, things, false = np.zeros(2), np.zeros(2), 0
-    for query, reference, valid, target, weight in samples:
-        logits = network(*(part[None].to(device).float() / 255 for part in (query, reference)), valid[None].to(device))
+    for number, (query, reference, valid, target, weight) in enumerate(samples):
+        pictures = (part[None].to(device).float() / 255 for part in (query, reference))
+        logits, seen = _said(network, *pictures, valid[None].to(device), number)
+        weight = weight * seen[0].cpu()
         scores = torch.nn.functional.interpolate(logits.float().sigmoid(), size=target.shape[-2:], mode="bilinear")[0].cpu().numpy()
         said = (scores >= THRESHOLD) & (weight.numpy() > 0)
         truth = (target.numpy() > 0.5) & (weight.numpy() > 0)
@@ -45,6 +50,14 @@ def validate(network: nn.Module, samples: list[tuple[torch.Tensor, ...]], device
         found, things, false = found + hits, things + of, false + wrong
     share = found / np.maximum(things, 1)
     return Scores(tuple(2 * both / np.maximum(either, 1)), float(share[0]), float(share[1]), false / max(1, len(samples)))
+
+
+def _said(network: nn.Module, query: torch.Tensor, reference: torch.Tensor, valid: torch.Tensor, number: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Logits of a sample of this number, and where they count."""
+    if not isinstance(network, ChangeNet):
+        return network(query, reference, valid), valid
+    elsewhere = moved(reference, valid, torch.Generator().manual_seed(number))
+    return less_gone(*network.both_ways(query, elsewhere.pictures, elsewhere.valid, elsewhere.seen)), elsewhere.valid
 
 
 def _things(said: np.ndarray, truth: np.ndarray, labelled: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:

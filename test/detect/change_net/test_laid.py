@@ -46,6 +46,12 @@ def test_a_cell_of_the_encoder_is_centred_at_its_stride_times_its_number(network
         assert all(abs(float(value) - 64) < 0.25 * stride for value in centre)
 
 
+def test_half_precision_looks_at_the_same_places():
+    seen = torch.rand(1, 2, 24, 24, generator=torch.Generator().manual_seed(0)) * SIDE
+    for whole, half in zip(lay(ramps(), seen), lay(tuple(plane.half() for plane in ramps()), seen)):
+        assert half.dtype == torch.float16 and (whole - half.float()).abs().max() < 0.1     # the ramps themselves are told to 1/16
+
+
 @pytest.mark.parametrize("device", ["cuda"])
 def test_a_gpu_lays_alike(device):
     if not torch.cuda.is_available():
