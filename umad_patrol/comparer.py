@@ -65,7 +65,7 @@ class Comparison:
 class Keyframes:
     """What a detector makes of references as they were taken: made when first asked for, or kept with the map; known as long as they are in memory."""
 
-    def __init__(self, detector: Detector, device: torch.device, above_horizon_px: int) -> None:
+    def __init__(self, detector: Laying, device: torch.device, above_horizon_px: int) -> None:
         self._detector, self._device, self._above_horizon_px = detector, device, above_horizon_px
         self._known: WeakKeyDictionary[Reference, Any] = WeakKeyDictionary()
         self._kept: Encodings | None = None
@@ -79,20 +79,17 @@ class Keyframes:
         """What the detector makes of a reference: once."""
         found = self._known.get(reference)
         if found is None:
-            found = self._known[reference] = self._read(reference) or self.prepare(reference)
+            kept = self._kept.read(reference.index, self.top(reference)) if self._kept is not None else None
+            found = self._known[reference] = self._detector.unpacked(self.packed(reference) if kept is None else kept)
         return found
 
-    def prepare(self, reference: Reference) -> Any:
-        """What the detector makes of a reference, made now."""
-        return self._detector.prepare(to_tensor(reference.image, self._device), self.top(reference))
+    def packed(self, reference: Reference) -> dict[str, torch.Tensor]:
+        """What the detector makes of a reference, made now and packed: so it is the same whether it was kept or not."""
+        return self._detector.packed(self._detector.prepare(to_tensor(reference.image, self._device), self.top(reference)))
 
     def top(self, reference: Reference) -> int:
         """The row of a reference from which queries can look at it."""
         return _top(horizon_row(reference.camera, reference.map_T_camera) - self._above_horizon_px - BESIDE_PX, reference.image)
-
-    def _read(self, reference: Reference) -> Any | None:
-        kept = self._kept.read(reference.index, self.top(reference)) if self._kept is not None else None
-        return None if kept is None else self._detector.unpacked(kept)
 
 
 class Comparer:
@@ -136,7 +133,7 @@ class Comparer:
         Raises ImageError if the picture is none.
         """
         size_of(image)
-        with _one_thread():
+        with one_thread():
             return self._compared(image, references, lay, watch or Stopwatch(), top)
 
     def _compared(self, image: np.ndarray, references: list[Reference], lay: Callable[[Reference], Alignment],
@@ -207,7 +204,7 @@ def _settle(future: Future, work: Callable[[], Any]) -> None:
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
+def one_thread() -> Iterator[None]:
     """Torch without threads of its own below this thread: they spin while OpenCV's wait for a core, and cost more than they bring."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)

@@ -54,7 +54,7 @@ def at(lookup: np.ndarray, columns: np.ndarray, rows: np.ndarray) -> np.ndarray:
     for axis, pixels in enumerate((rows, columns)):
         where = np.clip(node_of(np.asarray(pixels, np.float32)), 0, found.shape[axis] - 1)
         low = np.minimum(where.astype(np.intp), found.shape[axis] - 2)
-        share = (where - low).reshape([-1 if i == axis else 1 for i in range(3)])
+        share = (where - low).astype(np.float32).reshape([-1 if i == axis else 1 for i in range(3)])
         found = found.take(low, axis) * (1 - share) + found.take(low + 1, axis) * share
     return found
 

@@ -16,7 +16,7 @@ import time
 from tqdm import tqdm
 
 from umad_patrol.cli.main import settings_of
-from umad_patrol.comparer import Comparer
+from umad_patrol.comparer import Comparer, one_thread
 from umad_patrol.errors import ConfigError, MapError
 from umad_patrol.reference.encodings import Encodings
 from umad_patrol.reference.map import ReferenceMap
@@ -43,7 +43,8 @@ def run(args: argparse.Namespace) -> dict:
         if not comparer.lays:
             raise ConfigError(f"detect.detector = {settings.detect.detector}, detect.lay = {settings.detect.lay}: "
                               "only features of change_net can be kept; set detect.lay to features")
-        result = _encoded(reference_map, comparer)
+        with one_thread():  # as a patrol would have it: the same bytes
+            result = _encoded(reference_map, comparer)
     finally:
         comparer.close()
     print(f"{result['made']} keyframes encoded, {result['kept']} kept in all, {result['bytes'] / 1e6:.0f} MB in {args.map}/encoded; "
@@ -59,7 +60,7 @@ def _encoded(reference_map: ReferenceMap, comparer: Comparer) -> dict:
         top = comparer.keyframes.top(reference)
         if kept.read(index, top) is None:
             _check_space(reference_map, reference.image.nbytes)
-            kept.write(index, top, comparer.detector.packed(comparer.keyframes.prepare(reference)))
+            kept.write(index, top, comparer.keyframes.packed(reference))
             made += 1
     return {"keyframes": len(reference_map), "made": made, "kept": len(reference_map), "bytes": kept.size_bytes(), "model": comparer.detector.checksum,
             "seconds": round(time.monotonic() - start, 1)}

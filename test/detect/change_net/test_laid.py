@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -25,6 +26,22 @@ def test_a_cell_shows_what_lies_where_it_looks(x, y, scale, turn):
         asked = seen[..., ::stride // 4, ::stride // 4]
         inside = ((asked >= 0) & (asked <= SIDE - stride)).all(1)
         assert (plane - asked).abs().amax(1)[inside].max() < 1e-3 if inside.any() else True
+
+
+def test_it_is_what_grid_sample_gives_and_so_is_its_gradient():
+    draw = torch.Generator().manual_seed(0)
+    seen = torch.rand(2, 2, 24, 20, generator=draw) * 140 - 20
+    features = [tuple(torch.rand(2, 8, SIDE // stride, SIDE // stride, generator=draw.manual_seed(stride)).requires_grad_() for stride in STRIDES)
+                for _ in range(2)]
+    laid = lay(features[0], seen)
+    for plane, ours, stride in zip(features[1], laid, STRIDES):
+        asked = seen[..., ::stride // 4, ::stride // 4] / stride
+        theirs = F.grid_sample(plane, (2 * asked / (SIDE // stride - 1) - 1).permute(0, 2, 3, 1), padding_mode="border", align_corners=True)
+        assert torch.allclose(ours, theirs, atol=1e-4)
+        ours.square().sum().backward()
+        theirs.square().sum().backward()
+    for ours, theirs in zip(*features):
+        assert torch.allclose(ours.grad, theirs.grad, atol=1e-3)
 
 
 def test_beyond_the_border_is_the_border():

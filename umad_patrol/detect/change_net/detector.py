@@ -82,10 +82,10 @@ class ChangeNetDetector:
         return {**features, FRAME: torch.tensor([*prepared.size, prepared.top], dtype=torch.int32)}
 
     def unpacked(self, tensors: dict[str, torch.Tensor]) -> Encoded:
-        """The features on the detector's device. Raises DetectorError for what was not packed."""
+        """The features on the detector's device, channels last as they are laid most quickly. Raises DetectorError for what was not packed."""
         try:
             height, width, top = tensors[FRAME].tolist()
-            features = tuple(tensors[name].to(self.device).float() for name in OUTPUTS["encode"])
+            features = tuple(tensors[name].to(self.device, torch.float32).contiguous(memory_format=torch.channels_last) for name in OUTPUTS["encode"])
         except (KeyError, ValueError) as error:
             raise DetectorError(f"these are no features of a picture ({type(error).__name__}: {error})") from error
         if not 0 <= top < height or any(tuple(plane.shape) != shape for plane, shape in zip(features, _shapes(height - top, width))):

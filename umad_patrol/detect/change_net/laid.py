@@ -7,8 +7,6 @@ import torch.nn.functional as F
 
 from umad_patrol.detect.change_net.encoder import STRIDES
 
-FAR = 4.0   # beyond the border, in half sides, at most: what lies there is not valid, and stays finite
-
 
 def lay(features: tuple[torch.Tensor, ...], seen: torch.Tensor) -> tuple[torch.Tensor, ...]:
     """Features of a reference, as the encoder gives them, at the cells of a query; bilinear, beyond the border that of the border.
@@ -20,8 +18,23 @@ def lay(features: tuple[torch.Tensor, ...], seen: torch.Tensor) -> tuple[torch.T
 
 
 def _sampled(plane: torch.Tensor, cells: torch.Tensor) -> torch.Tensor:
-    height, width = plane.shape[-2:]
-    last = torch.tensor([max(width - 1, 1), max(height - 1, 1)], device=cells.device, dtype=cells.dtype)[:, None, None]
-    grid = (2 * cells / last - 1).clamp(-FAR, FAR).permute(0, 2, 3, 1)
-    # places are not told apart well enough in half precision
-    return F.grid_sample(plane.to(grid.dtype), grid, mode="bilinear", padding_mode="border", align_corners=True).to(plane.dtype)
+    """`plane` `(N, C, H, W)` at columns and rows `cells` `(N, 2, h, w)`, channels last.
+
+    As grid_sample with padding_mode "border" and align_corners, but a bag of four cells each: where channels lie together, less than half the time.
+    """
+    count, channels, height, width = plane.shape
+    (left, right_share), (upper, lower_share) = (_between(cells[:, i], side) for i, side in enumerate((width, height)))
+    right, lower = (left + 1).clamp(max=width - 1), (upper + 1).clamp(max=height - 1)
+    first = (torch.arange(count, device=plane.device) * (height * width))[:, None, None]
+    four = torch.stack([first + row * width + column for row in (upper, lower) for column in (left, right)], -1)
+    shares = torch.stack([down * across for down in (1 - lower_share, lower_share) for across in (1 - right_share, right_share)], -1)
+    table = plane.permute(0, 2, 3, 1).reshape(-1, channels).to(shares.dtype)    # places are not told apart well enough in half precision
+    found = F.embedding_bag(four.view(-1, 4), table, per_sample_weights=shares.view(-1, 4), mode="sum")
+    return found.view(*left.shape, channels).permute(0, 3, 1, 2).to(plane.dtype)
+
+
+def _between(at: torch.Tensor, side: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """The cell before each place along a side of so many, and the share of the one after it."""
+    at = at.clamp(0, side - 1)
+    before = at.floor()
+    return before.long(), at - before
