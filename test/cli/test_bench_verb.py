@@ -16,7 +16,7 @@ def test_a_tiny_run_measures_everything(tmp_path, capsys):
     result, text = json.loads((tmp_path / "b.json").read_text()), capsys.readouterr().out
     assert result["size"] == [256, 160] and result["crop"] == [64, 32] and result["threads"] == 1 and result["repeat"] == 2
     assert result["machine"]["cpu"] and result["machine"]["torch"] and 0 < result["memory_mb"]["start"] <= result["memory_mb"]["peak"]
-    assert len(result["stages"]) == 8
+    assert len(result["stages"]) == 11
     for row in result["stages"] + result["networks"]:
         assert 0 < row["ms"] <= row["p90_ms"] and row["hz"] == pytest.approx(1e3 * row["batch"] / row["ms"], rel=0.05, abs=0.01)
         assert row["name"] in text
