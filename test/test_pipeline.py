@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from umad_patrol.align.features import extract
-from umad_patrol.comparer import Comparer, choose_device
+from umad_patrol.comparer import HELD, Comparer, choose_device
 from umad_patrol.config import Settings
 from umad_patrol.errors import ConfigError, ImageError, MapError
 from umad_patrol.pipeline import Pipeline
@@ -102,6 +102,23 @@ def test_a_difference_from_one_reference_only_is_not_new():
     try:
         assert comparer.compare(frame(with_box(scene())), [clean]).mask.any()
         assert not comparer.compare(frame(with_box(scene())), [clean, odd]).mask.any()
+    finally:
+        comparer.close()
+
+
+def test_what_is_made_of_references_is_made_once_and_the_latest_alone_are_held(monkeypatch):
+    """However many of them others hold: an alert keeps the reference that shows it."""
+    comparer, made = Comparer(SETTINGS), []
+    packed = comparer.keyframes.packed
+    monkeypatch.setattr(comparer.keyframes, "packed", lambda reference: made.append(reference.index) or packed(reference))
+    references = [Reference(i, "run", 0, scene(), CAMERA, MAP_T_CAMERA) for i in range(HELD + 3)]
+    try:
+        for reference in references:
+            assert comparer.keyframes.prepared(references[0]) is comparer.keyframes.prepared(references[0])
+            comparer.keyframes.prepared(reference)
+        assert made == [reference.index for reference in references]
+        comparer.keyframes.prepared(references[1])
+        assert made[-1] == 1 and len(comparer.keyframes._known) == HELD
     finally:
         comparer.close()
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from threading import Lock
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -26,6 +27,7 @@ from umad_patrol.reference.encodings import Encodings
 from umad_patrol.reference.map import ReferenceMap
 
 BESIDE_PX = 32      # a reference is prepared from so far above: where a query looks from its own horizon down
+HELD = 6            # references whose features are held, some 8 MB each at 1280x720: more than one frame is compared with
 LOWEST_TOP = 0.7    # of the picture's height: where the horizon lies lower all the same, something is wrong with the pose
 
 
@@ -63,24 +65,35 @@ class Comparison:
 
 
 class Keyframes:
-    """What a detector makes of references as they were taken: made when first asked for, or kept with the map; known as long as they are in memory."""
+    """What a detector makes of references as they were taken: made when first asked for, or kept with the map; the latest are held.
+
+    Safe to share between threads.
+    """
 
     def __init__(self, detector: Laying, device: torch.device, above_horizon_px: int) -> None:
         self._detector, self._device, self._above_horizon_px = detector, device, above_horizon_px
-        self._known: WeakKeyDictionary[Reference, Any] = WeakKeyDictionary()
+        self._known: OrderedDict[Reference, Any] = OrderedDict()    # by identity; not as long as references live: alerts hold many
+        self._lock = Lock()
         self._kept: Encodings | None = None
 
     def use(self, kept: Encodings | None) -> None:
         """Forget all; from now on take what is kept there."""
-        self._known.clear()
+        with self._lock:
+            self._known.clear()
         self._kept = kept
 
     def prepared(self, reference: Reference) -> Any:
         """What the detector makes of a reference: once."""
-        found = self._known.get(reference)
+        with self._lock:
+            found = self._known.get(reference)
         if found is None:
             kept = self._kept.read(reference.index, self.top(reference)) if self._kept is not None else None
-            found = self._known[reference] = self._detector.unpacked(self.packed(reference) if kept is None else kept)
+            found = self._detector.unpacked(self.packed(reference) if kept is None else kept)
+        with self._lock:
+            self._known[reference] = found
+            self._known.move_to_end(reference)
+            while len(self._known) > HELD:
+                self._known.popitem(last=False)
         return found
 
     def packed(self, reference: Reference) -> dict[str, torch.Tensor]:

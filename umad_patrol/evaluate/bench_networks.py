@@ -113,7 +113,7 @@ def _of_known(settings: Settings, device: torch.device) -> Contestant:
     def call(query: torch.Tensor, reference: torch.Tensor) -> object:
         if not known:
             laid = Laid(to_image(reference), np.eye(3), tuple(query.shape[:1:-1]), device)
-            known.update(prepared=detector.prepare(reference), laid=laid, valid=torch.ones_like(query[:, :1], dtype=torch.bool))
+            known.update(prepared=detector.unpacked(detector.packed(detector.prepare(reference))), laid=laid, valid=torch.ones_like(query[:, :1], dtype=torch.bool))
         prepared = detector.prepare(query)
         return detector.compare(prepared, detector.lay(known["prepared"], known["laid"], prepared), known["valid"])
 
