@@ -1,4 +1,4 @@
-"""`pairs`: what a patrol compares, as files that scoring and training read."""
+"""`pairs`: what a patrol compares, as files that scoring and training read; `evaluate frames`: the same, scored as it is compared."""
 
 import json
 import sys
@@ -82,3 +82,44 @@ def test_what_belongs_together_is_asked_for(patrol, capsys):
         path.unlink()
     assert pairs(patrol, "out", "--truth", patrol / "truth") == 2
     assert "has its mask" in capsys.readouterr().err
+
+
+def frames(patrol, *more, truth="truth"):
+    return main(["evaluate", "frames", str(patrol / "patrol"), "--map", str(patrol / "map"), "--truth", str(patrol / truth), *map(str, more),
+                 "--set", "detect.detector=gradient", *TOPICS])
+
+
+def test_frames_are_scored_as_they_are_compared(patrol, capsys):
+    assert frames(patrol, "--json", patrol / "r.json", "--out", patrol / "overlays") == 0
+    printed, result = capsys.readouterr().out, json.loads((patrol / "r.json").read_text())
+    assert (result["frames"], result["compared"]) == (4, 4) and "4 frames, 4 compared" in printed
+    assert result["total"]["tall_found"] == result["total"]["tall"] == result["total"]["large"] == 4 and result["total"]["f1"] > 0.8
+    assert result["false_in_all"] == 0 and "over 12 px high: 4 of 4 (1.00)" in printed
+    drawn = [cv2.imread(str(path)) for path in (patrol / "overlays").glob("*.png")]
+    assert len(drawn) == 4 and all((picture[BOX][..., 2] > 150).mean() > 0.8 for picture in drawn)
+    assert frames(patrol, "--every", 2, "--sweep", "--json", patrol / "s.json") == 0
+    rows = json.loads((patrol / "s.json").read_text())["sweep"]
+    assert len({row["f1"] for row in rows}) > 1 and all(row["tall"] == 2 for row in rows)
+
+
+def test_frames_without_a_reference_count_as_empty(patrol, capsys):
+    assert frames(patrol, "--set", "retrieve.max_distance_m=0.01", "--json", patrol / "r.json") == 0
+    result = json.loads((patrol / "r.json").read_text())
+    assert result["frames"] == 4 and result["total"]["tall"] == 4 and result["total"]["tall_found"] == result["compared"] < 4
+
+
+@pytest.mark.parametrize(("more", "says"), [(["--every", "0"], "--every 0"), (["--sweep", "--out", "o"], "leave out --out"),
+                                            (["--map", "nowhere"], "nowhere")])
+def test_what_cannot_be_scored_is_refused_in_one_line(patrol, capsys, more, says):
+    assert frames(patrol, *more) == 2
+    assert says in capsys.readouterr().err.strip().splitlines()[-1]
+
+
+def test_truth_that_is_none_is_refused(patrol, capsys):
+    assert frames(patrol, truth="nowhere") == 2 and "nowhere" in capsys.readouterr().err
+    for path in (patrol / "truth" / "masks").glob("*.png"):
+        cv2.imwrite(str(path), np.zeros((20, 30), np.uint8))
+    assert frames(patrol) == 2 and "is 30x20, the frame 320x180" in capsys.readouterr().err
+    for path in (patrol / "truth" / "masks").glob("*.png"):
+        path.unlink()
+    assert frames(patrol) == 2 and "has its mask" in capsys.readouterr().err

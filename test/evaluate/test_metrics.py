@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from umad_patrol.evaluate import metrics
-from umad_patrol.evaluate.metrics import ObjectCounts, PixelCounts, RankCounts, RegionCounts
+from umad_patrol.evaluate.metrics import ObjectCounts, PixelCounts, RankCounts, RegionCounts, TallCounts
 
 ALL = np.ones((40, 60), bool)
 
@@ -158,6 +158,13 @@ def test_objects_are_counted_by_size_and_found_within_three_pixels():
     labels = (box(2, 2, 5, 6) | box(20, 2, 10, 10) | box(20, 40, 5, 5)) * np.uint8(128)
     assert metrics.object_counts(box(2, 10, 3, 3), labels, ALL) == ObjectCounts(0, 1, 1, 1)
     assert metrics.object_counts(box(2, 11, 3, 3), labels, ALL) == ObjectCounts(0, 1, 0, 1)
+
+
+def test_tall_objects_are_those_over_twelve_pixels_high():
+    labels = (box(2, 2, 12, 6) | box(20, 2, 13, 3) | box(20, 40, 5, 9)) * np.uint8(128)
+    assert metrics.tall_counts(box(2, 2, 12, 6) | box(20, 40, 5, 9), labels, ALL) == TallCounts(0, 1)
+    both = metrics.tall_counts(box(22, 2, 3, 3), labels, ALL) + TallCounts(2, 3)
+    assert both == TallCounts(3, 4) and both.recall == 0.75 and TallCounts().recall is None
 
 
 def test_nothing_claimed_and_nothing_there_has_no_score():

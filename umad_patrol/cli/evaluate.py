@@ -1,8 +1,9 @@
-"""Score alignment, its verdict, or detection, over a folder of pairs or UMAD-1.0.
+"""Score alignment, its verdict, or detection, over a folder of pairs, a simulated patrol or UMAD-1.0.
 
 example: umad-patrol evaluate alignment pairs/ --sheet before_after.png --json result.json
          umad-patrol evaluate verdict pairs/
          umad-patrol evaluate detection pairs/
+         umad-patrol evaluate frames world/patrol --map map --truth world/truth --every 4
          umad-patrol evaluate umad UMAD-1.0/
 """
 
@@ -17,6 +18,7 @@ TARGETS = {
     "alignment": "mean distance in pixels between annotated points and where they are warped to",
     "verdict": "good pairs that are refused, and pairs of different places that are not",
     "detection": "found and false pixels, objects and regions",
+    "frames": "the same, of the frames of a simulated patrol compared as on the robot",
     "umad": "IoU and F1 on UMAD-1.0, VL-CMU-CD or PSCD, beside what is published",
 }
 

@@ -69,7 +69,7 @@ class PairComparer:
             self._comparer.aligner.align(query, pair) if self._align else self._as_it_lies(pair.image, seen, beside)),
             top=max(0, horizon - self._above_horizon_px))
         milliseconds = (time.perf_counter() - start) * 1e3
-        return Compared(found.mask, found.regions, _new(found.score_map, query.shape[:2]), found.alignment if self._align else None,
+        return Compared(found.mask, found.regions, anomaly_scores(found.score_map, query.shape[:2]), found.alignment if self._align else None,
                         milliseconds, found.score_map)
 
     def _as_it_lies(self, reference: np.ndarray, seen: np.ndarray, beside: Beside | None) -> Alignment:
@@ -88,7 +88,8 @@ class _AsItLies:
     seen: None = None
 
 
-def _new(score_map: ScoreMap | None, size: tuple[int, int]) -> np.ndarray:
+def anomaly_scores(score_map: ScoreMap | None, size: tuple[int, int]) -> np.ndarray:
+    """Scores of *anomaly* `(H, W)` float32, of any class where there is none of that name; 0 where nothing was compared."""
     if score_map is None:
         return np.zeros(size, np.float32)
     scores = score_map.scores[0]

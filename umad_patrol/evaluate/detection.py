@@ -12,7 +12,7 @@ people, vehicles or moved objects is a dynamic alarm. References are taken as al
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -22,14 +22,14 @@ from tqdm import tqdm
 
 from umad_patrol.cli.main import settings_of
 from umad_patrol.comparer import choose_device
-from umad_patrol.config import Settings
+from umad_patrol.config import DetectSettings, Settings
 from umad_patrol.detect import Detector
 from umad_patrol.detect.overlay import overlay
 from umad_patrol.detect.regions import find_regions
 from umad_patrol.errors import DatasetError
 from umad_patrol.evaluate import metrics
 from umad_patrol.evaluate.compare import Compared, PairComparer
-from umad_patrol.evaluate.metrics import ObjectCounts, PixelCounts, RankCounts, RegionCounts
+from umad_patrol.evaluate.metrics import ObjectCounts, PixelCounts, RankCounts, RegionCounts, TallCounts
 from umad_patrol.evaluate.pairs import Pair, find_pairs
 from umad_patrol.evaluate.peers.trained import PeerDetector
 from umad_patrol.io.images import read_image, write_image
@@ -57,11 +57,13 @@ class Tally:
     objects: ObjectCounts = field(default_factory=ObjectCounts)
     regions: RegionCounts = field(default_factory=RegionCounts)
     ranks: RankCounts = field(default_factory=RankCounts)
+    tall: TallCounts = field(default_factory=TallCounts)
     milliseconds: tuple[float, ...] = ()
 
     def __add__(self, other: Tally) -> Tally:
         return Tally(self.pixels + other.pixels, self.strict + other.strict, self.objects + other.objects,
-                     self.regions + other.regions, self.ranks + other.ranks, self.milliseconds + other.milliseconds)
+                     self.regions + other.regions, self.ranks + other.ranks, self.tall + other.tall,
+                     self.milliseconds + other.milliseconds)
 
     def row(self) -> dict:
         """The figures for the table and for JSON; what has no meaning here is None. Regions are a picture's mean."""
@@ -70,6 +72,7 @@ class Tally:
                 "average_precision": _rounded(self.ranks.average_precision),
                 "large_found": self.objects.large_found, "large": self.objects.large,
                 "small_found": self.objects.small_found, "small": self.objects.small,
+                "tall_found": self.tall.found, "tall": self.tall.all,
                 "false_regions": round(self.regions.false / pictures, 2), "dynamic_alarms": round(self.regions.dynamic / pictures, 2),
                 "ms": round(float(np.median(self.milliseconds)), 1) if self.milliseconds else None}
 
@@ -121,7 +124,7 @@ def evaluate(pairs: list[Pair], settings: Settings, align: bool = False, out: Pa
         rows.append({"id": pair.id, **one.row()})
         failed += [] if found.comparable else [pair.id]
         if out is not None:
-            write_image(out / f"{pair.id}.png", _drawn(query, found, truth))
+            write_image(out / f"{pair.id}.png", drawn(query, found, truth))
     return {"pairs": len(rows), "aligned": align, "moved": moved, "detector": comparer.detector.name, "checksum": comparer.detector.checksum,
             "not_comparable": failed, "total": total.row(), "by_pair": rows}
 
@@ -129,13 +132,19 @@ def evaluate(pairs: list[Pair], settings: Settings, align: bool = False, out: Pa
 def sweep(pairs: list[Pair], settings: Settings, align: bool = False, detector: Detector | None = None, moved: int | None = None) -> dict:
     """The figures of all pairs together at each of SWEPT thresholds. Raises DatasetError or ImageError for a pair that cannot be read."""
     comparer = PairComparer(settings, align, detector, moved)
-    cuts = [replace(settings.detect, threshold=high, low_threshold=low) for high in SWEPT for low in SWEPT if low <= high]
+    rows = swept(((found, truth) for _, _, truth, found in _compared(pairs, comparer)), settings.detect)
+    return {"pairs": len(pairs), "aligned": align, "moved": moved, "detector": comparer.detector.name, "checksum": comparer.detector.checksum,
+            "sweep": rows}
+
+
+def swept(cases: Iterable[tuple[Compared, Truth]], settings: DetectSettings) -> list[dict]:
+    """The figures of all cases together at each of SWEPT thresholds."""
+    cuts = [replace(settings, threshold=high, low_threshold=low) for high in SWEPT for low in SWEPT if low <= high]
     totals = [Tally() for _ in cuts]
-    for _, _, truth, found in _compared(pairs, comparer):
+    for found, truth in cases:
         for index, cut in enumerate(cuts):
             totals[index] += tally(found if found.score_map is None else replace(found, mask=find_regions(found.score_map, cut)[0]), truth)
-    return {"pairs": len(pairs), "aligned": align, "moved": moved, "detector": comparer.detector.name, "checksum": comparer.detector.checksum,
-            "sweep": [{"threshold": cut.threshold, "low_threshold": cut.low_threshold, **total.row()} for cut, total in zip(cuts, totals)]}
+    return [{"threshold": cut.threshold, "low_threshold": cut.low_threshold, **total.row()} for cut, total in zip(cuts, totals)]
 
 
 def _compared(pairs: list[Pair], comparer: PairComparer) -> Iterator[tuple[Pair, np.ndarray, Truth, Compared]]:
@@ -179,7 +188,8 @@ def tally(found: Compared, truth: Truth) -> Tally:
     mask = found.mask > 0
     return Tally(metrics.pixel_counts(mask, truth.labels, truth.counted), metrics.strict_pixel_counts(mask, truth.labels, truth.valid),
                  metrics.object_counts(mask, truth.labels, truth.counted), metrics.region_counts(mask, truth.labels, truth.counted),
-                 metrics.rank_counts(found.scores, truth.labels, truth.counted), (found.milliseconds,))
+                 metrics.rank_counts(found.scores, truth.labels, truth.counted), metrics.tall_counts(mask, truth.labels, truth.counted),
+                 (found.milliseconds,))
 
 
 def table(result: dict) -> str:
@@ -194,12 +204,13 @@ def table(result: dict) -> str:
     return "\n".join(lines)
 
 
-def _drawn(query: np.ndarray, found: Compared, truth: Truth) -> np.ndarray:
-    drawn = overlay(query, found.mask, found.regions)
+def drawn(query: np.ndarray, found: Compared, truth: Truth) -> np.ndarray:
+    """The query with what was found in red, anomalies outlined green, people and the like blue."""
+    picture = overlay(query, found.mask, found.regions)
     for bits, colour in ((metrics.OTHER_BITS, OTHER_COLOUR), (metrics.ANOMALY_BIT, ANOMALY_COLOUR)):
         outlines, _ = cv2.findContours((truth.labels & bits > 0).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-        cv2.drawContours(drawn, outlines, -1, colour, 1)
-    return drawn
+        cv2.drawContours(picture, outlines, -1, colour, 1)
+    return picture
 
 
 def _rounded(value: float | None) -> float | None:

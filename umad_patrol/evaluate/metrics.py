@@ -21,6 +21,7 @@ TOUCH_PX = 8
 MIN_OBJECT_PX = 30
 LARGE_OBJECT_PX = 100
 MIN_REGION_PX = 12
+TALL_PX = 12
 LEVELS = 65536
 
 
@@ -60,6 +61,22 @@ class ObjectCounts:
     def __add__(self, other: ObjectCounts) -> ObjectCounts:
         return ObjectCounts(self.large_found + other.large_found, self.large + other.large,
                             self.small_found + other.small_found, self.small + other.small)
+
+
+@dataclass(frozen=True)
+class TallCounts:
+    """Anomalies over 12 px in height found and present."""
+
+    found: int = 0
+    all: int = 0
+
+    def __add__(self, other: TallCounts) -> TallCounts:
+        return TallCounts(self.found + other.found, self.all + other.all)
+
+    @property
+    def recall(self) -> float | None:
+        """Share that is found; None where there is none to find."""
+        return self.found / self.all if self.all else None
 
 
 @dataclass(frozen=True)
@@ -129,16 +146,24 @@ def class_pixel_counts(mask: np.ndarray, truth: np.ndarray) -> PixelCounts:
 
 def object_counts(mask: np.ndarray, labels: np.ndarray, roi: np.ndarray) -> ObjectCounts:
     """Anomalies of 30 px and more (8-connected, where pixels count), found if the mask comes within 3 px."""
+    totals = ObjectCounts()
+    for area, _, found in _objects(mask, labels, roi):
+        totals += ObjectCounts(large_found=found, large=1) if area >= LARGE_OBJECT_PX else ObjectCounts(small_found=found, small=1)
+    return totals
+
+
+def tall_counts(mask: np.ndarray, labels: np.ndarray, roi: np.ndarray) -> TallCounts:
+    """Of the same anomalies those over 12 px in height."""
+    found = [found for _, height, found in _objects(mask, labels, roi) if height > TALL_PX]
+    return TallCounts(sum(found), len(found))
+
+
+def _objects(mask: np.ndarray, labels: np.ndarray, roi: np.ndarray) -> list[tuple[int, int, int]]:
+    """Area, height and 1 or 0 for found of each anomaly of 30 px and more."""
     count, patches, stats, _ = cv2.connectedComponentsWithStats(((labels & ANOMALY_BIT > 0) & roi).astype(np.uint8), connectivity=8)
     reached = set(np.unique(patches[near(mask & roi, FOUND_PX)]).tolist())
-    totals = ObjectCounts()
-    for index in range(1, count):
-        area, found = stats[index, cv2.CC_STAT_AREA], int(index in reached)
-        if area >= LARGE_OBJECT_PX:
-            totals += ObjectCounts(large_found=found, large=1)
-        elif area >= MIN_OBJECT_PX:
-            totals += ObjectCounts(small_found=found, small=1)
-    return totals
+    return [(int(stats[index, cv2.CC_STAT_AREA]), int(stats[index, cv2.CC_STAT_HEIGHT]), int(index in reached))
+            for index in range(1, count) if stats[index, cv2.CC_STAT_AREA] >= MIN_OBJECT_PX]
 
 
 def region_counts(mask: np.ndarray, labels: np.ndarray, roi: np.ndarray) -> RegionCounts:

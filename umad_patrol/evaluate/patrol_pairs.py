@@ -64,11 +64,17 @@ def _laid(frame: Frame, aligner: Aligner, retriever: Retriever, reference_map: R
     return alignment if alignment.comparable else None
 
 
+def below_row(row: float, size: tuple[int, int]) -> np.ndarray:
+    """What of a picture `(H, W)` lies below a row, `(H, W)` bool; all of it where the row is nowhere."""
+    below = np.zeros(size, bool)
+    below[max(0, math.ceil(row)) if math.isfinite(row) else 0:] = True
+    return below
+
+
 def _write(folder: Path, frame: Frame, alignment: Alignment, labels: Path | None) -> None:
     folder.mkdir()
     horizon = horizon_row(frame.camera, frame.map_T_camera)
-    below = np.zeros(frame.image.shape[:2], np.uint8)
-    below[max(0, math.ceil(horizon)) if math.isfinite(horizon) else 0:] = 255
+    below = below_row(horizon, frame.image.shape[:2]).astype(np.uint8) * 255
     write_image(folder / "query.png", frame.image)
     write_image(folder / "reference.png", to_image(alignment.laid.picture))
     write_image(folder / "valid.png", alignment.laid.valid[0, 0].cpu().numpy().astype(np.uint8) * 255)
