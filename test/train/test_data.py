@@ -45,14 +45,15 @@ def test_small_things_are_heeded_more_and_specks_not_asked_for(maker, sprites):
         mask[rows, :round(area / (rows.stop - rows.start))] = True
         picture.shows_new(mask)
         assert picture.anomaly[mask].all() == (area >= data.SEEN_PX) and picture.tiny[mask].all() == (area < data.SEEN_PX)
-    assert picture.heed[12, 0] == pytest.approx(np.sqrt(900 / 100)) and picture.heed[6, 0] == data.MOST_HEED
-    assert picture.heed[40, 0] == 1 and picture.heed[100, 100] == 1
+    assert picture.heed[12, 0] == pytest.approx(np.sqrt(900 / 100)) and picture.heed[6, 0] == pytest.approx(np.sqrt(900 / 25))
+    assert data.heed(9) == data.MOST_HEED and picture.heed[40, 0] == 1 and picture.heed[100, 100] == 1
 
 
 @pytest.fixture
 def still(monkeypatch):
     """The pictures as they are drawn: no weather, no camera, no residual."""
     monkeypatch.setattr(data, "photometric", lambda image, rng: (image * 255).astype(np.uint8))
+    monkeypatch.setattr(data, "random_softness", lambda rng: 1.0)
     monkeypatch.setattr(data, "residual_lookup", lambda size, rng: np.dstack(np.meshgrid(*(np.arange(n, dtype=np.float32) for n in size))))
     monkeypatch.setattr(data, "with_border", lambda lookup, rng: lookup)
     monkeypatch.setattr(PairMaker, "_weather", lambda self, image, rng: None)
@@ -87,6 +88,29 @@ def test_who_is_taken_out_of_one_picture_is_dynamic_and_real_in_the_other(still,
         assert (red[0] | red[1])[surely].mean() > 0.95 and surely[red[0] | red[1]].mean() > 0.8
         assert not (sample.target[0] > 0).any() and not (sample.target[2] > 0).any()
     assert taken >= 5
+
+
+def test_things_far_away_stand_where_they_look_so_high(sprites, photos):
+    view = replace(data.random_view(photos[0], 160, np.random.default_rng(0)), horizon_px=20.0, share=0.5)
+    feet = [data.far_foot(view, (30.0, 150.0), 0.4, 10.0, np.random.default_rng(index)) for index in range(40)]
+    far = [y for x, y in feet if y != 150.0]
+    assert all(x == 30.0 for x, _ in feet) and 8 < len(far) < 32
+    assert all(0.84 <= (y - 20) * 0.5 * 0.4 / 10 <= 1.16 for y in far)      # a metre at row y looks (y - horizon) * share px high
+    assert data.far_foot(replace(view, horizon_px=-500.0), (30.0, 150.0), 0.4, 10.0, np.random.default_rng(0)) == (30.0, 150.0)
+
+
+def test_what_stands_far_away_shows_little_parallax(still, photos, sprites, monkeypatch):
+    standing = Mixture(things=(1,), standing=(0, 1), removed=(1,), moved=0, swapped=0, people=0)
+    apart = {}
+    for high in (8, 80):
+        monkeypatch.setattr(data, "height_px", lambda *args, high=high: high)
+        monkeypatch.setattr(data, "TINY_SHARE", 0.0)
+        feet = []
+        monkeypatch.setattr(data._Events, "_drawn", lambda self, picture, image, foot: feet.append(foot) or np.zeros((160, 160), bool))
+        for index in range(30):
+            PairMaker(photos, sprites, standing, 160).make(np.random.default_rng(index))
+        apart[high] = np.abs(np.diff(np.array(feet).reshape(-1, 2, 2), axis=1)).max()
+    assert apart[80] > 4 and apart[8] <= 2
 
 
 def test_without_events_the_pictures_are_equal(still, photos, sprites):

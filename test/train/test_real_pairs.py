@@ -53,7 +53,7 @@ def test_every_other_crop_holds_an_anomaly_and_all_are_varied(tmp_path):
     samples = [real_sample(wide, 96, np.random.default_rng(i)) for i in range(60)]
     assert 0.35 < np.mean([sample.target[0].any() for sample in samples]) < 0.7
     sides = [module._window(wide, 96, np.random.default_rng(i))[2] for i in range(60)]
-    assert 96 / 1.4 - 1 <= min(sides) < 80 < 120 < max(sides) <= 96 / 0.7
+    assert 96 / 2 - 1 <= min(sides) < 80 < 120 < max(sides) <= 96 / 0.7
     means = [sample.query.mean() for sample in samples if sample.target[0].any()]
     assert np.std(means) > 5 and all((s.reference[~s.valid] == 0).all() and (s.weight[:, ~s.valid] == 0).all() for s in samples)
 
@@ -61,6 +61,7 @@ def test_every_other_crop_holds_an_anomaly_and_all_are_varied(tmp_path):
 def test_the_extra_residual_is_small_and_takes_the_truth_of_the_reference_along(tmp_path, monkeypatch):
     labelled = everything(write_pairs(tmp_path, 1))[0].read()
     monkeypatch.setattr(module, "photometric", lambda image, rng: (image * 255).round().astype(np.uint8))
+    monkeypatch.setattr(module, "random_softness", lambda rng: 1.0)
     grid = np.dstack(np.meshgrid(*[np.arange(160, dtype=np.float32)] * 2))
     monkeypatch.setattr(module, "residual_lookup", lambda size, rng: grid + np.float32([16, 0]))     # the most there is: a quarter is 4 px
     sample = real_sample(labelled, 160, np.random.default_rng(2))

@@ -70,10 +70,10 @@ def test_it_learns_and_its_time_ends_it(tmp_path):
 
 
 class Unasked(Noise):
-    """Samples of which no pixel counts."""
+    """Samples of which no pixel counts and nothing is new."""
 
     def __getitem__(self, index):
-        return *super().__getitem__(index)[:-1], torch.zeros(3, 32, 32)
+        return *super().__getitem__(index)[:-2], torch.zeros(3, 32, 32), torch.zeros(3, 32, 32)
 
 
 def test_where_nothing_else_counts_it_learns_to_say_what_is_to_be_kept(tmp_path):
@@ -91,6 +91,22 @@ def test_where_nothing_else_counts_it_learns_to_say_what_is_to_be_kept(tmp_path)
     trainer.run(lambda start: Unasked(start, 40), [])
     assert trainer.step == 20 and torch.allclose(said(kept), wanted, atol=1e-4)
     assert float((said(trainer.network) - wanted).abs().mean()) < 0.8 * float((before - wanted).abs().mean())
+
+
+def test_of_what_is_new_nothing_is_kept(tmp_path):
+    query, reference, valid = (torch.stack(part) for part in list(zip(*(Noise(0, 2)[i] for i in range(2))))[:3])
+    network, kept = ChangeNet(), ChangeNet()
+    trainer = Trainer(network, tmp_path, replace(FOREVER, keep=10.0), CPU, kept)
+
+    def loss(target):
+        with torch.no_grad():
+            return float(trainer._loss(query.float() / 255, reference.float() / 255, valid, target, torch.zeros_like(target)))
+
+    everything_new, nothing_new = torch.ones(2, 3, 32, 32), torch.zeros(2, 3, 32, 32)
+    with_kept = [loss(target) for target in (everything_new, nothing_new)]
+    trainer._kept = None
+    alone = [loss(target) for target in (everything_new, nothing_new)]
+    assert with_kept[0] == pytest.approx(alone[0], abs=1e-5) and with_kept[1] > alone[1] + 1e-3
 
 
 @pytest.mark.parametrize(("share", "held"), ((1.0, True), (0.2, False)))

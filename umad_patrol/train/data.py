@@ -12,18 +12,19 @@ import torch
 from umad_patrol.detect.change_net.network import CLASSES
 from umad_patrol.train import paste, weather
 from umad_patrol.train.erase import PERHAPS, SURELY, erased, shown
-from umad_patrol.train.photometric import photometric
+from umad_patrol.train.photometric import photometric, random_softness, softened
 from umad_patrol.train.photos import Photo
 from umad_patrol.train.residual import laid, residual_lookup, with_border
 from umad_patrol.train.sprites import PERSON, THING, Sprite
-from umad_patrol.train.view import View, height_px, random_foot, random_view
+from umad_patrol.train.view import View, far_foot, height_px, random_foot, random_view
 
 SIDE_PX = 320
 SMALLEST_PX, LARGEST_THING_PX, LARGEST_DYNAMIC_PX = 6, 320, 420
-TINY_PX, TINY_SHARE = 20, 0.25  # so high at most are so many of the things
+TINY_PX, TINY_SHARE = 20, 0.33  # so high at most are so many of the things
+NEAR_PX = 40                    # what stands in both and looks lower than this is far away, and shows so much less parallax
 SEEN_PX = 10                    # fewer pixels of a thing are not asked for
 UNSURE = 0.5 * (PERHAPS + SURELY) / 255
-HEEDED_PX, MOST_HEED = 900, 6.0 # a thing of this many pixels or more weighs 1 a pixel, a smaller one more
+HEEDED_PX, MOST_HEED = 900, 8.0 # a thing of this many pixels or more weighs 1 a pixel, a smaller one more
 MISTAKEN_WEIGHT = 4.0           # people, vehicles and what was moved or taken away are what is most easily called new
 CYCLISTS = 0.15                 # of all who pass, where there is a bicycle among the models
 REAL_SHARE = 0.5                # of the people and vehicles that are put in: cut out of photographs, if there are such
@@ -175,7 +176,7 @@ class _Events:
         """In both, a few pixels apart: what alignment leaves of a thing that stands off the ground's plane."""
         sprite = self._maker._any(self._maker.sprites, self._rng)
         image, foot = self._placed(sprite)
-        shift = np.clip(self._rng.normal(0, (3, 1)), -10, 10)
+        shift = np.clip(self._rng.normal(0, (3, 1)), -10, 10) * min(1.0, image.shape[0] / NEAR_PX)
         for picture, place in ((self._query, foot), (self._reference, (foot[0] + shift[0], foot[1] + shift[1]))):
             mask = self._drawn(picture, image, place)
             picture.dynamic[mask] = float(sprite.dynamic)
@@ -230,6 +231,7 @@ class _Events:
         smallest, largest = (2 * SMALLEST_PX, LARGEST_DYNAMIC_PX) if sprite.dynamic else (SMALLEST_PX, LARGEST_THING_PX)
         if not sprite.dynamic and self._rng.random() < TINY_SHARE:
             high = self._rng.uniform(SMALLEST_PX, TINY_PX)
+            foot = far_foot(self._view, foot, sprite.height_m, high, self._rng)
         else:
             high = height_px(self._view, foot, sprite.height_m, smallest, largest, self._rng)
         image = paste.sized(sprite, high, self._rng, self._texture() if not sprite.dynamic and self._rng.random() < 0.3 else None)
@@ -257,7 +259,8 @@ class _Events:
 
 def _finished(query: Picture, reference: Picture, rng: np.random.Generator) -> Sample:
     """The pictures as the cameras give them, the reference laid on the query, and the truth of the pair."""
-    q, r = photometric(query.image, rng), photometric(reference.image, rng)
+    softness = random_softness(rng)     # one camera took both
+    q, r = (photometric(softened(picture.image, softness), rng) for picture in (query, reference))
     lookup = with_border(residual_lookup(q.shape[:2], rng), rng)
     valid = laid(np.ones(q.shape[:2], np.uint8), lookup, smooth=False) > 0
     gone = laid(reference.changed.astype(np.float32), lookup)

@@ -6,6 +6,8 @@ import cv2
 import numpy as np
 
 METERED = 0.7   # of the pictures
+SOFT = 0.4      # of the cameras hold less than their pixels could
+SOFTEST = 2.2   # pixels of such a picture to one that it holds, at most
 
 
 def photometric(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -34,6 +36,20 @@ def _exposure(image: np.ndarray, rng: np.random.Generator) -> float:
     if rng.random() < METERED:
         return float(np.clip(rng.uniform(0.3, 0.58) / max(float(image.mean()), 0.02), 0.6, 1.8))
     return float(rng.uniform(0.65, 1.4))
+
+
+def random_softness(rng: np.random.Generator) -> float:
+    """Pixels to one that a camera's picture holds: 1 for a sharp one. Small cameras enlarge, or have lenses worse than their sensors."""
+    return float(rng.uniform(1.2, SOFTEST)) if rng.random() < SOFT else 1.0
+
+
+def softened(image: np.ndarray, softness: float) -> np.ndarray:
+    """`(H, W, 3)` float32 as a camera of such a softness gives it."""
+    if softness <= 1:
+        return image
+    height, width = image.shape[:2]
+    few = cv2.resize(image, (max(1, round(width / softness)), max(1, round(height / softness))), interpolation=cv2.INTER_AREA)
+    return cv2.resize(few, (width, height), interpolation=cv2.INTER_LINEAR)
 
 
 def blur(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:

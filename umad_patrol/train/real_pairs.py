@@ -19,12 +19,12 @@ from umad_patrol.evaluate.umad_data import UmadPair, decode_labels, find_umad, r
 from umad_patrol.evaluate.warp_border import shown
 from umad_patrol.io.images import read_image
 from umad_patrol.train.data import SEEN_PX, SIDE_PX, Sample, heed, tensors
-from umad_patrol.train.photometric import photometric
+from umad_patrol.train.photometric import photometric, random_softness, softened
 from umad_patrol.train.photos import HELD_OUT
 from umad_patrol.train.residual import laid, residual_lookup
 
 _LOG = logging.getLogger(__name__)
-SMALLEST_SCALE, LARGEST_SCALE = 0.7, 1.4
+SMALLEST_SCALE, LARGEST_SCALE = 0.7, 2.0
 WITH_ANOMALY = 0.5      # of the crops, where there is an anomaly to hold
 RESIDUAL = 0.25         # of the data engine's residual: such pairs bring their own
 NEVER_TRAINED = "test"  # the split of a change set that is left for scoring
@@ -141,12 +141,13 @@ def _rgb(image: np.ndarray) -> np.ndarray:
 
 
 def real_sample(pair: Labelled, side: int, rng: np.random.Generator, plain: bool = False) -> Sample:
-    """A square of a pair at 0.7 to 1.4 times its scale, mirrored, in another light and off by a few px; `plain`: only cut."""
+    """A square of a pair at 0.7 to 2 times its scale, mirrored, in another light and off by a few px; `plain`: only cut."""
     part = _cut(pair, _window(pair, side, rng), side, not plain and rng.random() < 0.5)
     query, reference = part.query, part.reference
     lookup = np.dstack(np.meshgrid(np.arange(side, dtype=np.float32), np.arange(side, dtype=np.float32)))
     if not plain:
-        query, reference = (photometric(image.astype(np.float32) / 255, rng) for image in (query, reference))
+        softness = random_softness(rng)
+        query, reference = (photometric(softened(image.astype(np.float32) / 255, softness), rng) for image in (query, reference))
         lookup += RESIDUAL * (residual_lookup((side, side), rng) - lookup)
     valid = laid(part.valid.astype(np.uint8), lookup, smooth=False) > 0
     reference = laid(reference, lookup) * valid[..., None]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 from torch import nn
 from tqdm import tqdm
 
@@ -23,6 +24,7 @@ LOG = "log.jsonl"
 ENCODER_RATE = 0.3      # learning rate of an encoder that has had lessons against that of the rest
 HELD_SHARE = 0.2        # of the time, at its end, in which normalisations hold what they have seen: as in use, and unlike batches
 SEEDS = 10**9           # steps that no run reaches
+ABOUT_NEW_PX = 2        # so near to what is new nothing is kept
 AVERAGED = 0.998        # the shipped weights are a running mean of the trained ones
 
 
@@ -46,7 +48,7 @@ class Trainer(Loop):
     """Trains a network in a folder that holds its checkpoint and its log; goes on from there if there is one.
 
     Of references it learns to have the features laid. With `settings.keep` it also learns, weighted so, to say of them what `kept`, a
-    network that stays as it is, says of the reference's picture laid.
+    network that stays as it is, says of the reference's picture laid; but of what is new the truth alone is heeded.
     """
 
     CHECKPOINT, LOG, NAME, OF = CHECKPOINT, LOG, "training", "this network"
@@ -101,7 +103,8 @@ class Trainer(Loop):
             return loss
         with torch.no_grad():
             before = self._kept.both_ways(query, reference, valid)
-        return loss + self.settings.keep * sum(agreement_loss(now, then.float(), elsewhere.valid) for now, then in zip(said, before))
+        heeded = elsewhere.valid * (1 - F.max_pool2d(target[:, :1], 2 * ABOUT_NEW_PX + 1, 1, ABOUT_NEW_PX))
+        return loss + self.settings.keep * sum(agreement_loss(now, then.float(), heeded) for now, then in zip(said, before))
 
     def _hold_normalisations(self) -> None:
         """Near the end batches are normalised as single pictures will be: else what is rare in a batch can run away in use."""

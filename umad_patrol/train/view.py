@@ -9,7 +9,7 @@ import numpy as np
 
 from umad_patrol.train.photos import Photo
 
-SMALLEST_SCALE, LARGEST_SCALE = 0.55, 1.5
+SMALLEST_SCALE, LARGEST_SCALE = 0.55, 2.0    # enlarged too: what is small is looked at so
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +28,7 @@ class View:
 
 
 def random_view(photo: Photo, side: int, rng: np.random.Generator) -> View:
-    """A crop at 0.55 to 1.5 times the photograph's scale, mostly of what lies below its horizon, every other time mirrored."""
+    """A crop at 0.55 to 2 times the photograph's scale, mostly of what lies below its horizon, every other time mirrored."""
     height, width = photo.image.shape[:2]
     scale = np.exp(rng.uniform(np.log(SMALLEST_SCALE), np.log(LARGEST_SCALE)))
     span = int(min(height, width, side / scale))
@@ -59,6 +59,12 @@ def random_foot(view: View, rng: np.random.Generator) -> tuple[float, float]:
             return columns[index] * 8 + rng.uniform(0, 8), rows[index] * 8 + rng.uniform(0, 8)
     top = min(max(view.horizon_px, 0.0), 0.7 * side) if rng.random() < 0.85 else 0.0
     return rng.uniform(0, side), rng.uniform(top + 8, 1.08 * side)
+
+
+def far_foot(view: View, foot: tuple[float, float], height_m: float, high: float, rng: np.random.Generator) -> tuple[float, float]:
+    """`foot`, every other time as far away as a thing of `height_m` has to be to look `high` px, where the view shows that row."""
+    row = view.horizon_px + high / (max(height_m, 1e-3) * view.share) * rng.uniform(0.85, 1.15)
+    return (foot[0], row) if rng.random() < 0.5 and high <= row < view.image.shape[0] else foot
 
 
 def height_px(view: View, foot: tuple[float, float], height_m: float, smallest: float, largest: float, rng: np.random.Generator) -> float:
