@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import torch
 
 from umad_patrol.align.aligner import Aligner
@@ -11,6 +12,8 @@ from umad_patrol.align.picture import Picture
 from umad_patrol.align.warp import Laid
 from umad_patrol.comparer import Comparer
 from umad_patrol.config import Settings
+from umad_patrol.detect.change_net import ChangeNetDetector
+from umad_patrol.detect.change_net.closer import SIDE_PX, Window, look_closer
 from umad_patrol.detect.regions import find_regions
 from umad_patrol.errors import ConfigError
 from umad_patrol.evaluate.bench_pair import BenchPair
@@ -38,6 +41,10 @@ def single_stages(pair: BenchPair, settings: Settings, comparer: Comparer) -> di
     if comparer.lays:
         prepared = comparer.keyframes.prepared(pair.reference)
         calls["detect: lay a keyframe's features"] = lambda: detector.lay(prepared, _laid(pair, alignment, comparer.device), query)
+    windows = _windows(pair, settings.detect.closer_looks)
+    if isinstance(detector, ChangeNetDetector) and windows:
+        shown, valid = alignment.laid.picture, alignment.laid.valid
+        calls[f"detect: {len(windows)} closer looks"] = lambda: look_closer(detector.engine, windows, tensor, shown, valid)
     return calls | {"detect: compare": lambda: detector.compare(query, laid, alignment.laid.valid),
                     "regions": lambda: find_regions(score_map, settings.detect)}
 
@@ -76,6 +83,13 @@ def _laid(pair: BenchPair, alignment: Alignment, device: torch.device) -> Laid:
 
 def _align(pair: BenchPair, aligner: Aligner, picture: Picture) -> Alignment:
     return aligner.align(picture, pair.reference, pair.frame.camera, pair.frame.map_T_camera)
+
+
+def _windows(pair: BenchPair, most: int) -> list[Window]:
+    """As many closer looks as there may be, wherever the picture has room for them."""
+    height, width = pair.frame.image.shape[:2]
+    corners = [(x, y) for y in range(0, height - SIDE_PX + 1, SIDE_PX) for x in range(0, width - SIDE_PX + 1, SIDE_PX)]
+    return [Window(x, y, np.ones((SIDE_PX, SIDE_PX), bool)) for x, y in corners[:most]]
 
 
 def _prepared(picture: Picture, looked_at: list[str]) -> Picture:

@@ -65,8 +65,9 @@ def stamped_only(network, tmp_path):
 
 
 @pytest.mark.parametrize("size", [(16, 16), (48, 80), (176, 112)])
-def test_every_engine_agrees_with_torch(engine, network, pictures, size):
-    query, reference, valid = pictures(*size)
+@pytest.mark.parametrize("count", [1, 3])
+def test_every_engine_agrees_with_torch(engine, network, pictures, size, count):
+    query, reference, valid = pictures(*size, count)
     logits = asked_once(network, query, reference, valid)
     features = engine.encode(query)
     for ours, theirs in zip(features, network.encode(query)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import torch
 import torch.nn.functional as F
 
 from umad_patrol.config import DetectSettings
+from umad_patrol.detect.change_net.closer import SIDE_PX, find_windows, look_closer
 from umad_patrol.detect.change_net.encoder import STRIDES, WIDTHS
 from umad_patrol.detect.change_net.engines import make_engine
 from umad_patrol.detect.change_net.graphs import OUTPUTS, Graphs
@@ -32,13 +34,15 @@ MOST = 0.6              # share of the picture from which on it is asked as a wh
 class Encoded:
     """The features of a picture of `size` (H, W) from row `top` down, a multiple of SIDE, padded to whole cells.
 
-    `covered` `(1, 1, h, w)` bool is what cells of the finest stride show something if not all do.
+    `covered` `(1, 1, h, w)` bool is what cells of the finest stride show something if not all do. `picture` gives the picture
+    `(1, 3, H, W)` itself, as it lies on the query; there is none of what was kept.
     """
 
     features: tuple[torch.Tensor, ...]
     size: tuple[int, int]
     top: int
     covered: torch.Tensor | None = None
+    picture: Callable[[], torch.Tensor] | None = None
 
 
 class ChangeNetDetector:
@@ -53,6 +57,7 @@ class ChangeNetDetector:
     def __init__(self, settings: DetectSettings, device: str | torch.device = "cpu", threads: int = 1):
         self.device, weights = torch.device(device), Path(settings.weights or SHIPPED)
         network, self.checksum = load_weights(weights)
+        self._closer_looks = settings.closer_looks
         self.parameters = sum(p.numel() for p in network.parameters())
         self.engine = make_engine(settings.engine, network, self.device, Graphs(weights, self.checksum), threads)
 
@@ -62,7 +67,7 @@ class ChangeNetDetector:
         check_picture(picture)
         height, width = picture.shape[2:]
         top = min(max(0, top), height - 1) // SIDE * SIDE   # cells lie alike in all pictures
-        return Encoded(self.engine.encode(_padded(picture[:, :, top:], "replicate")), (height, width), top)
+        return Encoded(self.engine.encode(_padded(picture[:, :, top:], "replicate")), (height, width), top, None, lambda: picture)
 
     @torch.inference_mode()
     def lay(self, reference: Encoded, laid: Laid, query: Encoded) -> Encoded:
@@ -74,7 +79,7 @@ class ChangeNetDetector:
         features = tuple(plane.to(of_query.dtype) for plane, of_query in zip(lay(reference.features, seen), query.features))
         if covered is not None and covered.device.type == "cpu" and bool(covered.all()):    # a GPU would have to be waited for
             covered = None
-        return Encoded(features, query.size, query.top, covered)
+        return Encoded(features, query.size, query.top, covered, lambda: laid.picture)
 
     def packed(self, prepared: Encoded) -> dict[str, torch.Tensor]:
         """Features in half precision, the picture's size and the row where they begin."""
@@ -102,11 +107,25 @@ class ChangeNetDetector:
             seen = seen * F.interpolate(reference.covered.to(seen.dtype), scale_factor=float(STRIDES[0]))[..., :height, :width]
         logits = self._asked_both_ways(query.features, reference.features, _padded(seen, "constant")).float()
         scores = F.interpolate(logits.sigmoid(), scale_factor=2.0, mode="bilinear", align_corners=False)[..., :height, :width]
+        if self._closer_looks and query.picture is not None and reference.picture is not None:
+            self._look_closer(scores, query, reference, seen)
         return F.pad(scores * seen, (0, 0, query.top, 0))
 
     def score(self, query: torch.Tensor, reference: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
         """Scores `(1, 3, H, W)` in [0, 1] of two aligned pictures. Raises DetectorError."""
         return self.compare(self.prepare(query), self.prepare(reference), valid)
+
+    def _look_closer(self, scores: torch.Tensor, query: Encoded, reference: Encoded, seen: torch.Tensor) -> None:
+        """Raise scores of *anomaly* in `scores`, of rows from the query's top down, to what a closer look gives."""
+        windows = find_windows((scores[0, 0] * seen[0, 0]).cpu().numpy(), self._closer_looks)
+        if not windows:
+            return
+        if self.device.type == "cuda":      # any other number of them would be graphs of their own to record
+            windows += windows[-1:] * (self._closer_looks - len(windows))
+        pictures = (encoded.picture()[:, :, query.top:] for encoded in (query, reference))
+        for window, closer in zip(windows, look_closer(self.engine, windows, *pictures, seen)):
+            part = scores[0, :1, window.y:window.y + SIDE_PX, window.x:window.x + SIDE_PX]
+            torch.maximum(part, closer, out=part)
 
     def _asked_both_ways(self, query: tuple[torch.Tensor, ...], reference: tuple[torch.Tensor, ...], seen: torch.Tensor) -> torch.Tensor:
         """As the network's `forward`, asking the second time only where that can matter: on a CPU around what is perhaps new, on a GPU everywhere."""

@@ -28,11 +28,11 @@ class Engine(Protocol):
     name: str
 
     def encode(self, picture: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """Features at the strides 4, 8 and 16 of a picture `(1, 3, H, W)`, float RGB in [0, 1], sides multiples of 16."""
+        """Features at the strides 4, 8 and 16 of pictures `(N, 3, H, W)`, float RGB in [0, 1], sides multiples of 16."""
         ...
 
     def compare(self, query: tuple[torch.Tensor, ...], reference: tuple[torch.Tensor, ...], valid: torch.Tensor) -> torch.Tensor:
-        """Logits `(1, 3, H/2, W/2)` of two encoded pictures and their valid mask `(1, 1, H, W)`."""
+        """Logits `(N, 3, H/2, W/2)` of two times N encoded pictures and their valid masks `(N, 1, H, W)`."""
         ...
 
 

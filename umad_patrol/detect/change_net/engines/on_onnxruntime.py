@@ -25,11 +25,11 @@ class OnnxruntimeEngine:
         self._sessions = {part: onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"]) for part, graph in graphs.items()}
 
     def encode(self, picture: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """Features of a picture `(1, 3, H, W)`, sides multiples of 16."""
+        """Features of pictures `(N, 3, H, W)`, sides multiples of 16."""
         return self.run("encode", picture)
 
     def compare(self, query: tuple[torch.Tensor, ...], reference: tuple[torch.Tensor, ...], valid: torch.Tensor) -> torch.Tensor:
-        """Logits `(1, 3, H/2, W/2)` of two encoded pictures and their valid mask `(1, 1, H, W)`."""
+        """Logits `(N, 3, H/2, W/2)` of two times N encoded pictures and their valid masks `(N, 1, H, W)`."""
         return self.run("compare", *query, *reference, valid)[0]
 
     def run(self, part: str, *tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:

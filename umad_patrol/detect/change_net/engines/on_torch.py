@@ -26,10 +26,10 @@ class TorchEngine:
 
     @torch.inference_mode()
     def encode(self, picture: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """Features of a picture `(1, 3, H, W)`, sides multiples of 16."""
+        """Features of pictures `(N, 3, H, W)`, sides multiples of 16."""
         return self._encode(picture.to(self._type).contiguous(memory_format=torch.channels_last))
 
     @torch.inference_mode()
     def compare(self, query: tuple[torch.Tensor, ...], reference: tuple[torch.Tensor, ...], valid: torch.Tensor) -> torch.Tensor:
-        """Logits `(1, 3, H/2, W/2)` of two encoded pictures and their valid mask `(1, 1, H, W)`."""
+        """Logits `(N, 3, H/2, W/2)` of two times N encoded pictures and their valid masks `(N, 1, H, W)`."""
         return self._compare(*query, *reference, valid.to(self._type))[0]

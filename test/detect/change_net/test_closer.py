@@ -1,0 +1,109 @@
+"""The closer look: where it is taken, what it asks, and that it raises *anomaly* there and nothing else."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from umad_patrol.config import DetectSettings
+from umad_patrol.detect.change_net import ChangeNetDetector, closer, detector as detector_module
+from umad_patrol.detect.change_net.closer import AROUND_PX, SIDE_PX, SMALL_PX, Window, find_windows, look_closer
+
+
+def scores(*spots, size=(300, 500)):
+    """Nothing but boxes (x, y, width, height, score)."""
+    plane = np.full(size, 0.02, np.float32)
+    for x, y, width, height, score in spots:
+        plane[y:y + height, x:x + width] = score
+    return plane
+
+
+@pytest.mark.parametrize("spot, corner", [((200, 120, 8, 10), (172, 93)), ((0, 0, 8, 10), (0, 0)), ((492, 290, 8, 10), (436, 236))])
+def test_something_small_is_in_the_middle_of_its_window_or_near_the_border(spot, corner):
+    (window,) = find_windows(scores((*spot, 0.3)), 8)
+    assert (window.x, window.y) == corner
+    x, y, width, height = spot
+    expected = np.zeros((300, 500), bool)
+    expected[max(0, y - AROUND_PX):y + height + AROUND_PX, max(0, x - AROUND_PX):x + width + AROUND_PX] = True
+    assert np.array_equal(window.perhaps, expected[window.y:window.y + SIDE_PX, window.x:window.x + SIDE_PX])
+
+
+@pytest.mark.parametrize("spot", [(100, 100, SMALL_PX + 1, 5, 0.3), (100, 100, 5, SMALL_PX + 1, 0.3), (100, 100, 8, 10, 0.09)])
+def test_what_is_large_or_surely_not_new_is_not_looked_at(spot):
+    assert find_windows(scores(spot), 8) == []
+
+
+def test_what_is_found_as_it_is_need_not_be_looked_at():
+    assert find_windows(scores((100, 100, 8, 10, closer.SURELY)), 8) == []
+
+
+def test_what_scores_most_is_looked_at_first_and_no_more_than_was_said():
+    spots = [(100 * n, 100, 8, 10, 0.2 + 0.1 * n) for n in range(5)]
+    assert [window.x + 28 for window in find_windows(scores(*spots), 3)] == [400, 300, 200]
+    assert find_windows(scores(*spots), 0) == []
+
+
+def test_neighbours_share_a_window():
+    near = (200, 120, 4, 10, 0.3), (214, 124, 4, 6, 0.2)
+    (window,) = find_windows(scores(*near), 8)
+    assert (window.x, window.y) == (170, 93) and window.perhaps[125 - 93, 202 - 170] and window.perhaps[126 - 93, 216 - 170]
+    assert not window.perhaps[125 - 93, 209 - 170]
+    assert len(find_windows(scores(near[0], (250, 130, 8, 10, 0.2)), 8)) == 2
+
+
+def test_a_picture_smaller_than_a_window_has_none():
+    assert find_windows(scores((10, 10, 8, 10, 0.3), size=(SIDE_PX - 1, 500)), 8) == []
+    assert len(find_windows(scores((10, 10, 8, 10, 0.3), size=(SIDE_PX, SIDE_PX)), 8)) == 1
+
+
+class Asked:
+    """An engine of which *anomaly* is how bright the first picture is less the second, in logits; notes what it encodes."""
+
+    def encode(self, pictures):
+        self.pictures = pictures
+        return (pictures,)
+
+    def compare(self, query, reference, valid):
+        apart = 20 * torch.nn.functional.avg_pool2d((query[0] - reference[0]) * valid, 2).mean(1, keepdim=True)
+        return torch.cat([apart, torch.full_like(apart, 9.0), torch.full_like(apart, 9.0)], 1)
+
+
+def test_it_asks_both_ways_about_the_enlarged_parts_and_tells_nothing_of_elsewhere():
+    query, reference, valid = torch.full((1, 3, 200, 300), 0.2), torch.full((1, 3, 200, 300), 0.2), torch.ones(1, 1, 200, 300)
+    query[..., 60:70, 50:60], reference[..., 60:70, 250:260] = 0.9, 0.9     # new, and gone
+    perhaps = np.zeros((SIDE_PX, SIDE_PX), bool)
+    perhaps[20:40, 20:40] = True
+    engine, windows = Asked(), [Window(20, 40, perhaps), Window(204, 40, perhaps)]
+    found = look_closer(engine, windows, query, reference, valid)
+    assert engine.pictures.shape == (4, 3, 2 * SIDE_PX, 2 * SIDE_PX) and found.shape == (2, 1, SIDE_PX, SIDE_PX)
+    new, gone = found[:, 0].numpy()
+    assert new[22:28, 32:38].min() > 0.98 and gone.max() < 0.4 and not new[~perhaps].any() and not gone[~perhaps].any()
+    blind = look_closer(engine, windows, query, reference, torch.zeros_like(valid))
+    assert float(blind.max()) < 0.4
+
+
+@pytest.mark.parametrize("top", [0, 32])
+def test_it_raises_what_is_new_within_its_windows_alone(weights, pictures, monkeypatch, top):
+    query, reference, valid = pictures(160, 256)
+    perhaps = np.zeros((SIDE_PX, SIDE_PX), bool)
+    perhaps[10:50, 10:50] = True
+    monkeypatch.setattr(detector_module, "find_windows", lambda new, most: [Window(100, 20, perhaps)][:most])
+    settings = DetectSettings(weights=str(weights), engine="torch", closer_looks=0)
+    said = {}
+    for looks in (0, 1):
+        detector = ChangeNetDetector(replace(settings, closer_looks=looks))
+        said[looks] = detector.compare(detector.prepare(query, top), detector.prepare(reference, top), valid > 0)
+    raised = said[1] - said[0]
+    where = torch.zeros(1, 1, 160, 256, dtype=torch.bool)
+    where[..., top + 30:top + 70, 110:150] = True
+    assert torch.equal(said[0][:, 1:], said[1][:, 1:]) and float(raised.min()) >= 0
+    assert not bool(raised[:, :1][~where].any()) and bool((raised[:, :1][where] > 0).any())
+
+
+def test_without_the_pictures_there_is_none(weights, pictures, monkeypatch):
+    query, reference, valid = pictures(160, 256)
+    monkeypatch.setattr(detector_module, "find_windows", lambda new, most: pytest.fail("nothing can be looked at"))
+    detector = ChangeNetDetector(DetectSettings(weights=str(weights), engine="torch", closer_looks=4))
+    kept = detector.unpacked(detector.packed(detector.prepare(reference)))
+    assert detector.compare(detector.prepare(query), kept, valid > 0).shape == (1, 3, 160, 256)
