@@ -12,14 +12,16 @@ TINY = ["bench", "--device", "cpu", "--size", "256x160", "--crop", "64x32", "--r
 
 
 def test_a_tiny_run_measures_everything(tmp_path, capsys):
-    assert main([*TINY, "--batch", "1", "2", "--json", str(tmp_path / "b.json"), "--plot", str(tmp_path / "b.png")]) == 0
+    assert main([*TINY, "--batch", "1", "2", "--json", str(tmp_path / "b.json"), "--plot", str(tmp_path / "b.png"),
+                 "--set", "detect.closer_looks=2"]) == 0
     result, text = json.loads((tmp_path / "b.json").read_text()), capsys.readouterr().out
     assert result["size"] == [256, 160] and result["crop"] == [64, 32] and result["threads"] == 1 and result["repeat"] == 2
     assert result["machine"]["cpu"] and result["machine"]["torch"] and 0 < result["memory_mb"]["start"] <= result["memory_mb"]["peak"]
-    assert len(result["stages"]) == 11
+    assert len(result["stages"]) == 12
     for row in result["stages"] + result["networks"]:
         assert 0 < row["ms"] <= row["p90_ms"] and row["hz"] == pytest.approx(1e3 * row["batch"] / row["ms"], rel=0.05, abs=0.01)
         assert row["name"] in text
+    assert "detect: 2 closer looks" in text
     rows = {(row["name"], row["batch"]): row for row in result["networks"]}
     assert {(name, batch) for name in PEERS for batch in (1, 2)} < set(rows) and ("detector gradient", 2) not in rows
     assert rows["CSCDNet", 1]["parameters_m"] == pytest.approx(94.195, abs=1e-3)

@@ -18,7 +18,6 @@ import numpy as np
 from tqdm import tqdm
 
 from umad_patrol.cli.main import settings_of
-from umad_patrol.comparer import Comparer
 from umad_patrol.config import Settings
 from umad_patrol.errors import DatasetError
 from umad_patrol.evaluate import metrics
@@ -29,9 +28,9 @@ from umad_patrol.evaluate.umad_data import read_labels
 from umad_patrol.frames import Recording
 from umad_patrol.geometry.camera import horizon_row
 from umad_patrol.io.images import write_image
+from umad_patrol.pipeline import Pipeline
 from umad_patrol.records import Frame
 from umad_patrol.reference.map import ReferenceMap
-from umad_patrol.reference.retrieve import Retriever
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -55,7 +54,7 @@ def run(args: argparse.Namespace) -> dict:
         raise DatasetError(f"{masks} is no folder; give the truth/ that `simulate` wrote")
     settings = settings_of(args)
     frames = SimulatedFrames(Recording(args.patrol, settings), ReferenceMap.load(args.map), masks, settings, args.every)
-    result = evaluate_frames(frames, settings, args.sweep, Path(args.out) if args.out else None)
+    result = evaluate_frames(frames, args.sweep, Path(args.out) if args.out else None)
     print(sweep_table(result) if args.sweep else summary(result))
     return result
 
@@ -72,35 +71,30 @@ class SimulatedFrames:
 
     def compared(self) -> Iterator[tuple[Frame, Compared, Truth]]:
         """Each frame with what was found in it and what is known of it."""
-        comparer = Comparer(self.settings, reference_map=self.reference_map)
-        retriever = Retriever(self.reference_map, self.settings.retrieve)
+        pipeline = Pipeline(self.reference_map, self.settings)
         frames = (event for event in self.recording.events() if isinstance(event, Frame))
         try:
             for number, frame in enumerate(tqdm(frames, "comparing", self.recording.expected_frames, unit="frame", disable=None)):
                 labels = self.masks / f"{frame.stamp_ns}.png"
                 if number % self.every == 0 and labels.is_file():
-                    yield self._one(frame, comparer, retriever, read_labels(labels))
+                    yield self._one(frame, pipeline, read_labels(labels))
         finally:
-            comparer.close()
+            pipeline.close()
 
-    def _one(self, frame: Frame, comparer: Comparer, retriever: Retriever, labels: np.ndarray) -> tuple[Frame, Compared, Truth]:
+    def _one(self, frame: Frame, pipeline: Pipeline, labels: np.ndarray) -> tuple[Frame, Compared, Truth]:
         size = frame.image.shape[:2]
         if labels.shape != size:
             raise DatasetError(f"{self.masks / f'{frame.stamp_ns}.png'} is {labels.shape[1]}x{labels.shape[0]}, the frame {size[1]}x{size[0]}")
         start = time.perf_counter()
-        matches = retriever.find(frame.map_T_camera, self.settings.retrieve.references)
-        found = comparer.compare(frame, [self.reference_map.reference(match.index) for match in matches]) if matches else None
+        found = pipeline.process(frame)
         milliseconds = (time.perf_counter() - start) * 1e3
-        seen = found is not None and found.score_map is not None
-        valid = found.score_map.valid[0, 0].cpu().numpy() if seen else np.ones(size, bool)
+        valid = np.ones(size, bool) if found.score_map is None else found.score_map.valid[0, 0].cpu().numpy()
         below = below_row(horizon_row(frame.camera, frame.map_T_camera), size)
-        compared = Compared(found.mask if seen else np.zeros(size, np.uint8), found.regions if seen else (),
-                            anomaly_scores(found.score_map if seen else None, size), found.alignment if found is not None else None,
-                            milliseconds, found.score_map if seen else None)
+        compared = Compared(found.mask, found.regions, anomaly_scores(found.score_map, size), found.alignment, milliseconds, found.score_map)
         return frame, compared, Truth(labels, valid, metrics.counted(valid, below))
 
 
-def evaluate_frames(frames: SimulatedFrames, settings: Settings, sweep: bool = False, out: Path | None = None) -> dict:
+def evaluate_frames(frames: SimulatedFrames, sweep: bool = False, out: Path | None = None) -> dict:
     """The figures of all frames together, or those at each of SWEPT thresholds. Raises DatasetError where there is no frame to score."""
     counts = {"frames": 0, "compared": 0}
     total = Tally()
@@ -113,7 +107,7 @@ def evaluate_frames(frames: SimulatedFrames, settings: Settings, sweep: bool = F
 
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
-    rows = swept(((found, truth) for _, found, truth in cases()), settings.detect) if sweep else []
+    rows = swept(((found, truth) for _, found, truth in cases()), frames.settings.detect) if sweep else []
     for frame, found, truth in () if sweep else cases():
         total += tally(found, truth)
         if out is not None:
