@@ -194,6 +194,7 @@ def test_help_is_quick_and_says_all(tmp_path):
     (["--batch", "0"], "--batch 0"),
     (["--seed", "-1"], "--seed -1"),
     (["--workers", "-1"], "--workers -1"),
+    (["--validate-every", "0"], "--validate-every 0"),
     (["--pairs-share", "0"], "--pairs-share 0"),
     (["--pairs-share", "1.5"], "--pairs-share 1.5"),
     (["--folder-share", "nan"], "--folder-share nan"),

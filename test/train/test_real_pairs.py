@@ -7,7 +7,7 @@ from fake_data import BOX, MOVED, PERSON, SIZE, bits, pair, write, write_pairs
 
 from umad_patrol.errors import DatasetError, ImageError
 from umad_patrol.train import real_pairs as module
-from umad_patrol.train.real_pairs import Mixed, RealPairs, find_real, real_sample
+from umad_patrol.train.real_pairs import TOGETHER, Mixed, RealPairs, find_real, real_sample
 
 
 def everything(pairs=None, umad=None, hold=()):
@@ -98,10 +98,19 @@ def test_items_are_the_same_for_the_same_number_and_may_be_mixed(tmp_path):
     assert mixed(0)[20:60] == mixed(20)[:40] and 8 < mixed(0).count("real") < 30
 
 
+def test_what_lies_together_is_of_one_pair_which_is_read_once(tmp_path, monkeypatch):
+    real = everything(write_pairs(tmp_path, 3))
+    read, reads = module.RealPair.read, []
+    monkeypatch.setattr(module.RealPair, "read", lambda pair: reads.append(pair) or read(pair))
+    pairs = RealPairs(real, 3, 100, start=3, side=32)
+    samples = [pairs[index][0] for index in range(4 * TOGETHER)]
+    assert len(reads) == 5 and len(set(map(id, reads))) > 1 and not torch.equal(samples[0], samples[1])
+
+
 def test_an_unreadable_pair_is_passed_over_and_all_unreadable_are_not(tmp_path, caplog):
     real = everything(write_pairs(tmp_path, 2))
     (tmp_path / "a" / "query.png").write_bytes(b"x")
-    assert len([RealPairs(real, 1, 9, side=32)[i] for i in range(6)]) == 6 and "passed over" in caplog.text
+    assert len([RealPairs(real, 1, 99, side=32)[i] for i in range(0, 6 * TOGETHER, TOGETHER)]) == 6 and "passed over" in caplog.text
     with pytest.raises(ImageError):
         RealPairs(real[:1], 1, 9, side=32)[0]
 

@@ -53,6 +53,7 @@ def _add_time(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--seed", type=int, default=1, metavar="N", help="of data and network (default 1)")
     group.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"), help="default auto")
     group.add_argument("--half", action="store_true", help="mixed precision: float16 on CUDA, bfloat16 on a CPU")
+    group.add_argument("--validate-every", type=int, default=500, metavar="N", help="steps from one line of the log to the next (default 500)")
     group.add_argument("--workers", type=int, default=1, metavar="N", help="processes that make pairs (default 1; a GPU feeds on many)")
 
 
@@ -103,7 +104,7 @@ def _options(args: argparse.Namespace):
     if empty:
         raise TrainingError(f"{'OUT' if empty == 'out' else '--' + empty} is empty; name a file or folder")
     plain = ("pairs_share", "folder_share", "network", "distillation", "correlation", "shadows", "dynamic", "minutes", "distil_minutes", "keep", "batch",
-             "seed", "workers", "device", "half")
+             "seed", "workers", "validate_every", "device", "half")
     return RunOptions(**{name: Path(value) if value is not None else None for name, value in paths.items()}, hold=tuple(args.hold),
                       **{name: getattr(args, name) for name in plain})
 

@@ -21,6 +21,7 @@ from umad_patrol.train.view import View, far_foot, height_px, random_foot, rando
 SIDE_PX = 320
 SMALLEST_PX, LARGEST_THING_PX, LARGEST_DYNAMIC_PX = 6, 320, 420
 TINY_PX, TINY_SHARE = 20, 0.33  # so high at most are so many of the things
+FAR_PX, FAR_SHARE = (8, 40), 0.2    # so high are so many of the people and vehicles, far away
 NEAR_PX = 40                    # what stands in both and looks lower than this is far away, and shows so much less parallax
 SEEN_PX = 10                    # fewer pixels of a thing are not asked for
 UNSURE = 0.5 * (PERHAPS + SURELY) / 255
@@ -229,8 +230,9 @@ class _Events:
     def _placed(self, sprite: Sprite) -> tuple[np.ndarray, tuple[float, float]]:
         foot = random_foot(self._view, self._rng)
         smallest, largest = (2 * SMALLEST_PX, LARGEST_DYNAMIC_PX) if sprite.dynamic else (SMALLEST_PX, LARGEST_THING_PX)
-        if not sprite.dynamic and self._rng.random() < TINY_SHARE:
-            high = self._rng.uniform(SMALLEST_PX, TINY_PX)
+        share, small = (FAR_SHARE, FAR_PX) if sprite.dynamic else (TINY_SHARE, (SMALLEST_PX, TINY_PX))
+        if self._rng.random() < share:
+            high = self._rng.uniform(*small)
             foot = far_foot(self._view, foot, sprite.height_m, high, self._rng)
         else:
             high = height_px(self._view, foot, sprite.height_m, smallest, largest, self._rng)
@@ -291,12 +293,16 @@ class Pairs(torch.utils.data.Dataset):
         return self._length
 
     def __getitem__(self, index: int) -> tuple[torch.Tensor, ...]:
-        """Query, reference `(3, S, S)` uint8, valid `(1, S, S)`, target and weight `(3, S, S)` float32."""
+        """As `tensors` gives them."""
         cv2.setNumThreads(1)
         return tensors(self._maker.make(np.random.default_rng((self._seed, 2, self._start + index))))
 
 
 def tensors(sample: Sample) -> tuple[torch.Tensor, ...]:
-    """A sample as tensors, channels first."""
-    pictures = (torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))) for image in (sample.query, sample.reference))
-    return *pictures, torch.from_numpy(sample.valid)[None].float(), torch.from_numpy(sample.target), torch.from_numpy(sample.weight)
+    """A sample as tensors, channels first: query and reference `(3, S, S)`, valid `(1, S, S)`, target `(3, S, S)` uint8, weight `(3, S, S)` float16.
+
+    Small, since every one of them goes from a worker's memory to the trainer's.
+    """
+    planes = (sample.query.transpose(2, 0, 1), sample.reference.transpose(2, 0, 1), sample.valid[None].astype(np.uint8), sample.target.astype(np.uint8),
+              sample.weight.astype(np.float16))
+    return tuple(torch.from_numpy(np.ascontiguousarray(plane)) for plane in planes)

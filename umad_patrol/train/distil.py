@@ -106,7 +106,7 @@ class Distiller(Loop):
         """Batches from the step on at which the run stands."""
         return self._loader(Crops(photos, self.settings.seed, 10**8, self.step * self.settings.batch))
 
-    def _learn(self, batch: tuple[torch.Tensor, torch.Tensor]) -> float:
+    def _learn(self, batch: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
         clean, other = (pictures.to(self.device, non_blocking=True).contiguous(memory_format=torch.channels_last) for pictures in batch)
         for group in self._optimizer.param_groups:
             group["lr"] = RATE * self._rate()
@@ -115,7 +115,7 @@ class Distiller(Loop):
         loss.backward()
         nn.utils.clip_grad_norm_(self.student.parameters(), GRADIENT)
         self._optimizer.step()
-        return float(loss.detach())
+        return loss.detach()
 
     def _note(self) -> None:
         self._write_line({})

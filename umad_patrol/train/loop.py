@@ -25,8 +25,8 @@ SMOOTH = 0.98       # the loss that is shown is a running mean
 class Loop:
     """Learns batch by batch in a folder that holds its checkpoint and its log; goes on from there if there is one.
 
-    `settings` has minutes, batch, seed and workers. A subclass names its files and itself, says with `_learn` what a batch
-    teaches (returning the loss) and with `_note` what goes into the log every `_every` steps and at the end, and lists in
+    `settings` has minutes, batch, seed and workers. A subclass names its files and itself, learns with `_learn` from a batch
+    (returning the loss, detached) and with `_note` what goes into the log every `_every` steps and at the end, and lists in
     `_parts` what has a state to keep.
     """
 
@@ -35,7 +35,8 @@ class Loop:
 
     def __init__(self, folder: str | Path, settings: Any, device: torch.device, parts: dict[str, Any]) -> None:
         self.folder, self.settings, self.device = Path(folder), settings, device
-        self.step, self.seconds, self.loss = 0, 0.0, math.nan
+        self.step, self.seconds = 0, 0.0
+        self.loss: float | torch.Tensor = math.nan      # on a GPU a number only when asked for: it would have to be waited for
         self._parts = parts
         self.folder.mkdir(parents=True, exist_ok=True)
         if (self.folder / self.CHECKPOINT).is_file():
@@ -49,7 +50,7 @@ class Loop:
     def save(self) -> None:
         """Write the checkpoint: beside, then renamed."""
         states = {name: part.state_dict() for name, part in self._parts.items()}
-        save_checkpoint(self.folder / self.CHECKPOINT, {**states, "step": self.step, "seconds": self.seconds, "loss": self.loss}, self.settings)
+        save_checkpoint(self.folder / self.CHECKPOINT, {**states, "step": self.step, "seconds": self.seconds, "loss": float(self.loss)}, self.settings)
 
     def _go_on(self, batches: Iterable[Any]) -> None:
         """Learn from one batch after the other until the time is used up."""
@@ -58,10 +59,10 @@ class Loop:
         for batch in batches:
             loss = self._learn(batch)
             self.step += 1
-            self.loss = loss if math.isnan(self.loss) else SMOOTH * self.loss + (1 - SMOOTH) * loss
+            self.loss = loss if self.step == 1 else SMOOTH * self.loss + (1 - SMOOTH) * loss
             self.seconds += time.monotonic() - start
-            bar.update(round(self.seconds) - bar.n)
-            bar.set_postfix(loss=f"{self.loss:.3f}", refresh=False)
+            if bar.update(round(self.seconds) - bar.n):
+                bar.set_postfix(loss=f"{float(self.loss):.3f}", refresh=False)
             if self.step % self._every == 0 and not self.done:
                 self._note()
             if self.done:
@@ -73,7 +74,7 @@ class Loop:
         bar.close()
         self.save()
 
-    def _learn(self, batch: Any) -> float:
+    def _learn(self, batch: Any) -> torch.Tensor:
         raise NotImplementedError
 
     def _note(self) -> None:
@@ -81,7 +82,7 @@ class Loop:
 
     def _write_line(self, more: dict[str, Any]) -> dict[str, Any]:
         """Add a line to the log. Returns it."""
-        line = {"step": self.step, "seconds": round(self.seconds, 1), "loss": round(self.loss, 4), **more}
+        line = {"step": self.step, "seconds": round(self.seconds, 1), "loss": round(float(self.loss), 4), **more}
         with (self.folder / self.LOG).open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
         return line

@@ -25,9 +25,11 @@ class Moved:
 def moved(references: torch.Tensor, valid: torch.Tensor, draw: torch.Generator) -> Moved:
     """`references` `(N, 3, H, W)` that lie on their queries, each seen from a place of its own; `valid` `(N, 1, H, W)` loses what is out of view."""
     count, _, height, width = references.shape
-    reference_H_query = homographies(count, (width, height), draw).to(references.device)
-    from_elsewhere = _at(torch.linalg.inv(reference_H_query), (width, height), 1)
-    seen = _at(reference_H_query, (width, height), 1)
+    reference_H_query = homographies(count, (width, height), draw)
+    both_ways = torch.stack([reference_H_query, torch.linalg.inv(reference_H_query)])
+    if references.device.type == "cuda":
+        both_ways = both_ways.pin_memory().to(references.device, non_blocking=True)     # the GPU is not waited for
+    seen, from_elsewhere = (_at(H, (width, height), 1) for H in both_ways)
     pictures = F.grid_sample(references, _normalized(from_elsewhere, (width, height)).to(references.dtype), mode="bicubic", padding_mode="border",
                              align_corners=True).clamp(0, 1)
     inside = (seen >= 0).all(1, keepdim=True) & (seen[:, :1] <= width - 1) & (seen[:, 1:] <= height - 1)

@@ -49,6 +49,7 @@ class RunOptions:
     batch: int = 6
     seed: int = 1
     workers: int = 1
+    validate_every: int = 500
     device: str = "auto"
     half: bool = False
 
@@ -107,9 +108,9 @@ def _check_numbers(options: RunOptions) -> None:
         raise TrainingError(f"--minutes {minutes:g}: must be above 0")
     if not (math.isfinite(lessons) and 0 <= lessons < minutes) or (options.distil_minutes is not None and not options.distil_minutes >= 0):
         raise TrainingError(f"--distil-minutes {options.distil_minutes:g}: must be 0 or more and less than --minutes {minutes:g}")
-    for name, low, high in (("batch", 1, 1024), ("seed", 0, 2**31 - 1), ("workers", 0, 256)):
+    for name, low, high in (("batch", 1, 1024), ("seed", 0, 2**31 - 1), ("workers", 0, 256), ("validate_every", 1, 10**9)):
         if not low <= getattr(options, name) <= high:
-            raise TrainingError(f"--{name} {getattr(options, name)}: must be {low} to {high}")
+            raise TrainingError(f"--{name.replace('_', '-')} {getattr(options, name)}: must be {low} to {high}")
     for name in ("pairs_share", "folder_share"):
         if not 0 < getattr(options, name) <= 1:
             raise TrainingError(f"--{name.replace('_', '-')} {getattr(options, name):g}: must be above 0 and at most 1")

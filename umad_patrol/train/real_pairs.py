@@ -28,6 +28,7 @@ SMALLEST_SCALE, LARGEST_SCALE = 0.7, 2.0
 WITH_ANOMALY = 0.5      # of the crops, where there is an anomaly to hold
 RESIDUAL = 0.25         # of the data engine's residual: such pairs bring their own
 NEVER_TRAINED = "test"  # the split of a change set that is left for scoring
+TOGETHER = 8            # items one after the other: of some of them, mixed with made ones, or of all
 TRIES = 10              # pairs that may be unreadable one after the other
 
 
@@ -199,22 +200,30 @@ def _heed(anomaly: np.ndarray) -> np.ndarray:
 class RealPairs(torch.utils.data.Dataset):
     """Item i, counted from `start`, of a run with a seed: always the same sample of the same pair, as `data.tensors` gives it.
 
-    A pair that cannot be read is told of and passed over.
+    A pair that cannot be read is told of and passed over. What lies within the same TOGETHER is of one pair, which is read once for all of them.
     """
 
     def __init__(self, pairs: list[RealPair], seed: int, length: int, start: int = 0, plain: bool = False, side: int = SIDE_PX) -> None:
         self._pairs, self._seed, self._length, self._start, self._plain, self._side = pairs, seed, length, start, plain, side
+        self._read: tuple[int, Labelled] | None = None
 
     def __len__(self) -> int:
         return self._length
 
     def __getitem__(self, index: int) -> tuple[torch.Tensor, ...]:
         cv2.setNumThreads(1)
-        rng = np.random.default_rng((self._seed, 4, self._start + index))
+        number = self._start + index
+        return tensors(real_sample(self._pair(number // TOGETHER), self._side, np.random.default_rng((self._seed, 4, number)), self._plain))
+
+    def _pair(self, group: int) -> Labelled:
+        if self._read is None or self._read[0] != group:
+            self._read = group, self._drawn(np.random.default_rng((self._seed, 6, group)))
+        return self._read[1]
+
+    def _drawn(self, rng: np.random.Generator) -> Labelled:
         for left in reversed(range(TRIES)):
-            pair = self._pairs[int(rng.integers(len(self._pairs)))]
             try:
-                return tensors(real_sample(pair.read(), self._side, rng, self._plain))
+                return self._pairs[int(rng.integers(len(self._pairs)))].read()
             except (ImageError, DatasetError) as error:
                 if not left:
                     raise

@@ -136,8 +136,8 @@ def _network(options: RunOptions, init: ChangeNet | None, encoder: nn.Module | N
 
 def _settings(options: RunOptions, taught: bool) -> TrainSettings:
     """An encoder that has learnt nothing yet learns as quickly as the rest; what is to be kept is not shaken by quick steps or other normalisations."""
-    plain = TrainSettings(options.minutes - options.lesson_minutes, options.batch, seed=options.seed, workers=options.workers, half=options.half,
-                          encoder_rate=ENCODER_RATE if taught else 1.0, keep=options.keep)
+    plain = TrainSettings(options.minutes - options.lesson_minutes, options.batch, seed=options.seed, workers=options.workers,
+                          validate_every=options.validate_every, half=options.half, encoder_rate=ENCODER_RATE if taught else 1.0, keep=options.keep)
     return replace(plain, rate=plain.rate / 2, held_share=1.0) if options.keep else plain
 
 
@@ -193,7 +193,7 @@ def command(options: RunOptions) -> str:
     words = ["umad-patrol train OUT"]
     for name, default in RunOptions.__dataclass_fields__.items():
         value = getattr(options, name)
-        if name in ("out", "sprites", "device", "workers") or value == default.default:
+        if name in ("out", "sprites", "device", "workers", "validate_every") or value == default.default:
             continue
         option = name.replace("_", "-")
         if isinstance(value, bool):

@@ -77,8 +77,8 @@ class Trainer(Loop):
         self._go_on(self._loader(pairs(self.step * self.settings.batch)))
         return self._note()
 
-    def _learn(self, batch: tuple[torch.Tensor, ...]) -> float:
-        query, reference, valid, target, weight = (part.to(self.device, non_blocking=True) for part in batch)
+    def _learn(self, batch: tuple[torch.Tensor, ...]) -> torch.Tensor:
+        query, reference, valid, target, weight = (part.to(self.device, non_blocking=True).float() for part in batch)
         for group in self._optimizer.param_groups:
             group["lr"] = group["base"] * self._rate()
         self._hold_normalisations()
@@ -91,7 +91,7 @@ class Trainer(Loop):
         self._scaler.step(self._optimizer)
         self._scaler.update()
         self._follow()
-        return float(loss.detach())
+        return loss.detach()
 
     def _loss(self, query: torch.Tensor, reference: torch.Tensor, valid: torch.Tensor, target: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
         if not isinstance(self.network, ChangeNet):
@@ -137,4 +137,4 @@ def _groups(network: nn.Module, settings: TrainSettings) -> list[dict]:
 
 
 def _scaled(pictures: torch.Tensor) -> torch.Tensor:
-    return (pictures.float() / 255).contiguous(memory_format=torch.channels_last)
+    return (pictures / 255).contiguous(memory_format=torch.channels_last)

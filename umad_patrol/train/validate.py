@@ -39,8 +39,8 @@ def validate(network: nn.Module, samples: list[tuple[torch.Tensor, ...]], device
     found, things, false = np.zeros(2), np.zeros(2), 0
     for number, (query, reference, valid, target, weight) in enumerate(samples):
         pictures = (part[None].to(device).float() / 255 for part in (query, reference))
-        logits, seen = _said(network, *pictures, valid[None].to(device), number)
-        weight = weight * seen[0].cpu()
+        logits, seen = _said(network, *pictures, valid[None].to(device).float(), number)
+        weight = weight.float() * seen[0].cpu()
         scores = torch.nn.functional.interpolate(logits.float().sigmoid(), size=target.shape[-2:], mode="bilinear")[0].cpu().numpy()
         said = (scores >= THRESHOLD) & (weight.numpy() > 0)
         truth = (target.numpy() > 0.5) & (weight.numpy() > 0)
