@@ -56,7 +56,7 @@ def still(monkeypatch):
     monkeypatch.setattr(data, "random_softness", lambda rng: 1.0)
     monkeypatch.setattr(data, "residual_lookup", lambda size, rng: np.dstack(np.meshgrid(*(np.arange(n, dtype=np.float32) for n in size))))
     monkeypatch.setattr(data, "with_border", lambda lookup, rng: lookup)
-    monkeypatch.setattr(PairMaker, "_weather", lambda self, image, rng: None)
+    monkeypatch.setattr(PairMaker, "_weather", lambda self, image, rng: np.zeros(image.shape[:2], bool))
 
 
 def test_new_things_differ_between_the_pictures_and_nothing_else_does(still, photos, sprites):

@@ -153,6 +153,20 @@ def test_half_precision_and_the_peer_train_too(tmp_path):
     assert peer.step == 1
 
 
+def test_with_an_echo_it_learns_as_often_from_every_batch_and_goes_on_from_where_it_was(tmp_path):
+    begun = []
+
+    def noise(start):
+        begun.append(start)
+        return Noise(start, 8)
+
+    trainer = Trainer(ChangeNet(), tmp_path, replace(FOREVER, echo=3), CPU)
+    trainer.run(noise, [])
+    assert trainer.step == 12       # four batches of two
+    Trainer(ChangeNet(), tmp_path, replace(FOREVER, echo=3), CPU).run(noise, [])
+    assert begun == [0, 8]
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
 def test_cuda_with_mixed_precision(tmp_path):
     trainer = Trainer(ChangeNet(), tmp_path, replace(FOREVER, half=True), torch.device("cuda"))

@@ -50,6 +50,8 @@ def _add_time(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--minutes", type=float, default=150.0, metavar="M", help="of distillation and training together (default 150)")
     group.add_argument("--distil-minutes", type=float, metavar="M", help="of these for distillation (default 25, or a sixth if that is less)")
     group.add_argument("--batch", type=int, default=6, metavar="N", help="pairs a step (default 6)")
+    group.add_argument("--echo", type=int, default=1, metavar="N", help="steps that learn from a pair, mirrored and lit anew each time, where a GPU is "
+                                                                        "quicker than the workers (default 1)")
     group.add_argument("--seed", type=int, default=1, metavar="N", help="of data and network (default 1)")
     group.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"), help="default auto")
     group.add_argument("--half", action="store_true", help="mixed precision: float16 on CUDA, bfloat16 on a CPU")
@@ -103,7 +105,7 @@ def _options(args: argparse.Namespace):
     empty = next((name for name, value in paths.items() if value == ""), None)
     if empty:
         raise TrainingError(f"{'OUT' if empty == 'out' else '--' + empty} is empty; name a file or folder")
-    plain = ("pairs_share", "folder_share", "network", "distillation", "correlation", "shadows", "dynamic", "minutes", "distil_minutes", "keep", "batch",
+    plain = ("pairs_share", "folder_share", "network", "distillation", "correlation", "shadows", "dynamic", "minutes", "distil_minutes", "keep", "batch", "echo",
              "seed", "workers", "validate_every", "device", "half")
     return RunOptions(**{name: Path(value) if value is not None else None for name, value in paths.items()}, hold=tuple(args.hold),
                       **{name: getattr(args, name) for name in plain})

@@ -26,8 +26,8 @@ NEAR_PX = 40                    # what stands in both and looks lower than this 
 SEEN_PX = 10                    # fewer pixels of a thing are not asked for
 UNSURE = 0.5 * (PERHAPS + SURELY) / 255
 HEEDED_PX, MOST_HEED = 900, 8.0 # a thing of this many pixels or more weighs 1 a pixel, a smaller one more
-MISTAKEN_WEIGHT = 4.0           # people, vehicles and what was moved or taken away are what is most easily called new
-CYCLISTS = 0.15                 # of all who pass, where there is a bicycle among the models
+MISTAKEN_WEIGHT = 4.0           # people, vehicles, what was moved or taken away and spots of light are what is most easily called new
+CYCLISTS = 0.25                 # of all who pass, where there is a bicycle among the models
 REAL_SHARE = 0.5                # of the people and vehicles that are put in: cut out of photographs, if there are such
 MOVED_WEIGHT = 0.3              # whether a thing is new or moved is often unknowable
 
@@ -114,22 +114,27 @@ class PairMaker:
         query, reference = (Picture.of(view, paste.Sun.random(rng)) for _ in range(2))
         _Events(self, view, query, reference, rng).happen()
         for picture in (query, reference):
-            self._weather(picture.image, rng)
+            spots = self._weather(picture.image, rng)
+            query.heed[spots & ~query.anomaly] = MISTAKEN_WEIGHT
         return _finished(query, reference, rng)
 
     def kind(self, *kinds: str) -> list[Sprite]:
         """The sprites of these kinds."""
         return [sprite for sprite in self.sprites if sprite.kind in kinds]
 
-    def _weather(self, image: np.ndarray, rng: np.random.Generator) -> None:
+    def _weather(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Let it come over a picture; returns where spots are lit as if something lay there, `(S, S)` bool."""
         mixture = self.mixture
-        chances = ((mixture.shadow if mixture.shadows else 0.0, lambda: weather.shadows(image, self.sprites, rng)), (0.5, lambda: weather.wash(image, rng)),
+        shaded = mixture.shadows and rng.random() < mixture.shadow
+        spots = weather.shadows(image, self.sprites, rng) if shaded else np.zeros(image.shape[:2], bool)
+        chances = ((0.5, lambda: weather.wash(image, rng)),
                    (0.15, lambda: weather.wet(image, rng)), (0.12, lambda: weather.leaves(image, rng)), (0.2, lambda: weather.glare(image, rng)),
                    (0.1, lambda: weather.dirt(image, rng)))
         for chance, change in chances:
             if rng.random() < chance:
                 change()
         np.clip(image, 0, 1, out=image)
+        return spots
 
     @staticmethod
     def _any(items: list, rng: np.random.Generator):

@@ -47,6 +47,7 @@ class RunOptions:
     minutes: float = 150.0
     distil_minutes: float | None = None
     batch: int = 6
+    echo: int = 1
     seed: int = 1
     workers: int = 1
     validate_every: int = 500
@@ -108,7 +109,7 @@ def _check_numbers(options: RunOptions) -> None:
         raise TrainingError(f"--minutes {minutes:g}: must be above 0")
     if not (math.isfinite(lessons) and 0 <= lessons < minutes) or (options.distil_minutes is not None and not options.distil_minutes >= 0):
         raise TrainingError(f"--distil-minutes {options.distil_minutes:g}: must be 0 or more and less than --minutes {minutes:g}")
-    for name, low, high in (("batch", 1, 1024), ("seed", 0, 2**31 - 1), ("workers", 0, 256), ("validate_every", 1, 10**9)):
+    for name, low, high in (("batch", 1, 1024), ("echo", 1, 100), ("seed", 0, 2**31 - 1), ("workers", 0, 256), ("validate_every", 1, 10**9)):
         if not low <= getattr(options, name) <= high:
             raise TrainingError(f"--{name.replace('_', '-')} {getattr(options, name)}: must be {low} to {high}")
     for name in ("pairs_share", "folder_share"):
@@ -159,7 +160,7 @@ def write_record(options: RunOptions, counts: dict[str, int]) -> None:
 
 
 def _record(options: RunOptions, counts: dict[str, int]) -> dict:
-    names = "network", "seed", "batch", "correlation", "shadows", "dynamic", "pairs_share", "folder_share", "keep"
+    names = "network", "seed", "batch", "correlation", "shadows", "dynamic", "pairs_share", "folder_share", "keep", "echo"
     return {**{name: getattr(options, name) for name in names}, "distillation": options.distils, "hold": list(options.hold),
             "photos": _names(find_photos(options.photos)) if options.photos is not None else None,
             "assets": _digest(options.assets / "MANIFEST.csv") if options.assets is not None else None,

@@ -137,7 +137,8 @@ def _network(options: RunOptions, init: ChangeNet | None, encoder: nn.Module | N
 def _settings(options: RunOptions, taught: bool) -> TrainSettings:
     """An encoder that has learnt nothing yet learns as quickly as the rest; what is to be kept is not shaken by quick steps or other normalisations."""
     plain = TrainSettings(options.minutes - options.lesson_minutes, options.batch, seed=options.seed, workers=options.workers,
-                          validate_every=options.validate_every, half=options.half, encoder_rate=ENCODER_RATE if taught else 1.0, keep=options.keep)
+                          validate_every=options.validate_every, half=options.half, encoder_rate=ENCODER_RATE if taught else 1.0, keep=options.keep,
+                          echo=options.echo)
     return replace(plain, rate=plain.rate / 2, held_share=1.0) if options.keep else plain
 
 

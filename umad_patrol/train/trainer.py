@@ -11,9 +11,11 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 from tqdm import tqdm
 
 from umad_patrol.detect.change_net.network import ChangeNet, less_gone
+from umad_patrol.train.echo import echoed
 from umad_patrol.train.loop import GRADIENT, Loop
 from umad_patrol.train.loss import agreement_loss, change_loss
 from umad_patrol.train.moved import moved
@@ -42,6 +44,7 @@ class TrainSettings:
     encoder_rate: float = ENCODER_RATE
     held_share: float = HELD_SHARE
     keep: float = 0.0
+    echo: int = 1
 
 
 class Trainer(Loop):
@@ -58,7 +61,7 @@ class Trainer(Loop):
         self.network = network.to(device, memory_format=torch.channels_last)
         self.average = copy.deepcopy(self.network).eval().requires_grad_(False)
         self._every = settings.validate_every
-        self._optimizer = torch.optim.AdamW(_groups(self.network, settings), weight_decay=1e-4)
+        self._optimizer = torch.optim.AdamW(_groups(self.network, settings), weight_decay=1e-4, fused=device.type == "cuda")
         self._scaler = torch.amp.GradScaler(device.type, enabled=settings.half and device.type == "cuda")
         self._held_out: list[tuple[torch.Tensor, ...]] = []
         self._noted: Callable[[], None] = lambda: None
@@ -74,7 +77,10 @@ class Trainer(Loop):
         if self.done:
             return validate(self.average, held_out, self.device)
         self._held_out, self._noted = held_out, noted
-        self._go_on(self._loader(pairs(self.step * self.settings.batch)))
+        batches = self._loader(pairs(self.step // self.settings.echo * self.settings.batch))
+        if self.settings.echo > 1:
+            batches = echoed(batches, self.settings.echo, self.device, torch.Generator().manual_seed(self.settings.seed + self.step))
+        self._go_on(batches)
         return self._note()
 
     def _learn(self, batch: tuple[torch.Tensor, ...]) -> torch.Tensor:
@@ -117,8 +123,8 @@ class Trainer(Loop):
     def _follow(self) -> None:
         steps = self.step + 1
         keep = min(AVERAGED, steps / (steps + 20))
-        for mine, new in zip(self.average.state_dict().values(), self.network.state_dict().values()):
-            mine.lerp_(new, 1 - keep) if mine.dtype.is_floating_point else mine.copy_(new)
+        both = [pair for pair in zip(self.average.state_dict().values(), self.network.state_dict().values()) if pair[0].dtype.is_floating_point]
+        get_ema_multi_avg_fn(keep)(*map(list, zip(*both)), None)
 
     def _note(self) -> Scores:
         scores = validate(self.average, self._held_out, self.device)

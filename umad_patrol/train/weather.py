@@ -12,20 +12,33 @@ from umad_patrol.train.paste import Sun, cast
 from umad_patrol.train.sprites import Sprite
 
 LEAF_PX = 4
+GAPS = 0.2      # of the shadows leave a spot lit and darken all else
+STEPPED = 0.35  # of the others fall on kerbs and walls
 
 
-def shadows(image: np.ndarray, sprites: list[Sprite], rng: np.random.Generator) -> None:
-    """One to four cast shadows: of houses, poles, foliage, or of things and people outside the picture."""
+def shadows(image: np.ndarray, sprites: list[Sprite], rng: np.random.Generator) -> np.ndarray:
+    """One to four cast shadows: of houses, poles, foliage, or of things and people outside the picture.
+
+    Returns `(H, W)` bool, the spots that gaps in them leave lit: what is most easily taken for a thing.
+    """
     shade = np.ones(image.shape[:2], np.float32)
+    spots = np.zeros(shade.shape, bool)
     for _ in range(int(rng.integers(1, 5))):
         kind = rng.random()
         if kind < 0.25:
             _cast_by_sprite(shade, sprites, rng)
+            continue
+        if rng.random() < GAPS:
+            spot = _spot(shade.shape, rng)
+            spots |= spot > 0.3
+            mask = 1 - spot
         else:
             mask = _polygon(shade.shape, rng) if kind < 0.5 else _straight(shade.shape, rng) if kind < 0.7 else _foliage(shade.shape, rng)
-            shade *= 1 - mask * rng.uniform(0.2, 0.75)
+            mask = _stepped(mask, rng) if rng.random() < STEPPED else mask
+        shade *= 1 - mask * rng.uniform(0.2, 0.75)
     tint = np.array([rng.uniform(0.95, 1.06), 1.0, rng.uniform(0.85, 1.03)], np.float32)   # the sky lights a shadow: bluer
     image *= shade[..., None] ** tint
+    return spots
 
 
 def wash(image: np.ndarray, rng: np.random.Generator) -> None:
@@ -86,6 +99,28 @@ def _polygon(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
     middle = rng.uniform(-0.1, 1.1, 2) * (shape[1], shape[0])
     corners = middle + np.stack([np.cos(angles) * rng.uniform(0.6, 2.5), np.sin(angles) * rng.uniform(0.2, 1)], 1) * radius[:, None]
     return _soft(cv2.fillPoly(np.zeros(shape, np.float32), [corners.astype(np.int32)], 1.0), rng)
+
+
+def _spot(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
+    """A small patch with corners, mostly wide and flat: sun between two houses or under a car, what a kerb still catches of it."""
+    size = np.exp(rng.uniform(np.log(3), np.log(45)))
+    middle, flat, slope = rng.uniform(0, 1, 2) * (shape[1], shape[0]), rng.uniform(0.25, 1.2), rng.uniform(-1, 1)
+    corners = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * rng.uniform(0.5, 1, (4, 2)) * (size, size * flat)
+    corners[:, 0] += slope * corners[:, 1]
+    mask = cv2.fillPoly(np.zeros(shape, np.float32), [(middle + corners).astype(np.int32)], 1.0)
+    return cv2.GaussianBlur(mask, (0, 0), rng.uniform(0.4, 1.2))
+
+
+def _stepped(mask: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A shadow that falls over kerbs, steps or along a wall: within a band or two it lies further to one side."""
+    height, width = mask.shape
+    rows, columns = np.ogrid[:height, :width]
+    at = np.broadcast_to(columns, mask.shape).copy()
+    for _ in range(int(rng.integers(1, 3))):
+        top, high, slope = rng.uniform(0, height), np.exp(rng.uniform(np.log(4), np.log(70))), rng.normal(0, 0.15)
+        down = rows - slope * columns - top
+        at[(down >= 0) & (down < high)] += int(rng.normal(0, 30))
+    return np.take_along_axis(mask, np.clip(at, 0, width - 1), 1)
 
 
 def _straight(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:

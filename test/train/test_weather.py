@@ -1,0 +1,45 @@
+"""Shadows: spots left lit are told of, and over a kerb a shadow lies to one side."""
+
+import numpy as np
+import pytest
+
+from umad_patrol.train import weather
+from umad_patrol.train.sprites import THING, Sprite
+
+SIDE = 160
+
+
+@pytest.fixture
+def sprites():
+    return [Sprite(THING, "box-0", np.full((40, 30, 4), 255, np.uint8), 0.4)]
+
+
+def test_spots_in_the_sun_are_told_of_and_are_brighter_than_what_is_around(sprites, monkeypatch):
+    monkeypatch.setattr(weather, "GAPS", 1.0)
+    brighter = []
+    for seed in range(30):
+        rng = np.random.default_rng(seed)
+        image = np.full((SIDE, SIDE, 3), 0.6, np.float32)
+        spots = weather.shadows(image, sprites, rng)
+        assert spots.shape == (SIDE, SIDE) and spots.dtype == bool
+        if 20 < spots.sum() < 0.2 * spots.size:
+            brighter.append(image[spots].mean() > image[~spots].mean() * 1.05)
+    assert len(brighter) > 10 and np.mean(brighter) > 0.8       # another shadow may lie over one
+
+
+def test_where_there_is_no_gap_no_spot_is_told_of(sprites, monkeypatch):
+    monkeypatch.setattr(weather, "GAPS", 0.0)
+    assert not any(weather.shadows(np.ones((SIDE, SIDE, 3), np.float32), sprites, np.random.default_rng(seed)).any() for seed in range(10))
+
+
+def test_over_a_kerb_an_edge_jumps_within_a_band_and_nowhere_else():
+    mask = np.zeros((SIDE, SIDE), np.float32)
+    mask[:, :80] = 1
+    jumped = 0
+    for seed in range(30):
+        stepped = weather._stepped(mask, np.random.default_rng(seed))
+        assert stepped.shape == mask.shape and set(np.unique(stepped)) <= {0.0, 1.0}
+        edges = stepped.sum(1)
+        assert (np.abs(np.diff(stepped, axis=1)).sum(1) <= 5).all()     # at most two sloping bands cross a row
+        jumped += bool(len(np.unique(edges)) > 1 and (edges == 80).any())
+    assert jumped > 15
