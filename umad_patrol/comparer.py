@@ -27,7 +27,7 @@ from umad_patrol.reference.encodings import Encodings
 from umad_patrol.reference.map import ReferenceMap
 
 BESIDE_PX = 32      # a reference is prepared from so far above: where a query looks from its own horizon down
-HELD = 6            # references whose features are held, some 8 MB each at 1280x720: more than one frame is compared with
+HELD = 5            # references whose features are held, some 8 MB each at 1280x720: more than one frame is compared with
 LOWEST_TOP = 0.7    # of the picture's height: where the horizon lies lower all the same, something is wrong with the pose
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ctypes
 
-_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3     # mallopt(3)
+_TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8     # mallopt(3)
 _KEPT_BYTES = 128 << 20
 _MAPPED_BYTES = 32 << 20    # the most that glibc takes
+_ARENAS = 1                 # threads wait for one another now and then, but what one has freed serves the others
 
 
 def keep_freed_memory() -> bool:
@@ -19,4 +20,4 @@ def keep_freed_memory() -> bool:
         mallopt = ctypes.CDLL(None).mallopt
     except (AttributeError, OSError, TypeError):     # no glibc
         return False
-    return bool(mallopt(_MMAP_THRESHOLD, _MAPPED_BYTES) and mallopt(_TRIM_THRESHOLD, _KEPT_BYTES))
+    return bool(mallopt(_MMAP_THRESHOLD, _MAPPED_BYTES) and mallopt(_TRIM_THRESHOLD, _KEPT_BYTES) and mallopt(_ARENA_MAX, _ARENAS))

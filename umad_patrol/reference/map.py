@@ -21,7 +21,7 @@ from umad_patrol.reference.keyframes import Keyframes
 from umad_patrol.reference.standing import Standing
 
 FORMAT, VERSION = "umad_patrol reference map", 1
-CACHED = 16  # decoded keyframes kept: neighbours serve many frames in a row
+CACHED = 8  # decoded keyframes kept, 3 MB each at 1280x720: neighbours serve many frames in a row
 
 
 @dataclass(frozen=True, eq=False)

@@ -35,7 +35,7 @@ class Encoded:
     """The features of a picture of `size` (H, W) from row `top` down, a multiple of SIDE, padded to whole cells.
 
     `covered` `(1, 1, h, w)` bool is what cells of the finest stride show something if not all do. `picture` gives the picture
-    `(1, 3, H, W)` itself, as it lies on the query; there is none of what was kept.
+    `(1, 3, H, W)` itself, as it lies on the query; there is none of what was kept, or where nobody looks closer.
     """
 
     features: tuple[torch.Tensor, ...]
@@ -67,7 +67,7 @@ class ChangeNetDetector:
         check_picture(picture)
         height, width = picture.shape[2:]
         top = min(max(0, top), height - 1) // SIDE * SIDE   # cells lie alike in all pictures
-        return Encoded(self.engine.encode(_padded(picture[:, :, top:], "replicate")), (height, width), top, None, lambda: picture)
+        return Encoded(self.engine.encode(_padded(picture[:, :, top:], "replicate")), (height, width), top, None, self._shown(lambda: picture))
 
     @torch.inference_mode()
     def lay(self, reference: Encoded, laid: Laid, query: Encoded) -> Encoded:
@@ -79,7 +79,11 @@ class ChangeNetDetector:
         features = tuple(plane.to(of_query.dtype) for plane, of_query in zip(lay(reference.features, seen), query.features))
         if covered is not None and covered.device.type == "cpu" and bool(covered.all()):    # a GPU would have to be waited for
             covered = None
-        return Encoded(features, query.size, query.top, covered, lambda: laid.picture)
+        return Encoded(features, query.size, query.top, covered, self._shown(lambda: laid.picture))
+
+    def _shown(self, picture: Callable[[], torch.Tensor]) -> Callable[[], torch.Tensor] | None:
+        """The picture as long as somebody may look closer; else it need not be kept."""
+        return picture if self._closer_looks else None
 
     def packed(self, prepared: Encoded) -> dict[str, torch.Tensor]:
         """Features in half precision, the picture's size and the row where they begin."""

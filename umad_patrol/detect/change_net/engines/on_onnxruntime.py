@@ -21,6 +21,7 @@ class OnnxruntimeEngine:
         options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")    # others need the cores
         options.enable_mem_pattern = False      # sizes vary from frame to frame
+        options.enable_cpu_mem_arena = False    # it would hold the most that any call has taken, beside what malloc holds anyway
         options.log_severity_level = ERRORS_ONLY
         self._sessions = {part: onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"]) for part, graph in graphs.items()}
 
