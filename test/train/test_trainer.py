@@ -85,7 +85,7 @@ def test_where_nothing_else_counts_it_learns_to_say_what_is_to_be_kept(tmp_path)
 
     torch.manual_seed(1)
     network, kept = ChangeNet(), ChangeNet()
-    torch.nn.init.constant_(kept.out[-1].bias, 1.0)
+    torch.nn.init.constant_(kept.out[-1].bias, -1.5)
     before, wanted = said(network), said(kept)
     trainer = Trainer(network, tmp_path, replace(FOREVER, keep=10.0, held_share=1.0, rate=0.2), CPU, kept)
     trainer.run(lambda start: Unasked(start, 40), [])
@@ -107,6 +107,24 @@ def test_of_what_is_new_nothing_is_kept(tmp_path):
     trainer._kept = None
     alone = [loss(target) for target in (everything_new, nothing_new)]
     assert with_kept[0] == pytest.approx(alone[0], abs=1e-5) and with_kept[1] > alone[1] + 1e-3
+
+
+def test_what_the_kept_network_mistakes_for_new_weighs_more_and_is_not_kept(tmp_path):
+    query, reference, valid = (torch.stack(part) for part in list(zip(*(Noise(0, 2)[i] for i in range(2))))[:3])
+    network, kept = ChangeNet(), ChangeNet()
+    trainer = Trainer(network, tmp_path, replace(FOREVER, keep=10.0), CPU, kept)
+
+    def loss(bias, weight):
+        torch.nn.init.constant_(kept.out[-1].bias, -9.0)
+        kept.out[-1].bias.data[:4] = bias       # of *anomaly*
+        with torch.no_grad():
+            nothing = torch.zeros(2, 3, 32, 32)
+            return float(trainer._loss(query.float() / 255, reference.float() / 255, valid, nothing, torch.full_like(nothing, weight)))
+
+    asked = kept.both_ways
+    kept.both_ways = lambda *given: (asked(*given)[0], torch.full_like(asked(*given)[1], -9.0))     # nothing is gone
+    assert loss(-2.0, 0.0) > loss(2.0, 0.0)     # kept, and not kept
+    assert loss(2.0, 1.0) - loss(2.0, 0.0) > loss(-2.0, 1.0) - loss(-2.0, 0.0) + 0.1      # and weighs more
 
 
 @pytest.mark.parametrize(("share", "held"), ((1.0, True), (0.2, False)))

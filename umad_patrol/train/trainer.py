@@ -27,6 +27,7 @@ ENCODER_RATE = 0.3      # learning rate of an encoder that has had lessons again
 HELD_SHARE = 0.2        # of the time, at its end, in which normalisations hold what they have seen: as in use, and unlike batches
 SEEDS = 10**9           # steps that no run reaches
 ABOUT_NEW_PX = 2        # so near to what is new nothing is kept
+MISTAKEN, MISTAKEN_GAIN = -0.8, 4.0     # logit, a score of 0.3: what the network that is kept so calls new and is not weighs 1 + this, and is not kept
 AVERAGED = 0.998        # the shipped weights are a running mean of the trained ones
 
 
@@ -51,7 +52,7 @@ class Trainer(Loop):
     """Trains a network in a folder that holds its checkpoint and its log; goes on from there if there is one.
 
     Of references it learns to have the features laid. With `settings.keep` it also learns, weighted so, to say of them what `kept`, a
-    network that stays as it is, says of the reference's picture laid; but of what is new the truth alone is heeded.
+    network that stays as it is, says of the reference's picture laid; but of what is new, and of what that one mistakes for new, the truth alone is heeded.
     """
 
     CHECKPOINT, LOG, NAME, OF = CHECKPOINT, LOG, "training", "this network"
@@ -104,13 +105,17 @@ class Trainer(Loop):
             return change_loss(self.network(query, reference, valid), target, weight)
         elsewhere = moved(reference, valid, torch.Generator().manual_seed(self.settings.seed * SEEDS + self.step))
         said = self.network.both_ways(query, elsewhere.pictures, elsewhere.valid, elsewhere.seen)
-        loss = change_loss(less_gone(*said), target, weight * elsewhere.valid)
+        weight = weight * elsewhere.valid
         if self._kept is None:
-            return loss
+            return change_loss(less_gone(*said), target, weight)
         with torch.no_grad():
             before = self._kept.both_ways(query, reference, valid)
-        heeded = elsewhere.valid * (1 - F.max_pool2d(target[:, :1], 2 * ABOUT_NEW_PX + 1, 1, ABOUT_NEW_PX))
-        return loss + self.settings.keep * sum(agreement_loss(now, then.float(), heeded) for now, then in zip(said, before))
+            nothing = 1 - F.max_pool2d(target[:, :1], 2 * ABOUT_NEW_PX + 1, 1, ABOUT_NEW_PX)
+            mistaken = nothing * F.interpolate((less_gone(*before)[:, :1] > MISTAKEN).float(), size=target.shape[-2:])
+            weight = torch.cat([weight[:, :1] * (1 + MISTAKEN_GAIN * mistaken), weight[:, 1:]], 1)
+        heeded = elsewhere.valid * nothing * (1 - mistaken)
+        return (change_loss(less_gone(*said), target, weight)
+                + self.settings.keep * sum(agreement_loss(now, then.float(), heeded) for now, then in zip(said, before)))
 
     def _hold_normalisations(self) -> None:
         """Near the end batches are normalised as single pictures will be: else what is rare in a batch can run away in use."""

@@ -78,6 +78,13 @@ def test_every_engine_agrees_with_torch(engine, network, pictures, size, count):
     assert size == (16, 16) or float(logits.sigmoid().std()) > 0.1    # or there would be nothing to agree on
 
 
+def test_torch_asks_both_ways_at_once_as_well(network, pictures):
+    query, reference, valid = pictures(64, 96)
+    engine = TorchEngine(network, torch.device("cpu"))
+    found = engine.both_ways(engine.encode(query), engine.encode(reference), valid)
+    assert torch.allclose(found, network(query, reference, valid), atol=TOLERANCE)
+
+
 def test_the_detector_scores_alike_with_every_engine(name, exported, pictures):
     query, reference, valid = pictures(117, 203)
     detectors = [ChangeNetDetector(DetectSettings(weights=str(exported), engine=engine)) for engine in ("torch", name)]

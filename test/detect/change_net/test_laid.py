@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from umad_patrol.detect.change_net.encoder import STRIDES
-from umad_patrol.detect.change_net.laid import lay
+from umad_patrol.detect.change_net.laid import _by_bags, _by_grid, lay
 
 SIDE = 96
 
@@ -42,6 +42,16 @@ def test_it_is_what_grid_sample_gives_and_so_is_its_gradient():
         theirs.square().sum().backward()
     for ours, theirs in zip(*features):
         assert torch.allclose(ours.grad, theirs.grad, atol=1e-3)
+
+
+@pytest.mark.parametrize("size", [(12, 30), (1, 7), (9, 1)])
+@pytest.mark.parametrize("half", [False, True])
+def test_a_gpus_way_gives_the_same(size, half):
+    draw = torch.Generator().manual_seed(0)
+    plane, cells = torch.rand(2, 5, *size, generator=draw), torch.rand(2, 2, 6, 11, generator=draw) * 40 - 4
+    plane = plane.half() if half else plane
+    for ours, theirs in zip(_by_bags(plane, cells), _by_grid(plane, cells)):
+        assert ours.dtype == theirs.dtype == plane.dtype and torch.allclose(ours, theirs, atol=1e-3 if half else 1e-4)
 
 
 def test_beyond_the_border_is_the_border():

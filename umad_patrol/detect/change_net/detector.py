@@ -133,9 +133,9 @@ class ChangeNetDetector:
 
     def _asked_both_ways(self, query: tuple[torch.Tensor, ...], reference: tuple[torch.Tensor, ...], seen: torch.Tensor) -> torch.Tensor:
         """As the network's `forward`, asking the second time only where that can matter: on a CPU around what is perhaps new, on a GPU everywhere."""
-        said = self.engine.compare(query, reference, seen)
         if self.device.type == "cuda":  # smaller pictures would be graphs of their own to record
-            return less_gone(said, self.engine.compare(reference, query, seen))
+            return self.engine.both_ways(query, reference, seen)
+        said = self.engine.compare(query, reference, seen)
         logits = said.clone()
         for window in _windows((said[0, 0] > PERHAPS_NEW).cpu().numpy()):   # they may overlap
             again = self.engine.compare(_part(reference, window), _part(query, window), _cut(seen, window, 1))

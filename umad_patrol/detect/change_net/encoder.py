@@ -48,11 +48,12 @@ class Encoder(nn.Module):
         fourth, eighth, last = WIDTHS
         self.gain = GAIN
         self.fourth = nn.Sequential(convolved(3, 32, 3, 2), convolved(32, 32, 3, 2), convolved(32, fourth, 1))
-        self.eighth = nn.Sequential(convolved(fourth, 96, 3, 2), convolved(96, eighth, 1))
+        self.eighth = nn.Sequential(convolved(fourth, 96, 3, 2), convolved(96, eighth, 1), *(Bottleneck(eighth, eighth, 2, within=3) for _ in range(2)))
         self.last = nn.Sequential(
             Bottleneck(eighth, last, 3, before=5, within=5, stride=2),
             *(Bottleneck(last, last, 2, within=3) for _ in range(4)),
             Bottleneck(last, last, 4, before=3),
+            *(Bottleneck(last, last, 2, within=3) for _ in range(2)),
         )
 
     def forward(self, pictures: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

@@ -61,6 +61,9 @@ def correlation(query: torch.Tensor, reference: torch.Tensor, reach: int) -> tup
     query, around = (features.permute(0, 2, 3, 1) for features in (query, F.pad(reference, [reach] * 4, mode="replicate")))  # channels lie together
     query, around = (features / features.norm(dim=-1, keepdim=True).clamp_min(SHORTEST) for features in (query, around))
     here = best = (query * around[:, reach:reach + height, reach:reach + width]).sum(-1)
+    if query.device.type == "cuda":     # few large kernels
+        cells = around.unfold(1, height, 1).unfold(2, width, 1)     # (N, rows, columns, C, h, w), a view
+        return here[:, None], (query.permute(0, 3, 1, 2)[:, None, None] * cells).sum(3).amax((1, 2))[:, None]
     for row in range(2 * reach + 1):
         for column in range(2 * reach + 1):
             if (row, column) != (reach, reach):
@@ -81,9 +84,10 @@ class ChangeNet(nn.Module):
         self.encoder = Encoder()
         self.differences = nn.ModuleList(Difference(width, out, reach, correlated) for width, out, reach in zip(WIDTHS, DECODED, REACH))
         fine, middle, coarse = DECODED
-        self.context = nn.Sequential(*(Bottleneck(coarse, coarse, 2, within=5) for _ in range(3)), convolved(coarse, middle, 1, act=False))
-        self.middle = nn.Sequential(Bottleneck(middle, middle, 2, before=3), convolved(middle, fine, 1, act=False))
-        self.fine = nn.Sequential(nn.ReLU(inplace=True), convolved(fine, fine, 3, groups=fine, act=False), convolved(fine, fine, 1))
+        self.context = nn.Sequential(*(Bottleneck(coarse, coarse, 2, within=5) for _ in range(5)), convolved(coarse, middle, 1, act=False))
+        self.middle = nn.Sequential(*(Bottleneck(middle, middle, 2, before=3) for _ in range(3)), convolved(middle, fine, 1, act=False))
+        self.fine = nn.Sequential(nn.ReLU(inplace=True), convolved(fine, fine, 3, groups=fine, act=False), convolved(fine, fine, 1),
+                                  *(Bottleneck(fine, fine, 2, before=3) for _ in range(2)))
         self.out = nn.Sequential(convolved(fine, fine, 3, groups=fine), nn.Conv2d(fine, len(CLASSES) * 4, 1))
         nn.init.constant_(self.out[-1].bias, float(torch.logit(torch.tensor(PRIOR))))
 
