@@ -105,8 +105,8 @@ def _options(args: argparse.Namespace):
     empty = next((name for name, value in paths.items() if value == ""), None)
     if empty:
         raise TrainingError(f"{'OUT' if empty == 'out' else '--' + empty} is empty; name a file or folder")
-    plain = ("pairs_share", "folder_share", "network", "distillation", "correlation", "shadows", "dynamic", "minutes", "distil_minutes", "keep", "batch", "echo",
-             "seed", "workers", "validate_every", "device", "half")
+    plain = ("pairs_share", "folder_share", "network", "distillation", "correlation", "shadows", "dynamic", "minutes", "distil_minutes", "keep", "batch",
+             "echo", "seed", "workers", "validate_every", "device", "half")
     return RunOptions(**{name: Path(value) if value is not None else None for name, value in paths.items()}, hold=tuple(args.hold),
                       **{name: getattr(args, name) for name in plain})
 
