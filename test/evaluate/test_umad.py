@@ -18,7 +18,7 @@ from umad_patrol.evaluate.umad_table import published, table
 from umad_patrol.evaluate.warp_border import shown
 from umad_patrol.records import ScoreMap
 
-PLAIN = with_values(Settings(), {"detect.close_px": 0, "detect.trim_px": 0, "detect.min_area_px": 1})
+PLAIN = with_values(Settings(), {"detect.threshold": 0.6, "detect.low_threshold": 0.5, "detect.close_px": 0, "detect.trim_px": 0, "detect.min_area_px": 1})
 
 
 class Painter:

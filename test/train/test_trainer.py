@@ -87,9 +87,9 @@ def test_where_nothing_else_counts_it_learns_to_say_what_is_to_be_kept(tmp_path)
     network, kept = ChangeNet(), ChangeNet()
     torch.nn.init.constant_(kept.out[-1].bias, -1.5)
     before, wanted = said(network), said(kept)
-    trainer = Trainer(network, tmp_path, replace(FOREVER, keep=10.0, held_share=1.0, rate=0.2), CPU, kept)
-    trainer.run(lambda start: Unasked(start, 40), [])
-    assert trainer.step == 20 and torch.allclose(said(kept), wanted, atol=1e-4)
+    trainer = Trainer(network, tmp_path, replace(FOREVER, keep=10.0, held_share=1.0, rate=0.02), CPU, kept)
+    trainer.run(lambda start: Unasked(start, 120), [])
+    assert trainer.step == 60 and torch.allclose(said(kept), wanted, atol=1e-4)
     assert float((said(trainer.network) - wanted).abs().mean()) < 0.8 * float((before - wanted).abs().mean())
 
 
