@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).parent))  # robot.py, scene.py
 os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
 os.environ["ROS_DOMAIN_ID"] = str(DOMAIN)
 
-from scene import FORWARD, Route, teach  # noqa: E402
+from scene import FORWARD, SURE, Route, teach  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -25,7 +25,7 @@ def route():
 
 @pytest.fixture(scope="session")
 def route_settings():
-    return with_values(Settings(), {"device": "cpu", "input.body_t_camera": FORWARD, "input.image_topic": "/camera/image/compressed",
+    return with_values(Settings(), {"device": "cpu", "detect.threshold": SURE, "input.body_t_camera": FORWARD, "input.image_topic": "/camera/image/compressed",
                                     "input.camera_info_topic": "/camera/info", "input.localization_topic": "/odom", "input.cloud_topic": ""})
 
 

@@ -10,6 +10,7 @@ from umad_patrol.records import Camera, Frame
 from umad_patrol.reference.teach import Teacher
 
 FORWARD = (0.0, 0.0, 0.7, -0.5, 0.5, -0.5, 0.5)
+SURE = 0.5      # detect.threshold at which what is planted here is found in every frame: how well drawings are found is tested elsewhere
 STEP_S, STEP_M = 0.1, 0.05
 STEPS = 60
 

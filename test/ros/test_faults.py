@@ -16,6 +16,7 @@ import pytest
 pytest.importorskip("rclpy", reason="no ROS 2 here")
 
 from robot import Robot  # noqa: E402
+from scene import SURE  # noqa: E402
 from rosgraph_msgs.msg import Clock  # noqa: E402
 
 from umad_patrol.alerts.store import AlertStore  # noqa: E402
@@ -34,7 +35,7 @@ EVERYTHING_ALARMS = {"alerts.sightings": 2, "alerts.window": 6, "alerts.min_scor
 @pytest.fixture
 def node_words(route_map, tmp_path):
     def words(**values):
-        return parameters({"input.body_t_camera": EXTRINSICS, "device": "cpu", "map": route_map, "output": tmp_path / "out", **values})
+        return parameters({"input.body_t_camera": EXTRINSICS, "device": "cpu", "detect.threshold": SURE, "map": route_map, "output": tmp_path / "out", **values})
 
     return words
 

@@ -9,6 +9,8 @@ import pytest
 
 pytest.importorskip("rclpy", reason="no ROS 2 here")
 
+from scene import SURE  # noqa: E402
+
 from umad_patrol.alerts.store import AlertStore  # noqa: E402
 from umad_patrol.config import with_values  # noqa: E402
 from umad_patrol.ros.processes import parameters, remappings  # noqa: E402
@@ -19,7 +21,7 @@ SECONDS = 90.0
 
 
 def node_words(**values):
-    return [*parameters({"input.body_t_camera": EXTRINSICS, "device": "cpu", **values}), *remappings(TOPICS)]
+    return [*parameters({"input.body_t_camera": EXTRINSICS, "device": "cpu", "detect.threshold": SURE, **values}), *remappings(TOPICS)]
 
 
 def test_teach_and_patrol_from_recordings(tmp_path, launch, route, route_settings, write_bag, messages):
@@ -39,7 +41,7 @@ def test_teach_and_patrol_from_recordings(tmp_path, launch, route, route_setting
     listener = launch("listener", *parameters({"out": tmp_path / "heard.json"}))
     patrol.wait_for("ready:", SECONDS)
     listener.wait_for("listening", SECONDS)
-    player = launch("bag_player", str(driven), "--wait-for-subscribers", "--rate", "0.5")
+    player = launch("bag_player", str(driven), "--wait-for-subscribers", "--rate", "0.25")     # so slow that enough frames of the planted thing are compared for an alert
     assert player.finish(SECONDS) == 0, player.text()
     assert patrol.stop(signal.SIGTERM) == 0, patrol.text()
     assert listener.stop(signal.SIGINT) == 0
