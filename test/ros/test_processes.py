@@ -41,7 +41,7 @@ def test_teach_and_patrol_from_recordings(tmp_path, launch, route, route_setting
     listener = launch("listener", *parameters({"out": tmp_path / "heard.json"}))
     patrol.wait_for("ready:", SECONDS)
     listener.wait_for("listening", SECONDS)
-    player = launch("bag_player", str(driven), "--wait-for-subscribers", "--rate", "0.25")     # so slow that enough frames of the planted thing are compared for an alert
+    player = launch("bag_player", str(driven), "--wait-for-subscribers", "--rate", "0.25")  # enough frames for an alert
     assert player.finish(SECONDS) == 0, player.text()
     assert patrol.stop(signal.SIGTERM) == 0, patrol.text()
     assert listener.stop(signal.SIGINT) == 0
