@@ -195,6 +195,7 @@ def test_help_is_quick_and_says_all(tmp_path):
     (["--seed", "-1"], "--seed -1"),
     (["--workers", "-1"], "--workers -1"),
     (["--validate-every", "0"], "--validate-every 0"),
+    (["--echo", "0"], "--echo 0"),
     (["--pairs-share", "0"], "--pairs-share 0"),
     (["--pairs-share", "1.5"], "--pairs-share 1.5"),
     (["--folder-share", "nan"], "--folder-share nan"),

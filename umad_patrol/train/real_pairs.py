@@ -28,7 +28,7 @@ SMALLEST_SCALE, LARGEST_SCALE = 0.7, 2.0
 WITH_ANOMALY = 0.5      # of the crops, where there is an anomaly to hold
 RESIDUAL = 0.25         # of the data engine's residual: such pairs bring their own
 NEVER_TRAINED = "test"  # the split of a change set that is left for scoring
-TOGETHER = 8            # items one after the other: of some of them, mixed with made ones, or of all
+TOGETHER = 8            # items in a row that are of one pair, whether all of them are asked for or, mixed with made ones, some
 TRIES = 10              # pairs that may be unreadable one after the other
 
 
