@@ -30,8 +30,8 @@ def test_teach_and_patrol_from_recordings(tmp_path, launch, route, route_setting
     from umad_patrol.pipeline import Pipeline
     from umad_patrol.records import Frame
 
-    taught = route.bag(write_bag, messages, tmp_path / "taught", count=30)
-    driven = route.bag(write_bag, messages, tmp_path / "driven", planted_from=10, count=30)
+    taught = route.bag(write_bag, messages, tmp_path / "taught")
+    driven = route.bag(write_bag, messages, tmp_path / "driven", planted_from=10)
     teach = launch("teach_node", *node_words(map=tmp_path / "map"))
     assert launch("bag_player", str(taught), "--wait-for-subscribers").finish(SECONDS) == 0
     assert teach.stop(signal.SIGINT) == 0
@@ -41,7 +41,7 @@ def test_teach_and_patrol_from_recordings(tmp_path, launch, route, route_setting
     listener = launch("listener", *parameters({"out": tmp_path / "heard.json"}))
     patrol.wait_for("ready:", SECONDS)
     listener.wait_for("listening", SECONDS)
-    player = launch("bag_player", str(driven), "--wait-for-subscribers", "--rate", "0.25")  # enough frames for an alert
+    player = launch("bag_player", str(driven), "--wait-for-subscribers", "--rate", "0.5")  # half of the frames and of the way are enough for an alert
     assert player.finish(SECONDS) == 0, player.text()
     assert patrol.stop(signal.SIGTERM) == 0, patrol.text()
     assert listener.stop(signal.SIGINT) == 0
