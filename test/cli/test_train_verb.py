@@ -32,7 +32,9 @@ def data(tmp_path_factory):
     write_assets(root / "assets")
     write_teacher(root / "teacher.pth")
     write_pairs(root / "pairs", 26)
-    make_sprites(root / "assets", root / "sprites")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("umad_patrol.train.sprites.RIDERS", 1)
+        make_sprites(root / "assets", root / "sprites")
     return root
 
 
@@ -41,6 +43,7 @@ def quick(monkeypatch):
     """Few and small pairs; no data but what is named."""
     monkeypatch.delenv("UMAD_PATROL_DATA", raising=False)
     monkeypatch.setattr("umad_patrol.train.run.VALIDATED", 2)
+    monkeypatch.setattr("umad_patrol.train.sprites.RIDERS", 1)
     monkeypatch.setattr("umad_patrol.train.distil.CROP_PX", 64)
     torch.set_num_threads(1)
 

@@ -5,10 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from fake_data import sprite as fake_sprite
 
 from umad_patrol.train import data
 from umad_patrol.train.data import Mixture, PairMaker, Pairs, tensors
 from umad_patrol.train.residual import LARGEST_PX, laid, residual_lookup, with_border
+from umad_patrol.train.sprites import VEHICLE
 
 
 def same(a, b):
@@ -127,6 +129,34 @@ def test_removed_things_are_changed_and_people_dynamic(still, photos, sprites):
         assert [any(plane[c] for plane in planes) for c in range(3)] == [c == cls for c in range(3)]
     without = Mixture(things=(1,), standing=(1,), removed=(1,), moved=0, swapped=0, people=1, dynamic=False)
     assert not PairMaker(photos, sprites, without, 160).make(np.random.default_rng(0)).target.any()
+
+
+def test_who_passes_close_fills_the_picture_from_its_foot_up(still, photos, sprites, monkeypatch):
+    monkeypatch.setattr(data, "CLOSE_SHARE", 1.0)
+    monkeypatch.setattr(data, "CYCLISTS", 0.0)
+    passing = Mixture(things=(1,), standing=(1,), removed=(1,), moved=0, swapped=0, people=1)
+    tall = 0
+    for index in range(12):
+        dynamic = PairMaker(photos, sprites, passing, 160).make(np.random.default_rng(index)).target[1] > 0
+        rows = np.flatnonzero(dynamic.any(1))
+        assert dynamic.any() and rows[-1] > 0.55 * 160      # the foot is in the lower part, or below the picture
+        tall += rows[0] == 0
+    assert tall >= 9                                        # and the head is cut off
+
+
+@pytest.mark.parametrize("names, parts", [(("bicycle-0", "cyclist-00-1"), {1, 2}), (("bicycle-0",), {2}), (("cyclist-00-1",), {1})])
+def test_cyclists_are_of_one_piece_or_somebody_on_a_bicycle(still, photos, sprites, monkeypatch, names, parts):
+    monkeypatch.setattr(data, "CYCLISTS", 1.0)
+    drawn = []
+    original = data._Events._rides
+    monkeypatch.setattr(data._Events, "_rides", lambda self, picture, placed: drawn.append([]) or original(self, picture, placed))
+    monkeypatch.setattr(data._Events, "_drawn", lambda self, picture, image, foot: drawn[-1].append(image) or np.zeros((160, 160), bool))
+    ridden = [*sprites, *(fake_sprite(VEHICLE, name, (10, 10, 10), (60, 60)) for name in names)]
+    passing = Mixture(things=(1,), standing=(1,), removed=(1,), moved=0, swapped=0, people=1)
+    for index in range(12):
+        PairMaker(photos, ridden, passing, 160).make(np.random.default_rng(index))
+    assert {len(images) for images in drawn} == parts
+    assert all(images[1].shape[0] > 1.1 * images[0].shape[0] for images in drawn if len(images) == 2)
 
 
 def test_what_a_photograph_may_show_of_people_is_left_open(still, sprites, photos):

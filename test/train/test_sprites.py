@@ -2,6 +2,7 @@
 
 import json
 
+import cv2
 import numpy as np
 import pytest
 from fake_data import write_assets
@@ -10,6 +11,12 @@ from umad_patrol.errors import SimulationError, TrainingError
 from umad_patrol.train import sprites as module
 from umad_patrol.train.sprite_render import render
 from umad_patrol.train.sprites import make_sprites, read_sprites
+
+
+@pytest.fixture(autouse=True)
+def no_riders(monkeypatch):
+    """Models alone: riders take a second each."""
+    monkeypatch.setattr(module, "RIDERS", 0)
 
 
 def pole():
@@ -45,7 +52,7 @@ def test_a_model_stands_upright_with_soft_edges(seed):
 def test_a_shelf_is_made_once_and_goes_on(tmp_path, monkeypatch):
     assets, shelf = write_assets(tmp_path / "assets"), tmp_path / "shelf"
     rendered = module._render
-    monkeypatch.setattr(module, "_render", lambda *a: rendered(*a) if a[4].file != "man.glb" else (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr(module, "_render", lambda *a: rendered(*a) if a[0].file != "man.glb" else (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         make_sprites(assets, shelf)
     assert json.loads((shelf / module.RENDERED).read_text())["models"] == ["box.glb", "bin.glb"]
@@ -77,3 +84,16 @@ def test_other_assets_or_unreadable_ones_are_refused(tmp_path, caplog):
     (assets / "MANIFEST.csv").write_text("file,class,name,height_m,x_m,y_m\na.glb,texture,a,1,1,1\n")
     with pytest.raises(TrainingError, match="names no model"):
         make_sprites(assets, tmp_path / "new")
+
+
+def test_riders_are_rendered_with_any_models_in_their_colours_and_in_one_piece(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "RIDERS", 1)
+    assert make_sprites(write_assets(tmp_path / "assets"), tmp_path / "shelf") == 4
+    riders = [sprite for sprite in read_sprites(tmp_path / "shelf") if sprite.name.startswith("cyclist-00-")]
+    assert len(riders) == module.RIDER_VIEWS and all(sprite.dynamic and 1.5 < sprite.height_m < 2 for sprite in riders)
+    for sprite in riders:
+        solid = sprite.image[..., 3] > 128
+        pieces = cv2.connectedComponentsWithStats(solid.astype(np.uint8))[2][1:, cv2.CC_STAT_AREA]
+        assert pieces.max() > 0.9 * pieces.sum() and max(sprite.image.shape[:2]) > 200
+        assert np.ptp(sprite.image[solid][:, :3].astype(int), axis=1).max() > 40      # shirt, helmet, frame are coloured
+        assert sprite.image[-20:][solid[-20:]][:, :3].max() < 120                     # and tyres are black

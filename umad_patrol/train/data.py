@@ -3,6 +3,7 @@ and with everything that must not alarm."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import cv2
@@ -15,19 +16,21 @@ from umad_patrol.train.erase import PERHAPS, SURELY, erased, shown
 from umad_patrol.train.photometric import photometric, random_softness, softened
 from umad_patrol.train.photos import Photo
 from umad_patrol.train.residual import laid, residual_lookup, with_border
-from umad_patrol.train.sprites import PERSON, THING, Sprite
+from umad_patrol.train.sprites import CYCLIST, PERSON, THING, Sprite
 from umad_patrol.train.view import View, far_foot, height_px, random_foot, random_view
 
 SIDE_PX = 320
 SMALLEST_PX, LARGEST_THING_PX, LARGEST_DYNAMIC_PX = 6, 320, 420
 TINY_PX, TINY_SHARE = 20, 0.33  # so high at most are so many of the things
 FAR_PX, FAR_SHARE = (8, 40), 0.2    # so high are so many of the people and vehicles, far away
+CLOSE, CLOSE_SHARE = (1.0, 2.8), 0.2    # so many sides of the picture high are so many of those who pass: they show a wheel or legs alone
 NEAR_PX = 40                    # what stands in both and looks lower than this is far away, and shows so much less parallax
 SEEN_PX = 10                    # fewer pixels of a thing are not asked for
 UNSURE = 0.5 * (PERHAPS + SURELY) / 255
 HEEDED_PX, MOST_HEED = 900, 8.0 # a thing of this many pixels or more weighs 1 a pixel, a smaller one more
 MISTAKEN_WEIGHT = 4.0           # people, vehicles, what was moved or taken away and spots of light are what is most easily called new
-CYCLISTS = 0.25                 # of all who pass, where there is a bicycle among the models
+CYCLISTS = 0.3                  # of all who pass
+RIDERLESS = 0.5                 # of the cyclists, where there is a bicycle among the models: a person is put on it
 REAL_SHARE = 0.5                # of the people and vehicles that are put in: cut out of photographs, if there are such
 MOVED_WEIGHT = 0.3              # whether a thing is new or moved is often unknowable
 
@@ -213,24 +216,40 @@ class _Events:
 
     def _passes(self) -> None:
         picture = self._query if self._rng.random() < 0.6 else self._reference
-        bicycles = [s for s in self._dynamic if "bicycle" in s.name]
-        if bicycles and self._rng.random() < CYCLISTS:
-            self._rides(picture, self._maker._any(bicycles, self._rng))
+        placed = self._close if self._rng.random() < CLOSE_SHARE else self._placed
+        if self._rng.random() < CYCLISTS and self._rides(picture, placed):
             return
         wanted = [s for s in self._dynamic if s.kind == PERSON] if self._rng.random() < 0.65 else self._dynamic
         real = [s for s in wanted if s.of_photo]
         sprite = self._maker._any(real if real and self._rng.random() < REAL_SHARE else wanted or self._dynamic, self._rng)
-        image, foot = self._placed(sprite)
+        image, foot = placed(sprite)
         picture.dynamic[self._drawn(picture, image, foot)] = 1
 
-    def _rides(self, picture: Picture, bicycle: Sprite) -> None:
-        """Somebody on a bicycle: the rider's feet are at the pedals, the head is well above the handlebars."""
-        image, foot = self._placed(bicycle)
+    def _rides(self, picture: Picture, placed: Callable[[Sprite], tuple[np.ndarray, tuple[float, float]]]) -> bool:
+        """Somebody on a bicycle, if there are cyclists or bicycles."""
+        bicycles, cyclists = ([s for s in self._dynamic if word in s.name] for word in ("bicycle", CYCLIST))
+        if bicycles and self._rng.random() < (RIDERLESS if cyclists else 1):
+            bicycle, foot = placed(self._maker._any(bicycles, self._rng))
+            parts = (bicycle, foot), self._rider(bicycle.shape[0], foot)
+        elif cyclists:
+            parts = (placed(self._maker._any(cyclists, self._rng)),)
+        else:
+            return False
+        for image, place in parts:
+            picture.dynamic[self._drawn(picture, image, place)] = 1
+        return True
+
+    def _rider(self, height: int, foot: tuple[float, float]) -> tuple[np.ndarray, tuple[float, float]]:
+        """A person on a bicycle of this height: the feet are at the pedals, the head is well above the handlebars."""
         rider = self._maker._any([s for s in self._dynamic if s.kind == PERSON] or self._dynamic, self._rng)
-        height = image.shape[0]
         seated = self._lit(paste.sized(rider, height * self._rng.uniform(1.2, 1.6), self._rng), foot)
-        for part, place in ((image, foot), (seated, (foot[0] + self._rng.normal(0, 0.05 * height), foot[1] - 0.2 * height))):
-            picture.dynamic[self._drawn(picture, part, place)] = 1
+        return seated, (foot[0] + self._rng.normal(0, 0.05 * height), foot[1] - 0.2 * height)
+
+    def _close(self, sprite: Sprite) -> tuple[np.ndarray, tuple[float, float]]:
+        """So near that the picture shows a part alone."""
+        side = self._maker.side
+        foot = self._rng.uniform(0, side), self._rng.uniform(0.6, 1.4) * side
+        return self._lit(paste.sized(sprite, self._rng.uniform(*CLOSE) * side, self._rng), foot), foot
 
     def _placed(self, sprite: Sprite) -> tuple[np.ndarray, tuple[float, float]]:
         foot = random_foot(self._view, self._rng)
@@ -275,8 +294,7 @@ def _finished(query: Picture, reference: Picture, rng: np.random.Generator) -> S
     dynamic = np.maximum(query.dynamic, passed)
     anomaly, changed = query.anomaly, query.changed | (gone > 0.5)
     weight = np.ones((len(CLASSES), *valid.shape), np.float32) * valid
-    weight[0] *= query.heed
-    weight[0][((dynamic >= SURELY / 255) | changed) & ~anomaly] *= MISTAKEN_WEIGHT
+    weight[0] *= np.where(((dynamic >= SURELY / 255) | changed) & ~anomaly, MISTAKEN_WEIGHT, query.heed)
     weight[0][query.tiny] = 0
     weight[0][query.moved] *= MOVED_WEIGHT
     weight[1][(dynamic > PERHAPS / 255) & (dynamic < SURELY / 255)] = 0

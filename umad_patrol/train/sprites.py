@@ -10,7 +10,9 @@ import json
 import logging
 import os
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -18,15 +20,19 @@ import numpy as np
 from tqdm import tqdm
 
 from umad_patrol.errors import SimulationError, TrainingError
-from umad_patrol.simulate.assets import Model, Shelf
+from umad_patrol.simulate.actors import POSES, posed
+from umad_patrol.simulate.assets import Shelf
+from umad_patrol.simulate.mesh import Mesh
 from umad_patrol.train.sprite_render import render
 
 _LOG = logging.getLogger(__name__)
 RENDERED = "rendered.json"
 CUT_OUT = "photo-"
 THING, PERSON, VEHICLE = "thing", "person", "vehicle"
-KINDS = {"anomaly": (THING, 8), "furniture": (THING, 4), "people": (PERSON, 6), "vehicle": (VEHICLE, 6)}   # class of the manifest: kind, views
-LARGEST_PX = 192
+SMALL_PX, LARGE_PX = 192, 384   # longest side: people and vehicles come nearer than things
+KINDS = {"anomaly": (THING, 8, SMALL_PX), "furniture": (THING, 4, SMALL_PX), "people": (PERSON, 6, LARGE_PX), "vehicle": (VEHICLE, 6, LARGE_PX)}
+RIDERS, RIDER_VIEWS = 12, 4     # cyclists of the simulation's own making: no model has a rider whose feet are on the pedals
+CYCLIST = "cyclist"
 HELD_OUT = 0.12     # share of the models that validation has to itself
 SMALLEST_PX = 24
 
@@ -56,38 +62,69 @@ class Sprite:
         return self.kind in (PERSON, VEHICLE)
 
 
+@dataclass(frozen=True, eq=False)
+class _Source:
+    """What is rendered: `geometry` gives vertices, faces, uv and texture, and may raise SimulationError."""
+
+    file: str
+    kind: str
+    views: int
+    longest_px: int
+    height_m: float
+    geometry: Callable[[], tuple[np.ndarray, np.ndarray, np.ndarray | None, np.ndarray]]
+
+
 def make_sprites(assets: str | Path, shelf: str | Path, seed: int = 0) -> int:
-    """Render the models of `assets` (a folder with MANIFEST.csv) that are not yet there into the folder `shelf`. Returns how many were.
+    """Render the models of `assets` (a folder with MANIFEST.csv) and RIDERS cyclists that are not yet there into the folder `shelf`. Returns how many were.
 
     A model that cannot be read is told of and passed over. Raises TrainingError where there is no model or the shelf is of other
     assets, SimulationError where the first model cannot be read.
     """
-    shelf, source = Path(shelf), Shelf(assets)
-    models = [(kind, views, model) for cls, (kind, views) in KINDS.items() for model in source.models(cls)]
+    shelf, models = Path(shelf), _models(Shelf(assets))
     if not models:
         raise TrainingError(f"{assets}: MANIFEST.csv names no model of the classes {', '.join(KINDS)}")
     of = {"seed": seed, "manifest": zlib.crc32((Path(assets) / "MANIFEST.csv").read_bytes())}
     done = _rendered(shelf, of)
-    missing = [entry for entry in models if entry[2].file not in done]
-    for kind, views, model in tqdm(missing, "rendering sprites", unit="model", disable=not missing or None):
+    missing = [source for source in models + _riders() if source.file not in done]
+    for source in tqdm(missing, "rendering sprites", unit="model", disable=not missing or None):
         try:
             shelf.mkdir(parents=True, exist_ok=True)
-            _render(source, shelf, kind, views, model, seed)
+            _render(source, shelf, seed)
         except SimulationError as error:
             if not done:
                 raise       # most likely none can be read
             _LOG.warning("%s: passed over", error)
             continue
-        done.append(model.file)
+        done.append(source.file)
         _note(shelf, {**of, "models": done})
     return len(missing)
 
 
-def _render(source: Shelf, shelf: Path, kind: str, views: int, model: Model, seed: int) -> None:
+def _models(shelf: Shelf) -> list[_Source]:
+    return [_Source(model.file, kind, views, longest, model.height_m, partial(shelf.geometry, model))
+            for cls, (kind, views, longest) in KINDS.items() for model in shelf.models(cls)]
+
+
+def _riders() -> list[_Source]:
+    """Cyclists, each of another look and with its pedals elsewhere."""
+    meshes = [posed(CYCLIST, look, look % POSES) for look in range(RIDERS)]
+    return [_Source(f"{CYCLIST}-{look:02d}", VEHICLE, RIDER_VIEWS, LARGE_PX, float(mesh.bounds()[1][2]), partial(_painted, mesh))
+            for look, mesh in enumerate(meshes)]
+
+
+def _painted(mesh: Mesh) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Vertices, faces, uv and texture of a mesh whose faces each have one colour: a texture of as many columns."""
+    count = len(mesh.faces)
+    texture = np.round(np.clip(mesh.color, 0, 1) ** (1 / 2.2) * 255).astype(np.uint8)[None]
+    middles = np.repeat((np.arange(count) + 0.5) / count, 3)
+    return mesh.corners.reshape(-1, 3).astype(np.float64), np.arange(3 * count).reshape(-1, 3), np.column_stack([middles, np.full(3 * count, 0.5)]), texture
+
+
+def _render(source: _Source, shelf: Path, seed: int) -> None:
     """The pictures of one model, always the same for a seed. Raises SimulationError where it cannot be read."""
-    rng = np.random.default_rng((seed, 7, zlib.crc32(model.file.encode())))
-    for view, image in enumerate(_views(source, model, views, rng)):
-        write_sprite(shelf, Sprite(kind, f"{Path(model.file).stem}-{view}", image, model.height_m))
+    rng = np.random.default_rng((seed, 7, zlib.crc32(source.file.encode())))
+    for view, image in enumerate(_views(source, rng)):
+        write_sprite(shelf, Sprite(source.kind, f"{Path(source.file).stem}-{view}", image, source.height_m))
 
 
 def _rendered(shelf: Path, of: dict) -> list[str]:
@@ -132,8 +169,8 @@ def read_sprites(shelf: str | Path) -> list[Sprite]:
     return sprites
 
 
-def _views(source: Shelf, model: Model, views: int, rng: np.random.Generator) -> list[np.ndarray]:
+def _views(source: _Source, rng: np.random.Generator) -> list[np.ndarray]:
     """Those of so many sides that show enough."""
-    vertices, faces, uv, texture = source.geometry(model)
-    images = [render(vertices, faces, uv, texture, rng, LARGEST_PX) for _ in range(views)]
+    vertices, faces, uv, texture = source.geometry()
+    images = [render(vertices, faces, uv, texture, rng, source.longest_px) for _ in range(source.views)]
     return [image for image in images if min(image.shape[:2]) >= SMALLEST_PX // 3 and max(image.shape[:2]) >= SMALLEST_PX]
