@@ -1,5 +1,7 @@
 """The launch files, launched: nodes start with what the arguments say, end cleanly, and leave what they should."""
 
+from ctypes.util import find_library
+
 import pytest
 
 launch = pytest.importorskip("launch", reason="launch is not on PyPI: these tests run where ROS 2 is sourced")
@@ -63,8 +65,19 @@ def test_patrol_takes_its_arguments_over_the_file(tmp_path, installed):
     assert f"there is no map at '{tmp_path / 'none'}'" in text
 
 
+@pytest.mark.skipif(find_library("jemalloc") is None, reason="jemalloc is not installed")
+@pytest.mark.parametrize("allocator", ["jemalloc", "system"])
+def test_a_node_has_its_memory_from_where_it_is_told(installed, tmp_path, allocator):
+    maps = tmp_path / "maps"
+    node = installed.parents[2] / "lib/umad_patrol/patrol_node"
+    node.write_text(f"#!/bin/sh\nexec cp /proc/self/maps {maps}\n")
+    status, codes, text = run(installed, "patrol.launch.py", {**INPUTS, "map": "none", "allocator": allocator})
+    assert status == 0 and codes == {"patrol_node": 0}, text
+    assert ("libjemalloc" in maps.read_text()) == (allocator == "jemalloc")
+
+
 def test_bad_arguments_are_refused(installed, tmp_path):
-    for arguments in ({}, {"map": "m", "image_transport": "smoke"}, {"map": "m", "body_t_camera": "here"}):
+    for arguments in ({}, {"map": "m", "image_transport": "smoke"}, {"map": "m", "allocator": "mine"}, {"map": "m", "body_t_camera": "here"}):
         status, codes, _ = run(installed, "patrol.launch.py", arguments)
         assert status != 0 and not codes
 

@@ -12,6 +12,7 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
 from umad_patrol.errors import ConfigError
+from umad_patrol.io.memory import jemalloc_in
 from umad_patrol.ros.parameter_files import PATROL
 
 PACKAGE = "umad_patrol"
@@ -40,6 +41,8 @@ def arguments(node: str) -> list[Action]:
                               description="'x y z qx qy qz qw' of the camera in the body; empty: as params_file says, else from /tf_static"),
         DeclareLaunchArgument("use_sim_time", default_value="false", choices=["true", "false"], description="take the time from /clock"),
         DeclareLaunchArgument("respawn", default_value="false", choices=["true", "false"], description="start the node again 2 s after it ended, however it ended"),
+        DeclareLaunchArgument("allocator", default_value="jemalloc", choices=["jemalloc", "system"],
+                              description="where the node has its memory from: jemalloc, where it is installed, holds less"),
         DeclareLaunchArgument("log_level", default_value="info", description="debug, info, warn, error"),
         DeclareLaunchArgument("fastdds_profile", default_value=share("config", "fastdds.xml"),
                               description="Fast DDS profile with shared memory for large images; empty: none"),
@@ -78,6 +81,7 @@ def _node(context: LaunchContext, executable: str, remappings: tuple[tuple[str, 
     return [Node(
         package=PACKAGE, executable=executable, name=executable, namespace=value("namespace"), output="screen",
         respawn=value("respawn") == "true", respawn_delay=RESPAWN_S,
+        additional_env=jemalloc_in(context.environment) if value("allocator") == "jemalloc" else {},
         parameters=[value("params_file"), given],
         remappings=[("image", image), ("image/compressed", f"{image}/compressed"), ("camera_info", value("camera_info")),
                     ("localization", value("localization")), *((name, value(argument)) for name, argument in remappings)],

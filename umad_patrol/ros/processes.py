@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from umad_patrol.errors import RosError
+from umad_patrol.io.memory import jemalloc_in
 
 STOP_SECONDS = 20.0
 
@@ -24,14 +25,14 @@ def require_ros() -> None:
 
 
 class Node:
-    """One running `python -m module --ros-args ...`."""
+    """One running `python -m module --ros-args ...`, with jemalloc where that is installed, as the launch files have it."""
 
     def __init__(self, module: str, arguments: list[str], log: Path, environment: dict[str, str] | None = None):
         self.module, self.log = module, log
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("wb") as file:
             self._process = subprocess.Popen([sys.executable, "-m", module, *arguments], stdout=file, stderr=subprocess.STDOUT,
-                                             stdin=subprocess.DEVNULL, env={**os.environ, **(environment or {})})
+                                             stdin=subprocess.DEVNULL, env={**os.environ, **jemalloc_in(os.environ), **(environment or {})})
 
     @property
     def running(self) -> bool:

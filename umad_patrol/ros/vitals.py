@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from typing import Any
+
+from umad_patrol.io.memory import give_back_freed_memory
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
@@ -30,14 +33,8 @@ def vitals(device: Any) -> dict[str, str]:
 
 def give_back_memory() -> None:
     """Hand freed memory back to the system, as far as it goes."""
-    import ctypes
-    import gc
-
     gc.collect()
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_available() and torch.cuda.is_initialized():
         torch.cuda.empty_cache()
-    try:
-        ctypes.CDLL(None).malloc_trim(0)  # glibc keeps what was freed otherwise
-    except (AttributeError, OSError):
-        pass
+    give_back_freed_memory()
