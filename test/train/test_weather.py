@@ -27,9 +27,34 @@ def test_spots_in_the_sun_are_told_of_and_are_brighter_than_what_is_around(sprit
     assert len(brighter) > 10 and np.mean(brighter) > 0.8       # another shadow may lie over one
 
 
-def test_where_there_is_no_gap_no_spot_is_told_of(sprites, monkeypatch):
+def test_where_there_is_no_gap_what_is_told_of_lies_in_the_shade(sprites, monkeypatch):
     monkeypatch.setattr(weather, "GAPS", 0.0)
-    assert not any(weather.shadows(np.ones((SIDE, SIDE, 3), np.float32), sprites, np.random.default_rng(seed)).any() for seed in range(10))
+    told = 0
+    for seed in range(40):
+        image = np.ones((SIDE, SIDE, 3), np.float32)
+        spots = weather.shadows(image, sprites, np.random.default_rng(seed))
+        told += spots.any()
+        assert not spots.any() or (image[spots].mean(-1) < 0.97).mean() > 0.95
+    assert 5 < told < 35
+
+
+def test_a_posts_shadow_stands_and_has_two_ends():
+    whole = 0
+    for seed in range(60):
+        shade = weather._post((SIDE, SIDE), np.random.default_rng(seed)) > 0.3
+        rows, columns = np.nonzero(shade)
+        if len(rows) < 20 or not 0 < rows.min() <= rows.max() < SIDE - 1 or not 0 < columns.min() <= columns.max() < SIDE - 1:
+            continue
+        whole += 1
+        assert np.ptp(rows) > 1.5 * shade.sum(1).max()
+    assert whole > 10
+
+
+def test_what_stands_on_a_roof_is_a_part_of_its_shadow_and_the_least_of_it():
+    for seed in range(30):
+        shade, fine = weather._skyline((SIDE, SIDE), np.random.default_rng(seed))
+        assert shade.shape == fine.shape == (SIDE, SIDE) and 0 <= shade.min() <= shade.max() <= 1.001
+        assert fine.mean() < 0.5 and (not fine.any() or shade[fine].mean() > 0.3)
 
 
 def test_over_a_kerb_an_edge_jumps_within_a_band_and_nowhere_else():

@@ -13,13 +13,14 @@ from umad_patrol.train.sprites import Sprite
 
 LEAF_PX = 4
 GAPS = 0.2      # of the shadows leave a spot lit and darken all else
+POSTS = 0.12    # of the others are of posts and climb what stands upright
 STEPPED = 0.35  # of the others fall on kerbs and walls
 
 
 def shadows(image: np.ndarray, sprites: list[Sprite], rng: np.random.Generator) -> np.ndarray:
     """One to four cast shadows: of houses, poles, foliage, or of things and people outside the picture.
 
-    Returns `(H, W)` bool, the spots that gaps in them leave lit: what is most easily taken for a thing.
+    Returns `(H, W)` bool what is most easily taken for a thing: spots that gaps in them leave lit, posts' shadows that stand, chimneys' and aerials'.
     """
     shade = np.ones(image.shape[:2], np.float32)
     spots = np.zeros(shade.shape, bool)
@@ -32,6 +33,12 @@ def shadows(image: np.ndarray, sprites: list[Sprite], rng: np.random.Generator) 
             spot = _spot(shade.shape, rng)
             spots |= spot > 0.3
             mask = 1 - spot
+        elif rng.random() < POSTS:
+            mask = _post(shade.shape, rng)
+            spots |= mask > 0.3
+        elif kind < 0.4:
+            mask, fine = _skyline(shade.shape, rng)
+            spots |= fine
         else:
             mask = _polygon(shade.shape, rng) if kind < 0.5 else _straight(shade.shape, rng) if kind < 0.7 else _foliage(shade.shape, rng)
             mask = _stepped(mask, rng) if rng.random() < STEPPED else mask
@@ -109,6 +116,33 @@ def _spot(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
     corners[:, 0] += slope * corners[:, 1]
     mask = cv2.fillPoly(np.zeros(shape, np.float32), [(middle + corners).astype(np.int32)], 1.0)
     return cv2.GaussianBlur(mask, (0, 0), rng.uniform(0.4, 1.2))
+
+
+def _post(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
+    """Where a post's shadow climbs a wall or the side of a car: upright, thin, with two ends, perhaps thicker towards one."""
+    length = np.exp(rng.uniform(np.log(8), np.log(160)))
+    foot, lean, wide = rng.uniform(0, 1, 2) * (shape[1], shape[0]), rng.normal(0, 0.08), length * rng.uniform(0.03, 0.25)
+    half = np.maximum(wide * rng.uniform(0.3, 1, 3), 1) / 2
+    down = np.array([0, rng.uniform(0.2, 0.8), 1]) * length
+    sides = [np.column_stack([foot[0] + lean * down + side * half, foot[1] - down]) for side in (-1, 1)]
+    mask = cv2.fillPoly(np.zeros(shape, np.float32), [np.vstack([sides[0], sides[1][::-1]]).astype(np.int32)], 1.0)
+    return cv2.GaussianBlur(mask, (0, 0), rng.uniform(0.4, 1.5))
+
+
+def _skyline(shape: tuple[int, int], rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """A house's shadow with what stands on its roof, and `(H, W)` bool what stands there."""
+    width = shape[1]
+    top = rng.uniform(0.1, 0.9) * shape[0] + rng.normal(0, 0.3) * (np.arange(width) - width / 2)
+    line = top.copy()
+    for _ in range(int(rng.integers(1, 6))):
+        first, across, high = int(rng.integers(width)), int(np.exp(rng.uniform(np.log(3), np.log(40)))), np.exp(rng.uniform(np.log(4), np.log(60)))
+        part = slice(first, first + across)
+        line[part] = np.minimum(line[part], top[part] - high * np.linspace(rng.uniform(0.2, 1), 1, across)[:len(line[part])])
+    rows = np.arange(shape[0])[:, None]
+    turn = cv2.getRotationMatrix2D((width / 2, shape[0] / 2), rng.uniform(-180, 180), 1.5)
+    shade = np.clip(rows - line + 0.5, 0, 1)
+    mask, fine = (cv2.warpAffine(part.astype(np.float32), turn, shape[::-1]) for part in (shade, shade * (rows < top)))
+    return cv2.GaussianBlur(mask, (0, 0), rng.uniform(0.5, 2)), fine > 0.5
 
 
 def _stepped(mask: np.ndarray, rng: np.random.Generator) -> np.ndarray:
