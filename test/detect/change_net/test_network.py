@@ -6,6 +6,7 @@ import torch.nn.functional as F
 
 from umad_patrol.detect.change_net.encoder import STRIDES, WIDTHS
 from umad_patrol.detect.change_net.folded import folded
+from umad_patrol.detect.change_net import network as module
 from umad_patrol.detect.change_net.network import CLASSES, ChangeNet, Difference, asked_once, correlation, less_gone
 
 MOST_PARAMETERS = 1_500_000     # 6 MB of weights
@@ -47,11 +48,12 @@ def test_untrained_it_says_that_little_changed(pictures):
     assert 0.005 < float(scores.mean()) < 0.08
 
 
+@pytest.mark.parametrize("way", [correlation, module._by_pieces, module._by_windows])
 @pytest.mark.parametrize("reach", [1, 2])
-def test_correlation_is_the_best_cosine_around(reach):
+def test_correlation_is_the_best_cosine_around(reach, way):
     generator = torch.Generator().manual_seed(1)
     query, reference = (torch.randn(2, 5, 6, 7, generator=generator) for _ in range(2))
-    here, best = correlation(query, reference, reach)
+    here, best = way(query, reference, reach)
     for n in range(2):
         for y in range(6):
             for x in range(7):
@@ -61,9 +63,10 @@ def test_correlation_is_the_best_cosine_around(reach):
                 assert float(best[n, 0, y, x]) == pytest.approx(max(cosines.values()), abs=1e-5)
 
 
-def test_correlation_of_nothing_is_nothing_in_half_precision_too():
+@pytest.mark.parametrize("way", [module._by_pieces, module._by_windows])
+def test_correlation_of_nothing_is_nothing_in_half_precision_too(way):
     nothing = torch.zeros(1, 4, 3, 3, dtype=torch.float16)
-    assert all(not bool(plane.any()) for plane in correlation(nothing, nothing, 1))
+    assert all(not bool(plane.any()) for plane in way(nothing, nothing, 1))
 
 
 def test_where_the_reference_is_not_valid_it_counts_as_equal():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING
 
 import torch
@@ -57,18 +58,32 @@ class Difference(nn.Module):
 
 def correlation(query: torch.Tensor, reference: torch.Tensor, reach: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Cosine of features `(N, C, h, w)` at the same place and the largest within `reach` cells either way: `(N, 1, h, w)` each."""
+    return (_by_windows if query.device.type == "cuda" else _by_pieces)(query, reference, reach)
+
+
+def _by_windows(query: torch.Tensor, reference: torch.Tensor, reach: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """With few large kernels, for a GPU; features are made of length 1 first, as products in half precision could be too large."""
     height, width = query.shape[-2:]
-    query, around = (features.permute(0, 2, 3, 1) for features in (query, F.pad(reference, [reach] * 4, mode="replicate")))  # channels lie together
-    query, around = (features / features.norm(dim=-1, keepdim=True).clamp_min(SHORTEST) for features in (query, around))
-    here = best = (query * around[:, reach:reach + height, reach:reach + width]).sum(-1)
-    if query.device.type == "cuda":     # few large kernels
-        cells = around.unfold(1, height, 1).unfold(2, width, 1)     # (N, rows, columns, C, h, w), a view
-        return here[:, None], (query.permute(0, 3, 1, 2)[:, None, None] * cells).sum(3).amax((1, 2))[:, None]
-    for row in range(2 * reach + 1):
-        for column in range(2 * reach + 1):
-            if (row, column) != (reach, reach):
-                best = torch.maximum(best, (query * around[:, row:row + height, column:column + width]).sum(-1))
-    return here[:, None], best[:, None]
+    around = F.pad(reference, [reach] * 4, mode="replicate")
+    query, around = (features / features.norm(dim=1, keepdim=True).clamp_min(SHORTEST) for features in (query, around))
+    here = (query * around[:, :, reach:reach + height, reach:reach + width]).sum(1, keepdim=True)
+    cells = around.unfold(2, height, 1).unfold(3, width, 1)     # (N, C, rows, columns, h, w), a view
+    return here, (query[:, :, None, None] * cells).sum(1).amax((1, 2))[:, None]
+
+
+def _by_pieces(query: torch.Tensor, reference: torch.Tensor, reach: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """With little memory to read, for a CPU: channels lie together, and rows are as long as the padded ones, so that each neighbour is one piece."""
+    count, channels, height, width = query.shape
+    row = width + 2 * reach
+    cells = height * row
+    query = F.pad(query, [0, 2 * reach, 0, 0])                                      # what is computed there is left out
+    around = F.pad(reference, [reach, reach, reach, reach + 1], mode="replicate")   # a row more than is asked for: the last piece ends there
+    query, around = (features.permute(0, 2, 3, 1).reshape(count, -1, channels) for features in (query, around))
+    of_query, of_around = (1 / features.norm(dim=-1).clamp_min(SHORTEST) for features in (query, around))
+    starts = [down * row + across for down in range(2 * reach + 1) for across in range(2 * reach + 1)]
+    cosines = [(query * around[:, start:start + cells]).sum(-1) * of_around[:, start:start + cells] for start in starts]
+    here, best = cosines[len(cosines) // 2], functools.reduce(torch.maximum, cosines)
+    return tuple((plane * of_query).view(count, 1, height, row)[..., :width] for plane in (here, best))
 
 
 class ChangeNet(nn.Module):
