@@ -102,7 +102,7 @@ class GradientSettings:
 
 
 OWN_REGIONS = {
-    "change_net": {"threshold": 0.75, "low_threshold": 0.45, "close_px": 0, "trim_px": 0, "min_area_px": 20},
+    "change_net": {"threshold": 0.7, "low_threshold": 0.4, "close_px": 0, "trim_px": 0, "min_area_px": 20},
     "gradient": {"threshold": 0.6, "low_threshold": 0.15, "close_px": 14, "trim_px": 2, "min_area_px": 40},
 }
 """How regions are cut from the scores of each detector unless the settings say otherwise."""
