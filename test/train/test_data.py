@@ -58,7 +58,7 @@ def still(monkeypatch):
     monkeypatch.setattr(data, "random_softness", lambda rng: 1.0)
     monkeypatch.setattr(data, "residual_lookup", lambda size, rng: np.dstack(np.meshgrid(*(np.arange(n, dtype=np.float32) for n in size))))
     monkeypatch.setattr(data, "with_border", lambda lookup, rng: lookup)
-    monkeypatch.setattr(PairMaker, "_weather", lambda self, image, rng: np.zeros(image.shape[:2], bool))
+    monkeypatch.setattr(PairMaker, "_weather", lambda self, image, rng, stones: np.zeros(image.shape[:2], bool))
 
 
 def test_new_things_differ_between_the_pictures_and_nothing_else_does(still, photos, sprites):
@@ -123,18 +123,18 @@ def test_without_events_the_pictures_are_equal(still, photos, sprites):
 
 def test_removed_things_are_changed_and_people_dynamic(still, photos, sprites):
     removed = Mixture(things=(1,), standing=(1,), removed=(0, 1), moved=0, swapped=0, people=0)
-    passing = Mixture(things=(1,), standing=(1,), removed=(1,), moved=0, swapped=0, people=1)
+    passing = Mixture(things=(1,), standing=(1,), removed=(1,), moved=0, swapped=0, people=1, beside=0)
     for mixture, cls in ((removed, 2), (passing, 1)):
         planes = [PairMaker(photos, sprites, mixture, 160).make(np.random.default_rng(i)).target.sum((1, 2)) > 0 for i in range(6)]
         assert [any(plane[c] for plane in planes) for c in range(3)] == [c == cls for c in range(3)]
-    without = Mixture(things=(1,), standing=(1,), removed=(1,), moved=0, swapped=0, people=1, dynamic=False)
+    without = Mixture(things=(1,), standing=(1,), removed=(1,), moved=0, swapped=0, people=1, beside=0, dynamic=False)
     assert not PairMaker(photos, sprites, without, 160).make(np.random.default_rng(0)).target.any()
 
 
 def test_who_passes_close_fills_the_picture_from_its_foot_up(still, photos, sprites, monkeypatch):
     monkeypatch.setattr(data, "CLOSE_SHARE", 1.0)
     monkeypatch.setattr(data, "CYCLISTS", 0.0)
-    passing = Mixture(things=(1,), standing=(1,), removed=(1,), moved=0, swapped=0, people=1)
+    passing = Mixture(things=(1,), standing=(1,), removed=(1,), moved=0, swapped=0, people=1, beside=0)
     tall = 0
     for index in range(12):
         dynamic = PairMaker(photos, sprites, passing, 160).make(np.random.default_rng(index)).target[1] > 0
@@ -142,6 +142,18 @@ def test_who_passes_close_fills_the_picture_from_its_foot_up(still, photos, spri
         assert dynamic.any() and rows[-1] > 0.55 * 160      # the foot is in the lower part, or below the picture
         tall += rows[0] == 0
     assert tall >= 9                                        # and the head is cut off
+
+
+def test_beside_those_who_pass_something_new_may_stand(still, photos, sprites, monkeypatch):
+    monkeypatch.setattr(data, "CYCLISTS", 0.0)
+    monkeypatch.setattr(data, "CLOSE_SHARE", 0.0)
+    passing = Mixture(things=(1,), standing=(1,), removed=(1,), moved=0, swapped=0, people=1, beside=1)
+    new = 0
+    for index in range(30):
+        sample = PairMaker(photos, sprites, passing, 160).make(np.random.default_rng(index))
+        assert not (sample.target[0].astype(bool) & sample.target[1].astype(bool) & (sample.query == sample.reference).all(-1)).any()
+        new += sample.target[0].any()
+    assert new > 10
 
 
 @pytest.mark.parametrize("names, parts", [(("bicycle-0", "cyclist-00-1"), {1, 2}), (("bicycle-0",), {2}), (("cyclist-00-1",), {1})])
@@ -152,7 +164,7 @@ def test_cyclists_are_of_one_piece_or_somebody_on_a_bicycle(still, photos, sprit
     monkeypatch.setattr(data._Events, "_rides", lambda self, picture, placed: drawn.append([]) or original(self, picture, placed))
     monkeypatch.setattr(data._Events, "_drawn", lambda self, picture, image, foot: drawn[-1].append(image) or np.zeros((160, 160), bool))
     ridden = [*sprites, *(fake_sprite(VEHICLE, name, (10, 10, 10), (60, 60)) for name in names)]
-    passing = Mixture(things=(1,), standing=(1,), removed=(1,), moved=0, swapped=0, people=1)
+    passing = Mixture(things=(1,), standing=(1,), removed=(1,), moved=0, swapped=0, people=1, beside=0)
     for index in range(12):
         PairMaker(photos, ridden, passing, 160).make(np.random.default_rng(index))
     assert {len(images) for images in drawn} == parts

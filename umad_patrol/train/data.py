@@ -32,6 +32,7 @@ MISTAKEN_WEIGHT = 4.0           # people, vehicles, what was moved or taken away
 CYCLISTS = 0.3                  # of all who pass
 RIDERLESS = 0.5                 # of the cyclists, where there is a bicycle among the models: a person is put on it
 REAL_SHARE = 0.5                # of the people and vehicles that are put in: cut out of photographs, if there are such
+KERBS = 0.25                    # of the views without people and vehicles show a kerb more than the photograph has, for shadows to lie on
 MOVED_WEIGHT = 0.3              # whether a thing is new or moved is often unknowable
 
 
@@ -45,6 +46,7 @@ class Mixture:
     moved: float = 0.15
     swapped: float = 0.1
     people: float = 0.5
+    beside: float = 0.25        # of those who pass in the query have something new beside them
     absent: float = 0.5         # of the people and vehicles that the photograph shows
     shadow: float = 0.6
     shadows: bool = True
@@ -114,10 +116,11 @@ class PairMaker:
     def make(self, rng: np.random.Generator) -> Sample:
         """A pair, the same for the same state of `rng`."""
         view = random_view(self._any(self.photos, rng), self.side, rng)
+        stones = weather.kerb(view.image, rng) if rng.random() < KERBS and not view.dynamic.any() else None
         query, reference = (Picture.of(view, paste.Sun.random(rng)) for _ in range(2))
         _Events(self, view, query, reference, rng).happen()
         for picture in (query, reference):
-            spots = self._weather(picture.image, rng)
+            spots = self._weather(picture.image, rng, stones)
             query.heed[spots & ~query.anomaly] = MISTAKEN_WEIGHT
         return _finished(query, reference, rng)
 
@@ -125,11 +128,11 @@ class PairMaker:
         """The sprites of these kinds."""
         return [sprite for sprite in self.sprites if sprite.kind in kinds]
 
-    def _weather(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    def _weather(self, image: np.ndarray, rng: np.random.Generator, stones: weather.Kerb | None = None) -> np.ndarray:
         """Let it come over a picture; returns where spots are lit as if something lay there, `(S, S)` bool."""
         mixture = self.mixture
         shaded = mixture.shadows and rng.random() < mixture.shadow
-        spots = weather.shadows(image, self.sprites, rng) if shaded else np.zeros(image.shape[:2], bool)
+        spots = weather.shadows(image, self.sprites, rng, stones) if shaded else np.zeros(image.shape[:2], bool)
         chances = ((0.5, lambda: weather.wash(image, rng)),
                    (0.15, lambda: weather.wet(image, rng)), (0.12, lambda: weather.leaves(image, rng)), (0.2, lambda: weather.glare(image, rng)),
                    (0.1, lambda: weather.dirt(image, rng)))
@@ -224,6 +227,16 @@ class _Events:
         sprite = self._maker._any(real if real and self._rng.random() < REAL_SHARE else wanted or self._dynamic, self._rng)
         image, foot = placed(sprite)
         picture.dynamic[self._drawn(picture, image, foot)] = 1
+        if picture is self._query and self._rng.random() < self._maker.mixture.beside:
+            self._beside(sprite, image.shape[0], foot)
+
+    def _beside(self, passer: Sprite, high: int, foot: tuple[float, float]) -> None:
+        """Something new before or close by one who passes and looks `high` px, mostly as large beside him as it is."""
+        sprite = self._maker._any(self._things, self._rng)
+        size = high * sprite.height_m / passer.height_m if min(sprite.height_m, passer.height_m) > 0 else high * self._rng.uniform(0.1, 0.7)
+        place = foot[0] + self._rng.normal(0, 0.4 * high), foot[1] + abs(self._rng.normal(0, 0.05 * high))
+        thing = paste.sized(sprite, float(np.clip(size * self._rng.uniform(0.8, 1.25), SMALLEST_PX, LARGEST_THING_PX)), self._rng)
+        self._query.shows_new(self._drawn(self._query, self._lit(thing, place), place))
 
     def _rides(self, picture: Picture, placed: Callable[[Sprite], tuple[np.ndarray, tuple[float, float]]]) -> bool:
         """Somebody on a bicycle, if there are cyclists or bicycles."""

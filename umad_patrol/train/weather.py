@@ -5,6 +5,8 @@ Each works on a picture `(H, W, 3)` float32 RGB in [0, 1], in place.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 
@@ -12,15 +14,48 @@ from umad_patrol.train.paste import Sun, cast
 from umad_patrol.train.sprites import Sprite
 
 LEAF_PX = 4
-GAPS = 0.2      # of the shadows leave a spot lit and darken all else
+GAPS = 0.25     # of the shadows leave a spot lit and darken all else
+DARK = 0.35     # of those are a dark spot instead: of a lamp's head, a sign, leaves
 POSTS = 0.12    # of the others are of posts and climb what stands upright
 STEPPED = 0.35  # of the others fall on kerbs and walls
+KERB_PX, WALL_PX = 24.0, 70.0   # so high they look at most
+AWAY = 0.3      # of the steps are so far to one side that all of the band is lit or in the shade
 
 
-def shadows(image: np.ndarray, sprites: list[Sprite], rng: np.random.Generator) -> np.ndarray:
-    """One to four cast shadows: of houses, poles, foliage, or of things and people outside the picture.
+@dataclass(frozen=True)
+class Kerb:
+    """A band that stands upright across the picture, `high` px from the line y = `top` + `slope` x down: shadows lie otherwise on it."""
 
-    Returns `(H, W)` bool what is most easily taken for a thing: spots that gaps in them leave lit, posts' shadows that stand, chimneys' and aerials'.
+    top: float
+    slope: float
+    high: float
+
+    @classmethod
+    def random(cls, shape: tuple[int, int], highest: float, rng: np.random.Generator) -> Kerb:
+        """One that looks 3 px to `highest` px high."""
+        return cls(rng.uniform(0, 1) * shape[0], rng.normal(0, 0.13), np.exp(rng.uniform(np.log(3), np.log(highest))))
+
+    def band(self, shape: tuple[int, int]) -> np.ndarray:
+        """Where it is, `(H, W)` bool."""
+        rows, columns = np.ogrid[:shape[0], :shape[1]]
+        down = rows - self.slope * columns - self.top
+        return (down >= 0) & (down < self.high)
+
+
+def kerb(image: np.ndarray, rng: np.random.Generator) -> Kerb:
+    """Lay a kerb across a picture: mostly brighter than the ground, of which something shows through."""
+    stones = Kerb.random(image.shape[:2], KERB_PX, rng)
+    grey = rng.uniform(0.3, 0.9) * np.array([1.0, rng.uniform(0.95, 1.0), rng.uniform(0.85, 1.0)], np.float32)
+    cover = cv2.GaussianBlur(stones.band(image.shape[:2]).astype(np.float32), (0, 0), 0.6)[..., None] * np.float32(rng.uniform(0.5, 0.95))
+    image += cover * (grey.astype(np.float32) - image)
+    return stones
+
+
+def shadows(image: np.ndarray, sprites: list[Sprite], rng: np.random.Generator, stones: Kerb | None = None) -> np.ndarray:
+    """One to four cast shadows: of houses, poles, foliage, or of things and people outside the picture; on a kerb, if there is one, they lie otherwise.
+
+    Returns `(H, W)` bool what is most easily taken for a thing: spots that gaps in them leave lit, dark ones, posts' shadows that stand, chimneys'
+    and aerials', what is lit or dark on a kerb where the ground beside it is not.
     """
     shade = np.ones(image.shape[:2], np.float32)
     spots = np.zeros(shade.shape, bool)
@@ -32,7 +67,7 @@ def shadows(image: np.ndarray, sprites: list[Sprite], rng: np.random.Generator) 
         if rng.random() < GAPS:
             spot = _spot(shade.shape, rng)
             spots |= spot > 0.3
-            mask = 1 - spot
+            mask = spot if rng.random() < DARK else 1 - spot
         elif rng.random() < POSTS:
             mask = _post(shade.shape, rng)
             spots |= mask > 0.3
@@ -41,7 +76,9 @@ def shadows(image: np.ndarray, sprites: list[Sprite], rng: np.random.Generator) 
             spots |= fine
         else:
             mask = _polygon(shade.shape, rng) if kind < 0.5 else _straight(shade.shape, rng) if kind < 0.7 else _foliage(shade.shape, rng)
-            mask = _stepped(mask, rng) if rng.random() < STEPPED else mask
+            if stones is not None or rng.random() < STEPPED:
+                plain, mask = mask, _stepped(mask, stones or Kerb.random(shade.shape, WALL_PX, rng), rng)
+                spots |= np.abs(mask - plain) > 0.3
         shade *= 1 - mask * rng.uniform(0.2, 0.75)
     tint = np.array([rng.uniform(0.95, 1.06), 1.0, rng.uniform(0.85, 1.03)], np.float32)   # the sky lights a shadow: bluer
     image *= shade[..., None] ** tint
@@ -109,10 +146,12 @@ def _polygon(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
 
 
 def _spot(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
-    """A small patch with corners, mostly wide and flat: sun between two houses or under a car, what a kerb still catches of it."""
+    """A small patch with corners or round, mostly wide and flat: sun between two houses or under a car, what a kerb still catches of it."""
     size = np.exp(rng.uniform(np.log(3), np.log(45)))
     middle, flat, slope = rng.uniform(0, 1, 2) * (shape[1], shape[0]), rng.uniform(0.25, 1.2), rng.uniform(-1, 1)
-    corners = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * rng.uniform(0.5, 1, (4, 2)) * (size, size * flat)
+    count = int(rng.choice([4, 4, 6, 10]))
+    angles = 2 * np.pi * (np.arange(count) + 0.5) / count
+    corners = np.sqrt(2) * np.column_stack([np.cos(angles), np.sin(angles)]) * rng.uniform(0.5, 1, (count, 1)) * (size, size * flat)
     corners[:, 0] += slope * corners[:, 1]
     mask = cv2.fillPoly(np.zeros(shape, np.float32), [(middle + corners).astype(np.int32)], 1.0)
     return cv2.GaussianBlur(mask, (0, 0), rng.uniform(0.4, 1.2))
@@ -145,16 +184,11 @@ def _skyline(shape: tuple[int, int], rng: np.random.Generator) -> tuple[np.ndarr
     return cv2.GaussianBlur(mask, (0, 0), rng.uniform(0.5, 2)), fine > 0.5
 
 
-def _stepped(mask: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A shadow that falls over kerbs, steps or along a wall: within a band or two it lies further to one side."""
-    height, width = mask.shape
-    rows, columns = np.ogrid[:height, :width]
-    at = np.broadcast_to(columns, mask.shape).copy()
-    for _ in range(int(rng.integers(1, 3))):
-        top, high, slope = rng.uniform(0, height), np.exp(rng.uniform(np.log(4), np.log(70))), rng.normal(0, 0.15)
-        down = rows - slope * columns - top
-        at[(down >= 0) & (down < high)] += int(rng.normal(0, 30))
-    return np.take_along_axis(mask, np.clip(at, 0, width - 1), 1)
+def _stepped(mask: np.ndarray, band: Kerb, rng: np.random.Generator) -> np.ndarray:
+    """A shadow that falls over kerbs, steps or along a wall: within the band it lies further to one side."""
+    across = np.arange(mask.shape[1])
+    step = int(rng.normal(0, 30)) if rng.random() >= AWAY else int(rng.choice([-1, 1])) * mask.shape[1]
+    return np.where(band.band(mask.shape), mask[:, np.clip(across + step, 0, len(across) - 1)], mask)
 
 
 def _straight(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
