@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from umad_patrol.evaluate import metrics
-from umad_patrol.evaluate.metrics import ObjectCounts, PixelCounts, RankCounts, RegionCounts, TallCounts
+from umad_patrol.evaluate.metrics import ObjectCounts, PixelCounts, RankCounts, RegionCounts
 
 ALL = np.ones((40, 60), bool)
 
@@ -51,12 +51,14 @@ def brute_pixels(mask, labels, roi):
 
 
 def brute_objects(mask, labels, roi):
-    claimed, totals = pixels(mask & roi), [0, 0, 0, 0]
+    claimed, totals = pixels(mask & roi), [0] * 6
     for patch in patches((labels & 128 > 0) & roi):
         if len(patch) >= 30:
-            large = len(patch) >= 100
-            totals[1 if large else 3] += 1
-            totals[0 if large else 2] += any(within(p, claimed, 3) for p in patch)
+            rows = [y for y, _ in patch]
+            found = any(within(p, claimed, 3) for p in patch)
+            for place in (0 if len(patch) >= 100 else 2, *((4,) if max(rows) - min(rows) + 1 > 12 else ())):
+                totals[place] += found
+                totals[place + 1] += 1
     return ObjectCounts(*totals)
 
 
@@ -162,9 +164,10 @@ def test_objects_are_counted_by_size_and_found_within_three_pixels():
 
 def test_tall_objects_are_those_over_twelve_pixels_high():
     labels = (box(2, 2, 12, 6) | box(20, 2, 13, 3) | box(20, 40, 5, 9)) * np.uint8(128)
-    assert metrics.tall_counts(box(2, 2, 12, 6) | box(20, 40, 5, 9), labels, ALL) == TallCounts(0, 1)
-    both = metrics.tall_counts(box(22, 2, 3, 3), labels, ALL) + TallCounts(2, 3)
-    assert both == TallCounts(3, 4) and both.recall == 0.75 and TallCounts().recall is None
+    found = metrics.object_counts(box(2, 2, 12, 6) | box(20, 40, 5, 9), labels, ALL)
+    assert (found.tall_found, found.tall) == (0, 1)
+    both = metrics.object_counts(box(22, 2, 3, 3), labels, ALL) + ObjectCounts(tall_found=2, tall=3)
+    assert (both.tall_found, both.tall) == (3, 4)
 
 
 def test_nothing_claimed_and_nothing_there_has_no_score():

@@ -29,7 +29,7 @@ from umad_patrol.detect.regions import find_regions
 from umad_patrol.errors import DatasetError
 from umad_patrol.evaluate import metrics
 from umad_patrol.evaluate.compare import Compared, PairComparer
-from umad_patrol.evaluate.metrics import ObjectCounts, PixelCounts, RankCounts, RegionCounts, TallCounts
+from umad_patrol.evaluate.metrics import ObjectCounts, PixelCounts, RankCounts, RegionCounts
 from umad_patrol.evaluate.pairs import Pair, find_pairs
 from umad_patrol.evaluate.peers.trained import PeerDetector
 from umad_patrol.io.images import read_image, write_image
@@ -57,13 +57,11 @@ class Tally:
     objects: ObjectCounts = field(default_factory=ObjectCounts)
     regions: RegionCounts = field(default_factory=RegionCounts)
     ranks: RankCounts = field(default_factory=RankCounts)
-    tall: TallCounts = field(default_factory=TallCounts)
     milliseconds: tuple[float, ...] = ()
 
     def __add__(self, other: Tally) -> Tally:
         return Tally(self.pixels + other.pixels, self.strict + other.strict, self.objects + other.objects,
-                     self.regions + other.regions, self.ranks + other.ranks, self.tall + other.tall,
-                     self.milliseconds + other.milliseconds)
+                     self.regions + other.regions, self.ranks + other.ranks, self.milliseconds + other.milliseconds)
 
     def row(self) -> dict:
         """The figures for the table and for JSON; what has no meaning here is None. Regions are a picture's mean."""
@@ -72,7 +70,7 @@ class Tally:
                 "average_precision": _rounded(self.ranks.average_precision),
                 "large_found": self.objects.large_found, "large": self.objects.large,
                 "small_found": self.objects.small_found, "small": self.objects.small,
-                "tall_found": self.tall.found, "tall": self.tall.all,
+                "tall_found": self.objects.tall_found, "tall": self.objects.tall,
                 "false_regions": round(self.regions.false / pictures, 2), "dynamic_alarms": round(self.regions.dynamic / pictures, 2),
                 "ms": round(float(np.median(self.milliseconds)), 1) if self.milliseconds else None}
 
@@ -188,8 +186,7 @@ def tally(found: Compared, truth: Truth) -> Tally:
     mask = found.mask > 0
     return Tally(metrics.pixel_counts(mask, truth.labels, truth.counted), metrics.strict_pixel_counts(mask, truth.labels, truth.valid),
                  metrics.object_counts(mask, truth.labels, truth.counted), metrics.region_counts(mask, truth.labels, truth.counted),
-                 metrics.rank_counts(found.scores, truth.labels, truth.counted), metrics.tall_counts(mask, truth.labels, truth.counted),
-                 (found.milliseconds,))
+                 metrics.rank_counts(found.scores, truth.labels, truth.counted), (found.milliseconds,))
 
 
 def table(result: dict) -> str:

@@ -5,7 +5,7 @@ All masks are `(H, W)` arrays of one size; labels hold UMAD's bits. Distances ar
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 
 import cv2
 import numpy as np
@@ -51,32 +51,17 @@ class PixelCounts:
 
 @dataclass(frozen=True)
 class ObjectCounts:
-    """Anomalies found and present, large (100 px and more) and small (30 to 99 px)."""
+    """Anomalies found and present: large (100 px and more), small (30 to 99 px), and of both together those over 12 px in height."""
 
     large_found: int = 0
     large: int = 0
     small_found: int = 0
     small: int = 0
+    tall_found: int = 0
+    tall: int = 0
 
     def __add__(self, other: ObjectCounts) -> ObjectCounts:
-        return ObjectCounts(self.large_found + other.large_found, self.large + other.large,
-                            self.small_found + other.small_found, self.small + other.small)
-
-
-@dataclass(frozen=True)
-class TallCounts:
-    """Anomalies over 12 px in height found and present."""
-
-    found: int = 0
-    all: int = 0
-
-    def __add__(self, other: TallCounts) -> TallCounts:
-        return TallCounts(self.found + other.found, self.all + other.all)
-
-    @property
-    def recall(self) -> float | None:
-        """Share that is found; None where there is none to find."""
-        return self.found / self.all if self.all else None
+        return ObjectCounts(*(mine + theirs for mine, theirs in zip(astuple(self), astuple(other))))
 
 
 @dataclass(frozen=True)
@@ -146,24 +131,15 @@ def class_pixel_counts(mask: np.ndarray, truth: np.ndarray) -> PixelCounts:
 
 def object_counts(mask: np.ndarray, labels: np.ndarray, roi: np.ndarray) -> ObjectCounts:
     """Anomalies of 30 px and more (8-connected, where pixels count), found if the mask comes within 3 px."""
-    totals = ObjectCounts()
-    for area, _, found in _objects(mask, labels, roi):
-        totals += ObjectCounts(large_found=found, large=1) if area >= LARGE_OBJECT_PX else ObjectCounts(small_found=found, small=1)
-    return totals
-
-
-def tall_counts(mask: np.ndarray, labels: np.ndarray, roi: np.ndarray) -> TallCounts:
-    """Of the same anomalies those over 12 px in height."""
-    found = [found for _, height, found in _objects(mask, labels, roi) if height > TALL_PX]
-    return TallCounts(sum(found), len(found))
-
-
-def _objects(mask: np.ndarray, labels: np.ndarray, roi: np.ndarray) -> list[tuple[int, int, int]]:
-    """Area, height and 1 or 0 for found of each anomaly of 30 px and more."""
     count, patches, stats, _ = cv2.connectedComponentsWithStats(((labels & ANOMALY_BIT > 0) & roi).astype(np.uint8), connectivity=8)
     reached = set(np.unique(patches[near(mask & roi, FOUND_PX)]).tolist())
-    return [(int(stats[index, cv2.CC_STAT_AREA]), int(stats[index, cv2.CC_STAT_HEIGHT]), int(index in reached))
-            for index in range(1, count) if stats[index, cv2.CC_STAT_AREA] >= MIN_OBJECT_PX]
+    totals = ObjectCounts()
+    for index in range(1, count):
+        area, found = stats[index, cv2.CC_STAT_AREA], int(index in reached)
+        if area >= MIN_OBJECT_PX:
+            totals += ObjectCounts(large_found=found, large=1) if area >= LARGE_OBJECT_PX else ObjectCounts(small_found=found, small=1)
+            totals += ObjectCounts(tall_found=found, tall=1) if stats[index, cv2.CC_STAT_HEIGHT] > TALL_PX else ObjectCounts()
+    return totals
 
 
 def region_counts(mask: np.ndarray, labels: np.ndarray, roi: np.ndarray) -> RegionCounts:
