@@ -19,7 +19,7 @@ EASED_PX = (100, 1000)  # the odds of a region of the first size count as they a
 def find_regions(score_map: ScoreMap, settings: DetectSettings) -> tuple[np.ndarray, tuple[Region, ...]]:
     """Cut a score map into regions.
 
-    Pixels from `low_threshold` up that are connected form a region if its `strength` reaches `threshold`; it is dropped where
+    Pixels from `low_threshold` up that are connected form a region if its score (`region_score`) reaches `threshold`; it is dropped where
     smaller than `min_area_px`. Returns the mask `(H, W)` uint8, 255 on just the pixels of the kept regions of class
     "anomaly", and the regions of all classes, best first. Raises DetectorError on planes that fit no class.
     """
@@ -39,18 +39,18 @@ def find_regions(score_map: ScoreMap, settings: DetectSettings) -> tuple[np.ndar
     return mask, tuple(sorted(regions, key=lambda region: (-region.score, region.box)))
 
 
-def strength(score: float, area_px: int, settings: DetectSettings) -> float:
-    """What `threshold` is held against, in [0, 1]: a region's highest score, its odds s / (1 - s) up to `large_odds` times for its size.
+def region_score(peak: float, area_px: int, settings: DetectSettings) -> float:
+    """What a region scores, in [0, 1], by the highest score in it: the odds s / (1 - s) of that count up to `large_odds` times for its size.
 
     The factor's logarithm grows with that of the area. What lies wrong or is lit otherwise is mostly small, so of a large region less is asked.
     """
     least, most = np.log(EASED_PX)
     factor = settings.large_odds ** float(np.clip((np.log(area_px) - least) / (most - least), 0, 1))
-    return factor * score / (1 - score + factor * score)
+    return factor * peak / (1 - peak + factor * peak)
 
 
 def _least_score(settings: DetectSettings) -> float:
-    """No region has its strength from less, however large it is."""
+    """Without a pixel that reaches this no region reaches `threshold`, however large it is."""
     return settings.threshold / (settings.threshold + max(1.0, settings.large_odds) * (1 - settings.threshold)) - ROUNDING
 
 
@@ -97,9 +97,10 @@ def _regions_within(name: str, window: tuple[slice, slice], plane: np.ndarray, p
         x, y, width, height, area = (int(v) for v in stats[index])
         part = slice(y, y + height), slice(x, x + width)
         inside = labels[part] == index
-        score = float(np.nanmax(plane[part][inside]))
-        if area >= settings.min_area_px and np.float32(strength(score, area, settings)) >= np.float32(settings.threshold):
-            core = inside & (plane[part] >= settings.foot_share * score)
+        peak = float(np.nanmax(plane[part][inside]))
+        score = region_score(peak, area, settings)
+        if area >= settings.min_area_px and np.float32(score) >= np.float32(settings.threshold):
+            core = inside & (plane[part] >= settings.foot_share * peak)
             yield Region(name, score, area, (x + left, y + top, width, height), _foot(core, x + left, y + top)), inside
 
 

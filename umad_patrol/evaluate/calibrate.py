@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from umad_patrol.config import DetectSettings
-from umad_patrol.detect.regions import find_regions, strength
+from umad_patrol.detect.regions import find_regions
 from umad_patrol.errors import ConfigError
 from umad_patrol.evaluate.exposure import Exposure
 from umad_patrol.records import ANOMALY, COMPARED, Result
@@ -28,7 +28,7 @@ SAME_PICTURE = 5.0    # mean difference in grey levels up to which two pictures 
 
 @dataclass(frozen=True)
 class Alarm:
-    """A region that is an alarm at the floor: its strength as `detect.threshold` heeds it, its pixels, its box (x, y, width, height)."""
+    """A region that is an alarm at the floor: its score, its pixels, its box (x, y, width, height)."""
 
     stamp_ns: int
     score: float
@@ -97,7 +97,7 @@ class Gatherer:
             self._reason = result.reason
         else:
             _check_own(result)
-            self._alarms += [Alarm(frame.stamp_ns, min(1.0, strength(region.score, region.area_px, self._detect)), region.area_px, region.box)
+            self._alarms += [Alarm(frame.stamp_ns, region.score, region.area_px, region.box)
                              for region in find_regions(result.score_map, self._detect)[1] if region.class_name == ANOMALY]
 
     def run(self) -> Run:
