@@ -9,7 +9,7 @@ import pytest
 from umad_patrol.cli.main import main
 from umad_patrol.config import Settings, with_values
 from umad_patrol.evaluate.compare import PairComparer
-from umad_patrol.evaluate.detection import SWEPT, evaluate, sweep, table
+from umad_patrol.evaluate.detection import SPREAD, SWEPT, evaluate, sweep, table
 from umad_patrol.evaluate.pairs import find_pairs
 
 HEIGHT, WIDTH = 160, 240
@@ -54,7 +54,7 @@ def test_a_sweep_has_at_each_threshold_what_an_evaluation_with_it_has(tmp_path, 
     write_pair(tmp_path / "b", *pictures, labels=labelled(32))
     pairs, settings = find_pairs(tmp_path, needs=("labels",)), with_values(Settings(), {"detect.detector": "gradient"})
     rows = sweep(pairs, settings)["sweep"]
-    assert len(rows) == len(SWEPT) * (len(SWEPT) + 1) // 2 and len({row["f1"] for row in rows}) > 2
+    assert len(rows) == sum(low <= high for high in SWEPT for low in SPREAD) and len({row["f1"] for row in rows}) > 2
     for row in (rows[0], rows[len(rows) // 2], rows[-1]):
         cut = with_values(settings, {"detect.threshold": row["threshold"], "detect.low_threshold": row["low_threshold"]})
         total = evaluate(pairs, cut)["total"]

@@ -34,7 +34,8 @@ from umad_patrol.evaluate.pairs import Pair, find_pairs
 from umad_patrol.evaluate.peers.trained import PeerDetector
 from umad_patrol.io.images import read_image, write_image
 
-SWEPT = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)     # thresholds, and how far down regions spread
+SWEPT = tuple(round(0.05 * step, 2) for step in range(6, 19))   # thresholds from 0.3 to 0.9
+SPREAD = (0.3, 0.4, 0.5, 0.6)                                   # and how far down regions spread
 ANOMALY_COLOUR, OTHER_COLOUR = (80, 255, 80), (255, 200, 60)
 
 
@@ -137,7 +138,7 @@ def sweep(pairs: list[Pair], settings: Settings, align: bool = False, detector: 
 
 def swept(cases: Iterable[tuple[Compared, Truth]], settings: DetectSettings) -> list[dict]:
     """The figures of all cases together at each of SWEPT thresholds."""
-    cuts = [replace(settings, threshold=high, low_threshold=low) for high in SWEPT for low in SWEPT if low <= high]
+    cuts = [replace(settings, threshold=high, low_threshold=low) for high in SWEPT for low in SPREAD if low <= high]
     totals = [Tally() for _ in cuts]
     for found, truth in cases:
         for index, cut in enumerate(cuts):
@@ -155,11 +156,12 @@ def _compared(pairs: list[Pair], comparer: PairComparer) -> Iterator[tuple[Pair,
 
 def sweep_table(result: dict) -> str:
     """A line a cut."""
-    lines = [f"{'threshold':>9}{'down to':>9}{'F1':>7}{'strict':>8}{'>=100 px':>10}{'30-99 px':>10}{'false/pic':>11}{'dynamic/pic':>13}"]
+    lines = [f"{'threshold':>9}{'down to':>9}{'F1':>7}{'strict':>8}{'>=100 px':>10}{'30-99 px':>10}{'> 12 px high':>13}"
+             f"{'false/pic':>11}{'dynamic/pic':>13}"]
     for row in result["sweep"]:
-        objects = [f"{row[size + '_found']}/{row[size]}" for size in ("large", "small")]
+        objects = [f"{row[size + '_found']}/{row[size]}" for size in ("large", "small", "tall")]
         lines.append(f"{row['threshold']:9.2f}{row['low_threshold']:9.2f}{_cell(row['f1']):>7}{_cell(row['strict_f1']):>8}{objects[0]:>10}{objects[1]:>10}"
-                     f"{row['false_regions']:11.2f}{row['dynamic_alarms']:13.2f}")
+                     f"{objects[2]:>13}{row['false_regions']:11.2f}{row['dynamic_alarms']:13.2f}")
     return "\n".join(lines)
 
 
