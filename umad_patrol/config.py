@@ -102,8 +102,8 @@ class GradientSettings:
 
 
 OWN_REGIONS = {
-    "change_net": {"threshold": 0.7, "low_threshold": 0.4, "close_px": 0, "trim_px": 0, "min_area_px": 20, "large_odds": 1.0},
-    "gradient": {"threshold": 0.6, "low_threshold": 0.15, "close_px": 14, "trim_px": 2, "min_area_px": 40, "large_odds": 1.0},
+    "change_net": {"threshold": 0.7, "low_threshold": 0.4, "close_px": 0, "trim_px": 0, "min_area_px": 20},
+    "gradient": {"threshold": 0.6, "low_threshold": 0.15, "close_px": 14, "trim_px": 2, "min_area_px": 40},
 }
 """How regions are cut from the scores of each detector unless the settings say otherwise."""
 
@@ -116,8 +116,7 @@ class DetectSettings:
     lay: str = setting("features", "what of a reference change_net lays on the picture: its features, made once for all pictures, or its picture, which is slower", choices=("features", "picture"))
     closer_looks: int = setting(0, "parts of a picture at most that change_net looks at once more, enlarged, as something small is perhaps new there: finds more and smaller things, takes longer, and a few more regions are false", low=0, high=100)
     above_horizon_px: int = setting(48, "change_net compares from so far above the horizon down", unit="px", low=0, high=10000)
-    threshold: float = setting(0.0, "score that a changed region reaches: the highest in it, raised for its size by large_odds; 0: the detector's own", low=0.0, high=1.0)
-    large_odds: float = setting(0.0, "so many times the odds of a score count for a region of 1000 px and more, once for one of 100 px: 1 asks the same of all sizes; 0: the detector's own", low=0.0, high=1000.0)
+    threshold: float = setting(0.0, "score that a changed region reaches somewhere; 0: the detector's own", low=0.0, high=1.0)
     low_threshold: float = setting(0.0, "score down to which a changed region spreads; 0: the detector's own", low=0.0, high=1.0)
     close_px: int = setting(-1, "gaps in a region up to this wide are bridged; -1: the detector's own", unit="px", low=-1, high=100)
     trim_px: int = setting(-1, "taken off a region all round; -1: the detector's own", unit="px", low=-1, high=50)

@@ -10,11 +10,11 @@ from hypothesis import given, settings as examples, strategies as st
 
 from umad_patrol.config import DetectSettings
 from umad_patrol.detect.overlay import overlay
-from umad_patrol.detect.regions import _shaped, find_regions, region_score
+from umad_patrol.detect.regions import _shaped, find_regions
 from umad_patrol.errors import DetectorError
 from umad_patrol.records import ANOMALY, DYNAMIC, Region, ScoreMap
 
-PLAIN = DetectSettings(threshold=0.5, large_odds=1.0, low_threshold=0.3, close_px=0, trim_px=0, min_area_px=20)
+PLAIN = DetectSettings(threshold=0.5, low_threshold=0.3, close_px=0, trim_px=0, min_area_px=20)
 
 
 def score_map(*planes, classes=(ANOMALY,), valid=None):
@@ -40,30 +40,6 @@ def test_low_scores_belong_to_a_region_only_beside_a_high_one():
     scores = plane((10, 10, 20, 20, 0.4), (15, 15, 3, 3, 0.9), (50, 10, 20, 20, 0.4))
     mask, regions = find_regions(score_map(scores), PLAIN)
     assert [r.area_px for r in regions] == [400] and not mask[:, 50:].any()
-
-
-def test_of_a_large_region_a_lower_score_is_asked_and_of_a_small_one_none():
-    sides = (8, 10, 20, 32, 45)     # 64, 100, 400, 1024, 2025 px
-    eased = replace(PLAIN, threshold=0.7, large_odds=2.0)
-    for side in sides:
-        odds = 0.7 / 0.3 / 2 ** min(max(np.log10(side * side / 100), 0), 1)
-        needed = odds / (1 + odds)
-        for score, found in ((needed - 0.004, 0), (needed + 0.004, 1)):
-            assert len(find_regions(score_map(plane((10, 5, side, side, score))), eased)[1]) == found, (side, score)
-    low = find_regions(score_map(plane((10, 5, 40, 40, 0.65), (30, 20, 2, 2, 0.69))), eased)[1]
-    assert [region.score for region in low] == [pytest.approx(2 * 0.69 / (2 * 0.69 + 0.31))]
-
-
-@examples(max_examples=40, deadline=None)
-@given(seed=st.integers(0, 10**6), threshold=st.floats(0.3, 0.9), odds=st.floats(0.2, 10))
-def test_regions_are_those_that_reach_the_threshold_with_what_their_size_adds(seed, threshold, odds):
-    scores = np.clip(cv2.GaussianBlur(np.random.default_rng(seed).normal(0.3, 2.5, (60, 80)), (0, 0), 4), 0, 1).astype(np.float32)
-    settings = replace(PLAIN, threshold=threshold, large_odds=odds)
-    all_of_them = find_regions(score_map(scores), replace(settings, threshold=0.3, large_odds=1.0))[1]
-    raised = {r.box: region_score(r.score, r.area_px, settings) for r in all_of_them}
-    found = find_regions(score_map(scores), settings)[1]
-    assert {r.box: r.score for r in found} == {box: score for box, score in raised.items() if np.float32(score) >= np.float32(threshold)}
-    assert all(r.foot == next(other.foot for other in all_of_them if other.box == r.box) for r in found)
 
 
 def test_holes_are_filled_and_gaps_bridged():

@@ -12,14 +12,12 @@ from umad_patrol.errors import DetectorError
 from umad_patrol.records import ANOMALY, Region, ScoreMap
 
 FOOT_ROWS = 3
-ROUNDING = 1e-6
-EASED_PX = (100, 1000)  # the odds of a region of the first size count as they are, those of one of the second or more `large_odds` times
 
 
 def find_regions(score_map: ScoreMap, settings: DetectSettings) -> tuple[np.ndarray, tuple[Region, ...]]:
     """Cut a score map into regions.
 
-    Pixels from `low_threshold` up that are connected form a region if its score (`region_score`) reaches `threshold`; it is dropped where
+    Pixels from `low_threshold` up that are connected to one from `threshold` up form a region; it is dropped where
     smaller than `min_area_px`. Returns the mask `(H, W)` uint8, 255 on just the pixels of the kept regions of class
     "anomaly", and the regions of all classes, best first. Raises DetectorError on planes that fit no class.
     """
@@ -39,24 +37,9 @@ def find_regions(score_map: ScoreMap, settings: DetectSettings) -> tuple[np.ndar
     return mask, tuple(sorted(regions, key=lambda region: (-region.score, region.box)))
 
 
-def region_score(peak: float, area_px: int, settings: DetectSettings) -> float:
-    """What a region scores, in [0, 1], by the highest score in it: the odds s / (1 - s) of that count up to `large_odds` times for its size.
-
-    The factor's logarithm grows with that of the area. What lies wrong or is lit otherwise is mostly small, so of a large region less is asked.
-    """
-    least, most = np.log(EASED_PX)
-    factor = settings.large_odds ** float(np.clip((np.log(area_px) - least) / (most - least), 0, 1))
-    return factor * peak / (1 - peak + factor * peak)
-
-
-def _least_score(settings: DetectSettings) -> float:
-    """Without a pixel that reaches this no region reaches `threshold`, however large it is."""
-    return settings.threshold / (settings.threshold + max(1.0, settings.large_odds) * (1 - settings.threshold)) - ROUNDING
-
-
 def _regions(name: str, plane: np.ndarray, valid: np.ndarray, settings: DetectSettings) -> list[tuple[Region, np.ndarray]]:
     """The regions of one plane, each with its pixels inside its box."""
-    if not (plane >= _least_score(settings)).any():
+    if not (plane >= settings.threshold).any():
         return []
     patch = ((plane >= min(settings.low_threshold, settings.threshold)) & valid).view(np.uint8)
     found = []
@@ -76,7 +59,7 @@ def _groups(patch: np.ndarray, plane: np.ndarray, settings: DetectSettings) -> I
     outlines, _ = cv2.findContours(near, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
     for outline in outlines:
         window = _grown(cv2.boundingRect(outline), reach + settings.trim_px)
-        if (plane[window] >= _least_score(settings)).any():
+        if (plane[window] >= settings.threshold).any():
             within = np.zeros(plane[window].shape, np.uint8)
             cv2.drawContours(within, [outline], 0, 1, cv2.FILLED, offset=(-window[1].start, -window[0].start))
             yield window, within & patch[window]
@@ -93,14 +76,13 @@ def _regions_within(name: str, window: tuple[slice, slice], plane: np.ndarray, p
     """The regions of a patch in a window of the picture, each with its pixels inside its box."""
     top, left = window[0].start, window[1].start
     _, labels, stats, _ = cv2.connectedComponentsWithStats(patch, connectivity=8)
-    for index in np.unique(labels[(plane >= _least_score(settings)) & (patch > 0)]):
+    for index in np.unique(labels[(plane >= settings.threshold) & (patch > 0)]):
         x, y, width, height, area = (int(v) for v in stats[index])
-        part = slice(y, y + height), slice(x, x + width)
-        inside = labels[part] == index
-        peak = float(np.nanmax(plane[part][inside]))
-        score = region_score(peak, area, settings)
-        if area >= settings.min_area_px and np.float32(score) >= np.float32(settings.threshold):
-            core = inside & (plane[part] >= settings.foot_share * peak)
+        if area >= settings.min_area_px:
+            part = slice(y, y + height), slice(x, x + width)
+            inside = labels[part] == index
+            score = float(np.nanmax(plane[part][inside]))
+            core = inside & (plane[part] >= settings.foot_share * score)
             yield Region(name, score, area, (x + left, y + top, width, height), _foot(core, x + left, y + top)), inside
 
 

@@ -28,7 +28,7 @@ SAME_PICTURE = 5.0    # mean difference in grey levels up to which two pictures 
 
 @dataclass(frozen=True)
 class Alarm:
-    """A region that is an alarm at the floor: its score, its pixels, its box (x, y, width, height)."""
+    """A region that is an alarm at the floor: its highest score, its pixels, its box (x, y, width, height)."""
 
     stamp_ns: int
     score: float
