@@ -135,10 +135,10 @@ def object_counts(mask: np.ndarray, labels: np.ndarray, roi: np.ndarray) -> Obje
     reached = set(np.unique(patches[near(mask & roi, FOUND_PX)]).tolist())
     totals = ObjectCounts()
     for index in range(1, count):
-        area, found = stats[index, cv2.CC_STAT_AREA], int(index in reached)
+        area, height, found = stats[index, cv2.CC_STAT_AREA], stats[index, cv2.CC_STAT_HEIGHT], int(index in reached)
+        large, tall = int(area >= LARGE_OBJECT_PX), int(height > TALL_PX)
         if area >= MIN_OBJECT_PX:
-            totals += ObjectCounts(large_found=found, large=1) if area >= LARGE_OBJECT_PX else ObjectCounts(small_found=found, small=1)
-            totals += ObjectCounts(tall_found=found, tall=1) if stats[index, cv2.CC_STAT_HEIGHT] > TALL_PX else ObjectCounts()
+            totals += ObjectCounts(found * large, large, found * (1 - large), 1 - large, found * tall, tall)
     return totals
 
 
