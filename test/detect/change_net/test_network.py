@@ -48,12 +48,18 @@ def test_untrained_it_says_that_little_changed(pictures):
     assert 0.005 < float(scores.mean()) < 0.08
 
 
-@pytest.mark.parametrize("way", [correlation, module._by_pieces, module._by_windows])
+@pytest.fixture(params=[module._by_shifts, module._by_windows], ids=["shifts", "windows"])
+def way(request, monkeypatch):
+    """Both ways to correlate, each on the CPU."""
+    monkeypatch.setattr(module, "_by_shifts", request.param)
+
+
+@pytest.mark.usefixtures("way")
 @pytest.mark.parametrize("reach", [1, 2])
-def test_correlation_is_the_best_cosine_around(reach, way):
+def test_correlation_is_the_best_cosine_around(reach):
     generator = torch.Generator().manual_seed(1)
     query, reference = (torch.randn(2, 5, 6, 7, generator=generator) for _ in range(2))
-    here, best = way(query, reference, reach)
+    here, best = correlation(query, reference, reach)
     for n in range(2):
         for y in range(6):
             for x in range(7):
@@ -63,10 +69,10 @@ def test_correlation_is_the_best_cosine_around(reach, way):
                 assert float(best[n, 0, y, x]) == pytest.approx(max(cosines.values()), abs=1e-5)
 
 
-@pytest.mark.parametrize("way", [module._by_pieces, module._by_windows])
-def test_correlation_of_nothing_is_nothing_in_half_precision_too(way):
+@pytest.mark.usefixtures("way")
+def test_correlation_of_nothing_is_nothing_in_half_precision_too():
     nothing = torch.zeros(1, 4, 3, 3, dtype=torch.float16)
-    assert all(not bool(plane.any()) for plane in way(nothing, nothing, 1))
+    assert all(not bool(plane.any()) for plane in correlation(nothing, nothing, 1))
 
 
 def test_where_the_reference_is_not_valid_it_counts_as_equal():

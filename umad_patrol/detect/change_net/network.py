@@ -58,32 +58,25 @@ class Difference(nn.Module):
 
 def correlation(query: torch.Tensor, reference: torch.Tensor, reach: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Cosine of features `(N, C, h, w)` at the same place and the largest within `reach` cells either way: `(N, 1, h, w)` each."""
-    return (_by_windows if query.device.type == "cuda" else _by_pieces)(query, reference, reach)
-
-
-def _by_windows(query: torch.Tensor, reference: torch.Tensor, reach: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """With few large kernels, for a GPU; features are made of length 1 first, as products in half precision could be too large."""
-    height, width = query.shape[-2:]
     around = F.pad(reference, [reach] * 4, mode="replicate")
     query, around = (features / features.norm(dim=1, keepdim=True).clamp_min(SHORTEST) for features in (query, around))
+    return (_by_windows if query.device.type == "cuda" else _by_shifts)(query, around, reach)
+
+
+def _by_windows(query: torch.Tensor, around: torch.Tensor, reach: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Of features of length 1, the second padded, with few large kernels: for a GPU."""
+    height, width = query.shape[-2:]
     here = (query * around[:, :, reach:reach + height, reach:reach + width]).sum(1, keepdim=True)
     cells = around.unfold(2, height, 1).unfold(3, width, 1)     # (N, C, rows, columns, h, w), a view
     return here, (query[:, :, None, None] * cells).sum(1).amax((1, 2))[:, None]
 
 
-def _by_pieces(query: torch.Tensor, reference: torch.Tensor, reach: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """With little memory to read, for a CPU: channels lie together, and rows are as long as the padded ones, so that each neighbour is one piece."""
-    count, channels, height, width = query.shape
-    row = width + 2 * reach
-    cells = height * row
-    query = F.pad(query, [0, 2 * reach, 0, 0])                                      # what is computed there is left out
-    around = F.pad(reference, [reach, reach, reach, reach + 1], mode="replicate")   # a row more than is asked for: the last piece ends there
-    query, around = (features.permute(0, 2, 3, 1).reshape(count, -1, channels) for features in (query, around))
-    of_query, of_around = (1 / features.norm(dim=-1).clamp_min(SHORTEST) for features in (query, around))
-    starts = [down * row + across for down in range(2 * reach + 1) for across in range(2 * reach + 1)]
-    cosines = [(query * around[:, start:start + cells]).sum(-1) * of_around[:, start:start + cells] for start in starts]
-    here, best = cosines[len(cosines) // 2], functools.reduce(torch.maximum, cosines)
-    return tuple((plane * of_query).view(count, 1, height, row)[..., :width] for plane in (here, best))
+def _by_shifts(query: torch.Tensor, around: torch.Tensor, reach: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """The same with little memory to read, channels together: for a CPU."""
+    query, around = (features.permute(0, 2, 3, 1).contiguous() for features in (query, around))
+    shifts = [slice(start, start - 2 * reach or None) for start in range(2 * reach + 1)]    # ends are counted from behind: a graph need not work them out
+    cosines = [(query * around[:, down, across]).sum(-1)[:, None] for down in shifts for across in shifts]
+    return cosines[len(cosines) // 2], functools.reduce(torch.maximum, cosines)
 
 
 class ChangeNet(nn.Module):
