@@ -11,8 +11,9 @@ import torch
 from torch import nn
 
 from umad_patrol.align.warp import Laid
+from umad_patrol.comparer import one_thread
 from umad_patrol.config import Settings
-from umad_patrol.detect import Laying, make_detector
+from umad_patrol.detect import Detector, Laying, make_detector
 from umad_patrol.detect.change_net.network import ChangeNet, asked_once
 from umad_patrol.detect.registry import DETECTORS
 from umad_patrol.evaluate.peers import PEERS, make_peer
@@ -20,6 +21,7 @@ from umad_patrol.evaluate.timing import once
 from umad_patrol.io.images import to_image
 
 KNOWN = "change_net, keyframe encoded"
+Pairwise = Callable[[torch.Tensor, torch.Tensor], object]
 _LAYOUTS = {"NCHW": torch.contiguous_format, "channels last": torch.channels_last}
 
 
@@ -27,7 +29,7 @@ _LAYOUTS = {"NCHW": torch.contiguous_format, "channels last": torch.channels_las
 class Contestant:
     """A `call(query, reference)` on pictures `(N, 3, h, w)`; `network` is None where it is no network, which takes N = 1 alone."""
 
-    call: Callable[[torch.Tensor, torch.Tensor], object]
+    call: Pairwise
     parameters: int
     network: nn.Module | None = None
 
@@ -102,8 +104,8 @@ def _of_network(make: Callable[[], nn.Module], device: torch.device) -> Contesta
 
 def _of_detector(name: str, settings: Settings, device: torch.device) -> Contestant:
     detector = make_detector(replace(settings.detect, detector=name), device, torch.get_num_threads())
-    return Contestant(lambda query, reference: detector.score(query, reference, torch.ones_like(query[:, :1], dtype=torch.bool)),
-                      getattr(detector, "parameters", 0))
+    call = _alone(detector, lambda query, reference: detector.score(query, reference, torch.ones_like(query[:, :1], dtype=torch.bool)))
+    return Contestant(call, getattr(detector, "parameters", 0))
 
 
 def _of_known(settings: Settings, device: torch.device) -> Contestant:
@@ -117,7 +119,19 @@ def _of_known(settings: Settings, device: torch.device) -> Contestant:
         prepared = detector.prepare(query)
         return detector.compare(prepared, detector.lay(known["prepared"], known["laid"], prepared), known["valid"])
 
-    return Contestant(call, detector.parameters)
+    return Contestant(_alone(detector, call), detector.parameters)
+
+
+def _alone(detector: Detector, call: Pairwise) -> Pairwise:
+    """The call as on a patrol: where an engine has threads of its own torch has one, as others would spin on the engine's cores."""
+    if getattr(getattr(detector, "engine", None), "name", "torch") == "torch":
+        return call
+
+    def alone(query: torch.Tensor, reference: torch.Tensor) -> object:
+        with one_thread():
+            return call(query, reference)
+
+    return alone
 
 
 def _parameters(network: nn.Module) -> int:
