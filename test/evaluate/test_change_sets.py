@@ -21,12 +21,13 @@ def write_set(folder, names, suffix=".png", black=False, **more):
 
 
 def test_splits_and_names_in_order(tmp_path):
-    write_set(tmp_path / "train", ["007_1_00_0", "003_1_00_0"])
-    write_set(tmp_path / "test", ["001_1_00_0"])
-    assert is_change_set(tmp_path) and is_change_set(tmp_path / "test") and not is_change_set(tmp_path / "none") and not is_change_set(tmp_path.parent)
-    pairs = find_changes(tmp_path)
+    root = tmp_path / "set"
+    write_set(root / "train", ["007_1_00_0", "003_1_00_0"])
+    write_set(root / "test", ["001_1_00_0"])
+    assert is_change_set(root) and is_change_set(root / "test") and not is_change_set(root / "none") and not is_change_set(tmp_path)
+    pairs = find_changes(root)
     assert [(pair.scene, pair.id) for pair in pairs] == [("test", "test/001_1_00_0"), ("train", "train/003_1_00_0"), ("train", "train/007_1_00_0")]
-    assert find_changes(tmp_path / "test")[0].id == "001_1_00_0"
+    assert find_changes(root / "test")[0].id == "001_1_00_0"
     reference, query = pairs[0].pictures()
     np.testing.assert_array_equal(reference, ground(1))
     np.testing.assert_array_equal(query, ground(2))

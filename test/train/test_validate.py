@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from umad_patrol.detect.change_net.network import ChangeNet
+from umad_patrol.train import validate as module
 from umad_patrol.train.validate import validate
 
 
@@ -59,8 +60,8 @@ def test_a_region_near_what_is_labelled_otherwise_is_not_false():
 def test_the_change_network_looks_from_beside_and_always_from_the_same_place(monkeypatch):
     torch.manual_seed(0)
     network, asked = ChangeNet().eval(), []
-    laid = network.both_ways
-    monkeypatch.setattr(network, "both_ways", lambda *given: asked.append(given[3]) or laid(*given))
+    laid = module.lay
+    monkeypatch.setattr(module, "lay", lambda features, seen: asked.append(seen) or laid(features, seen))
     samples = [sample(plane((0, slice(8, 24), slice(8, 24))), plane((0, slice(8, 24), slice(8, 24)))) for _ in range(3)]
     first, again = (validate(network, samples, torch.device("cpu")) for _ in range(2))
     assert first == again and len(asked) == 6 and all(torch.equal(a, b) for a, b in zip(asked[:3], asked[3:]))

@@ -14,7 +14,7 @@ from umad_patrol.align.warp import Laid
 from umad_patrol.comparer import one_thread
 from umad_patrol.config import Settings
 from umad_patrol.detect import Detector, Laying, make_detector
-from umad_patrol.detect.change_net.network import ChangeNet, asked_once
+from umad_patrol.detect.change_net.network import ChangeNet
 from umad_patrol.detect.registry import DETECTORS
 from umad_patrol.evaluate.peers import PEERS, make_peer
 from umad_patrol.evaluate.timing import once
@@ -46,20 +46,7 @@ class SeesAll(nn.Module):
         return self.network(query, reference, torch.ones_like(query[:, :1]))
 
 
-class AskedOnce(nn.Module):
-    """The change network where nothing seems new: then nobody asks whether it is rather gone."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.network = ChangeNet()
-
-    def forward(self, query: torch.Tensor, reference: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
-        """Logits `(N, 3, h/2, w/2)`."""
-        return asked_once(self.network, query, reference, valid)
-
-
-NETWORKS: dict[str, Callable[[], nn.Module]] = {"change net, asked once": lambda: SeesAll(AskedOnce()),
-                                                "change net, both ways": lambda: SeesAll(ChangeNet())}
+NETWORKS: dict[str, Callable[[], nn.Module]] = {"change net": lambda: SeesAll(ChangeNet())}
 """Ours: by name what makes a network with `forward(query, reference)`; the others are related to the first."""
 
 

@@ -33,9 +33,12 @@ def change_loss(logits: torch.Tensor, target: torch.Tensor, weight: torch.Tensor
 
 
 def agreement_loss(logits: torch.Tensor, others: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
-    """How far logits `(N, 3, h, w)` are from what `others` say, where `valid` `(N, 1, H, W)` is: cross-entropy above its least, what changed heeded."""
+    """How far logits `(N, C, h, w)` of the first C classes are from what `others` say, where `valid` `(N, 1, H, W)` is.
+
+    Cross-entropy above its least, what changed heeded.
+    """
     others = others.clamp(-SURE_LOGIT, SURE_LOGIT)
     said = others.sigmoid()
     above = F.binary_cross_entropy_with_logits(logits.float(), said, reduction="none") - F.binary_cross_entropy_with_logits(others, said, reduction="none")
     weight = F.avg_pool2d(valid, valid.shape[-1] // logits.shape[-1]) * (1 + CHANGED_GAIN * said)
-    return (above * weight).mean((0, 2, 3)).mul(above.new_tensor(CLASS_WEIGHTS)).sum() * CROSS_ENTROPY
+    return (above * weight).mean((0, 2, 3)).mul(above.new_tensor(CLASS_WEIGHTS[:above.shape[1]])).sum() * CROSS_ENTROPY

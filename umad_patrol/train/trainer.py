@@ -51,7 +51,7 @@ class TrainSettings:
 class Trainer(Loop):
     """Trains a network in a folder that holds its checkpoint and its log; goes on from there if there is one.
 
-    Of references it learns to have the features laid. With `settings.keep` it also learns, weighted so, to say of them what `kept`, a
+    Of references it learns to have the features laid, and to say of what is gone what it says of the pictures exchanged to be new. With `settings.keep` it also learns, weighted so, to say of them what `kept`, a
     network that stays as it is, says of the reference's picture laid; but of what is new, and of what that one mistakes for new, the truth alone is heeded.
     """
 
@@ -104,18 +104,18 @@ class Trainer(Loop):
         if not isinstance(self.network, ChangeNet):
             return change_loss(self.network(query, reference, valid), target, weight)
         elsewhere = moved(reference, valid, torch.Generator().manual_seed(self.settings.seed * SEEDS + self.step))
-        said = self.network.both_ways(query, elsewhere.pictures, elsewhere.valid, elsewhere.seen)
-        weight = weight * elsewhere.valid
+        said, exchanged = self.network.says_both_ways(query, elsewhere.pictures, elsewhere.valid, elsewhere.seen)
+        gone = agreement_loss(said[:, 3:], exchanged[:, :1].detach().float(), elsewhere.valid)
+        now, weight = less_gone(said), weight * elsewhere.valid
         if self._kept is None:
-            return change_loss(less_gone(*said), target, weight)
+            return change_loss(now, target, weight) + gone
         with torch.no_grad():
-            before = self._kept.both_ways(query, reference, valid)
+            before = self._kept(query, reference, valid).float()
             nothing = 1 - F.max_pool2d(target[:, :1], 2 * ABOUT_NEW_PX + 1, 1, ABOUT_NEW_PX)
-            mistaken = nothing * F.interpolate((less_gone(*before)[:, :1] > MISTAKEN).float(), size=target.shape[-2:])
+            mistaken = nothing * F.interpolate((before[:, :1] > MISTAKEN).float(), size=target.shape[-2:])
             weight = torch.cat([weight[:, :1] * (1 + MISTAKEN_GAIN * mistaken), weight[:, 1:]], 1)
         heeded = elsewhere.valid * nothing * (1 - mistaken)
-        return (change_loss(less_gone(*said), target, weight)
-                + self.settings.keep * sum(agreement_loss(now, then.float(), heeded) for now, then in zip(said, before)))
+        return change_loss(now, target, weight) + gone + self.settings.keep * agreement_loss(now, before, heeded)
 
     def _hold_normalisations(self) -> None:
         """Near the end batches are normalised as single pictures will be: else what is rare in a batch can run away in use."""

@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from umad_patrol.detect.change_net.network import ChangeNet, less_gone
+from umad_patrol.detect.change_net.laid import lay
+from umad_patrol.detect.change_net.network import ChangeNet
 from umad_patrol.train.moved import moved
 
 THRESHOLD = 0.5
@@ -57,7 +58,8 @@ def _said(network: nn.Module, query: torch.Tensor, reference: torch.Tensor, vali
     if not isinstance(network, ChangeNet):
         return network(query, reference, valid), valid
     elsewhere = moved(reference, valid, torch.Generator().manual_seed(number))
-    return less_gone(*network.both_ways(query, elsewhere.pictures, elsewhere.valid, elsewhere.seen)), elsewhere.valid
+    reference = lay(network.encode(elsewhere.pictures), elsewhere.seen)
+    return network.compare(network.encode(query), reference, elsewhere.valid), elsewhere.valid
 
 
 def _things(said: np.ndarray, truth: np.ndarray, labelled: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:

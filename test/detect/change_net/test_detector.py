@@ -115,67 +115,6 @@ def test_a_size_of_whole_cells_is_not_filled_up(detector, network, pictures):
     assert torch.allclose(detector.score(query, reference, valid > 0), expected, rtol=0, atol=1e-4)
 
 
-class Noting:
-    """An engine whose *anomaly* is what `said` says, and then what `again` says; notes the sizes that it is asked for."""
-
-    def __init__(self, said, *again):
-        self._answers, self.sizes = [said, *again], []
-
-    def compare(self, query, reference, valid):
-        self.sizes.append(tuple(valid.shape[2:]))
-        height, width = (side // 2 for side in valid.shape[2:])
-        anomaly = self._answers.pop(0)
-        return torch.cat([anomaly if torch.is_tensor(anomaly) else torch.full((1, 1, height, width), anomaly), torch.zeros(1, 2, height, width)], 1)
-
-
-@pytest.mark.parametrize("spot, size", [((100, 150), (80, 80)), ((0, 0), (48, 48)), ((159, 319), (48, 48))])
-def test_only_around_what_is_perhaps_new_is_asked_again_whether_it_is_gone(detector, monkeypatch, spot, size):
-    height, width = 320, 640
-    features = tuple(torch.zeros(1, 1, height // stride, width // stride) for stride in (4, 8, 16))
-    said = torch.full((1, 1, height // 2, width // 2), -5.0)
-    said[0, 0, spot[0], spot[1]] = 3.0
-    engine = Noting(said, 6.0)
-    monkeypatch.setattr(detector, "engine", engine)
-    logits = detector._asked_both_ways(features, features, torch.ones(1, 1, height, width))
-    assert engine.sizes == [(height, width), size]
-    changed = logits[0, 0] != said[0, 0]
-    assert int(changed.sum()) == size[0] * size[1] // 4 and float(logits[0, 0, spot[0], spot[1]]) == pytest.approx(-3, abs=0.01)
-
-
-def test_what_lies_apart_is_asked_apart_and_much_of_it_as_a_whole(detector, monkeypatch):
-    height, width = 320, 640
-    features = tuple(torch.zeros(1, 1, height // stride, width // stride) for stride in (4, 8, 16))
-    said = torch.full((1, 1, height // 2, width // 2), -5.0)
-    said[0, 0, 80, [40, 280]] = 3.0
-    engine = Noting(said, 6.0, 6.0)
-    monkeypatch.setattr(detector, "engine", engine)
-    detector._asked_both_ways(features, features, torch.ones(1, 1, height, width))
-    assert engine.sizes == [(height, width), (80, 80), (80, 80)]
-    said[0, 0, 30::40, 30::40] = 3.0
-    engine = Noting(said, 6.0)
-    monkeypatch.setattr(detector, "engine", engine)
-    detector._asked_both_ways(features, features, torch.ones(1, 1, height, width))
-    assert engine.sizes == [(height, width)] * 2
-
-
-def test_where_windows_overlap_it_is_lowered_once(detector, monkeypatch):
-    height, width = 640, 1280
-    features = tuple(torch.zeros(1, 1, height // stride, width // stride) for stride in (4, 8, 16))
-    said = torch.full((1, 1, height // 2, width // 2), -5.0)
-    said[0, 0, 20:140, 20] = said[0, 0, 139, 20:240] = said[0, 0, 44, 160] = 3.0     # one round a corner, and one in it
-    engine = Noting(said, 6.0, 6.0)
-    monkeypatch.setattr(detector, "engine", engine)
-    logits = detector._asked_both_ways(features, features, torch.ones(1, 1, height, width))
-    assert len(engine.sizes) == 3 and float(logits[0, 0, 44, 160]) == pytest.approx(-3, abs=0.01)
-
-
-def test_where_nothing_is_new_nothing_is_asked_again(detector, monkeypatch):
-    features = tuple(torch.zeros(1, 1, 32 // stride, 32 // stride) for stride in (4, 8, 16))
-    engine = Noting(-4.0)
-    monkeypatch.setattr(detector, "engine", engine)
-    assert float(detector._asked_both_ways(features, features, torch.ones(1, 1, 32, 32)).max()) == 0 and engine.sizes == [(32, 32)]
-
-
 def test_nothing_scores_where_no_reference_is_seen(detector, pair):
     query, reference, valid = pair
     scores = detector.score(query, reference, valid)

@@ -14,7 +14,7 @@ from umad_patrol.detect.change_net.engines import choose, make_engine, replay
 from umad_patrol.detect.change_net.engines.choose import GRAPH_ENGINES, TOLERANCE
 from umad_patrol.detect.change_net.engines.on_torch import TorchEngine
 from umad_patrol.detect.change_net.graphs import GRAPH_KEY, HALVES, WEIGHTS_KEY, Graphs, stamped
-from umad_patrol.detect.change_net.network import asked_once
+from umad_patrol.detect.change_net.network import compared
 from umad_patrol.detect.change_net.weights import load_weights, save_weights
 from umad_patrol.errors import DetectorError
 
@@ -68,7 +68,7 @@ def stamped_only(network, tmp_path):
 @pytest.mark.parametrize("count", [1, 3])
 def test_every_engine_agrees_with_torch(engine, network, pictures, size, count):
     query, reference, valid = pictures(*size, count)
-    logits = asked_once(network, query, reference, valid)
+    logits = compared(network, query, reference, valid)
     features = engine.encode(query)
     for ours, theirs in zip(features, network.encode(query)):
         assert ours.dtype == torch.float32 and torch.allclose(ours, theirs, rtol=0, atol=TOLERANCE)
@@ -76,13 +76,6 @@ def test_every_engine_agrees_with_torch(engine, network, pictures, size, count):
     assert torch.allclose(found, logits, rtol=0, atol=TOLERANCE)
     assert torch.allclose(found.sigmoid(), logits.sigmoid(), rtol=0, atol=TOLERANCE)
     assert size == (16, 16) or float(logits.sigmoid().std()) > 0.1    # or there would be nothing to agree on
-
-
-def test_torch_asks_both_ways_at_once_as_well(network, pictures):
-    query, reference, valid = pictures(64, 96)
-    engine = TorchEngine(network, torch.device("cpu"))
-    found = engine.both_ways(engine.encode(query), engine.encode(reference), valid)
-    assert torch.allclose(found, network(query, reference, valid), atol=TOLERANCE)
 
 
 def test_the_detector_scores_alike_with_every_engine(name, exported, pictures):
@@ -245,5 +238,5 @@ def test_on_a_gpu_scores_agree_in_half_precision_call_after_call(network, pictur
     for size in ((64, 96), (48, 64), (64, 96)):
         query, reference, valid = pictures(*size)
         found = engine.compare(*(engine.encode(p.cuda()) for p in (query, reference)), valid.cuda()).float().cpu()
-        expected = asked_once(network, query, reference, valid)
+        expected = compared(network, query, reference, valid)
         assert float((found.sigmoid() - expected.sigmoid()).abs().mean()) < 0.01

@@ -8,7 +8,7 @@ import torch
 from umad_patrol.detect.change_net import export as exporting
 from umad_patrol.detect.change_net.export import TOLERANCE, export
 from umad_patrol.detect.change_net.graphs import GRAPH_KEY, INPUTS, OUTPUTS, WEIGHTS_KEY
-from umad_patrol.detect.change_net.network import asked_once
+from umad_patrol.detect.change_net.network import compared
 from umad_patrol.detect.change_net.weights import load_weights
 from umad_patrol.errors import DetectorError, WeightsError
 
@@ -25,7 +25,7 @@ def test_torchscript_agrees_at_any_size(scripted, network, pictures, count, heig
     loaded, given = torch.jit.load(scripted.paths[0]), pictures(height, width, count)
     expected = network(*given)
     assert torch.allclose(loaded(*given), expected, rtol=0, atol=TOLERANCE)
-    halves = [asked_once(part, *given) for part in (loaded, network)]
+    halves = [compared(part, *given) for part in (loaded, network)]
     assert torch.allclose(*halves, rtol=0, atol=TOLERANCE)
 
 
@@ -66,7 +66,7 @@ def test_an_export_that_differs_is_not_written(weights, tmp_path, monkeypatch, w
 
     def other(network, checksum):
         data, ways = made(network, checksum)
-        return data, [(whole, lambda *given: wrong(way(*given))) for whole, way in ways[:1]]
+        return data, [lambda *given: wrong(ways[0](*given))]
 
     monkeypatch.setattr(exporting, "_torchscript", other)
     with pytest.raises(DetectorError, match="differs from torch by .* in logits and .* in scores.*nothing was written"):

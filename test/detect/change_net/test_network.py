@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from umad_patrol.detect.change_net.encoder import STRIDES, WIDTHS
 from umad_patrol.detect.change_net.folded import folded
 from umad_patrol.detect.change_net import network as module
-from umad_patrol.detect.change_net.network import CLASSES, ChangeNet, Difference, asked_once, correlation, less_gone
+from umad_patrol.detect.change_net.network import CLASSES, ChangeNet, Difference, compared, correlation, less_gone
 
 MOST_PARAMETERS = 1_500_000     # 6 MB of weights
 
@@ -23,19 +23,23 @@ def test_logits_at_half_the_size_for_sides_in_multiples_of_16(network, pictures,
 
 
 @pytest.mark.parametrize("correlated", [True, False])
-def test_forward_is_compare_both_ways(pictures, correlated):
+def test_what_it_says_both_ways_is_what_it_says_of_either(pictures, correlated):
     network = ChangeNet(correlated).eval()
     query, reference, valid = pictures(64, 96, 2)
+    y, x = torch.meshgrid(torch.arange(0.0, 64, 4), torch.arange(0.0, 96, 4), indexing="ij")
     with torch.no_grad():
-        expected = less_gone(asked_once(network, query, reference, valid), asked_once(network, reference, query, valid))
-        assert torch.allclose(network(query, reference, valid), expected, rtol=0, atol=1e-5)
+        said, exchanged = network.says_both_ways(query, reference, valid, torch.stack([x, y]).expand(2, -1, -1, -1))   # laid as it lies
+        of_query, of_reference = network.encode(query), network.encode(reference)
+        assert said.shape == (2, len(CLASSES) + 1, 32, 48) and torch.allclose(said, network.says(of_query, of_reference, valid), rtol=0, atol=1e-4)
+        assert torch.allclose(exchanged, network.says(of_reference, of_query, valid), rtol=0, atol=1e-4)
+        assert torch.allclose(less_gone(said), network(query, reference, valid), rtol=0, atol=1e-4)
 
 
-def test_what_the_reference_alone_shows_is_less_new_and_nothing_is_more():
-    logits, sure = torch.tensor([[[[3.0]], [[1.0]], [[2.0]]]]), torch.tensor([[[[5.0]], [[9.0]], [[9.0]]]])
-    assert float(less_gone(logits, sure)[0, 0]) < 3 - 5
-    assert float(less_gone(logits, -2 * sure)[0, 0]) == pytest.approx(3, abs=1e-4) and float(less_gone(logits, -2 * sure)[0, 0]) <= 3
-    assert torch.equal(less_gone(logits, sure)[:, 1:], logits[:, 1:])
+@pytest.mark.parametrize(("gone", "least", "most"), [(5.0, -2.1, -2.0), (0.0, 2.3, 2.31), (-10.0, 2.9999, 3.0)])
+def test_what_is_gone_is_less_new_and_nothing_is_more(gone, least, most):
+    said = torch.tensor([3.0, 1.0, 2.0, gone])[None, :, None, None]
+    found = less_gone(said)
+    assert least <= float(found[0, 0]) <= most and torch.equal(found[:, 1:], said[:, 1:3])
 
 
 def test_it_is_small():
@@ -90,14 +94,14 @@ def test_where_the_reference_is_not_valid_it_counts_as_equal():
 def test_without_any_valid_reference_logits_do_not_depend_on_it(network, pictures):
     query, reference, valid = pictures(48, 64)
     nowhere = torch.zeros_like(valid)
-    assert torch.equal(asked_once(network, query, reference, nowhere), asked_once(network, query, 1 - reference, nowhere))
+    assert torch.equal(compared(network, query, reference, nowhere), compared(network, query, 1 - reference, nowhere))
 
 
 def test_a_cell_is_valid_only_where_all_of_its_pixels_are(network, pictures):
     query, reference, valid = pictures(32, 32)
     nowhere = torch.ones_like(valid)
     nowhere[..., ::4, ::4] = 0      # one pixel of every cell at stride 4
-    assert torch.equal(asked_once(network, query, reference, nowhere), asked_once(network, query, 1 - reference, nowhere))
+    assert torch.equal(compared(network, query, reference, nowhere), compared(network, query, 1 - reference, nowhere))
 
 
 @pytest.mark.parametrize("correlated", [True, False])

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 
 from umad_patrol.detect.change_net.engines import Engine
-from umad_patrol.detect.change_net.network import OUTPUT_STRIDE, less_gone
+from umad_patrol.detect.change_net.network import OUTPUT_STRIDE
 
 ZOOM = OUTPUT_STRIDE    # so a score of the enlarged part is one of a pixel
 SIDE_PX = 64            # of a window; enlarged a multiple of network.SIDE
@@ -60,7 +60,7 @@ def look_closer(engine: Engine, windows: list[Window], query: torch.Tensor, refe
     features = engine.encode(enlarged)
     mine, theirs = (tuple(plane[part] for plane in features) for part in (slice(len(windows)), slice(len(windows), None)))
     seen = F.interpolate(_cut(valid.to(query.dtype), windows), scale_factor=float(ZOOM))
-    logits = less_gone(engine.compare(mine, theirs, seen), engine.compare(theirs, mine, seen))[:, :1].float()
+    logits = engine.compare(mine, theirs, seen)[:, :1].float()
     perhaps = torch.from_numpy(np.stack([window.perhaps for window in windows])[:, None]).to(logits.device)
     return (logits - DOUBT).sigmoid() * perhaps
 

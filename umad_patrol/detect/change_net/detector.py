@@ -17,17 +17,14 @@ from umad_patrol.detect.change_net.encoder import STRIDES, WIDTHS
 from umad_patrol.detect.change_net.engines import make_engine
 from umad_patrol.detect.change_net.graphs import OUTPUTS, Graphs
 from umad_patrol.detect.change_net.laid import lay
-from umad_patrol.detect.change_net.network import CLASSES, OUTPUT_STRIDE, SIDE, less_gone
+from umad_patrol.detect.change_net.network import CLASSES, OUTPUT_STRIDE, SIDE
 from umad_patrol.detect.change_net.weights import SHIPPED, load_weights
 from umad_patrol.detect.contract import check_picture, check_sizes
 from umad_patrol.errors import DetectorError
 from umad_patrol.records import Laid
 
-PERHAPS_NEW = -0.4      # logit of *anomaly*, a score of 0.4, below the lower threshold: where it is less, nobody asks whether it is rather gone
-AROUND = 2              # cells of SIDE around what is asked again
 FRAME = "height_width_top"     # the name under which these are kept beside the features
 BEGINS_PX = 2.0          # a cell that looks so far above where a reference's features begin shows it still
-MOST = 0.6              # share of the picture from which on it is asked as a whole
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,7 +106,7 @@ class ChangeNetDetector:
         height, width = seen.shape[2:]
         if reference.covered is not None:
             seen = seen * F.interpolate(reference.covered.to(seen.dtype), scale_factor=float(STRIDES[0]))[..., :height, :width]
-        logits = self._asked_both_ways(query.features, reference.features, _padded(seen, "constant")).float()
+        logits = self.engine.compare(query.features, reference.features, _padded(seen, "constant")).float()
         scores = _enlarged(logits.sigmoid())[..., :height, :width]
         if self._closer_looks and query.picture is not None and reference.picture is not None:
             self._look_closer(scores, query, reference, seen)
@@ -131,17 +128,6 @@ class ChangeNetDetector:
             part = scores[0, :1, window.y:window.y + SIDE_PX, window.x:window.x + SIDE_PX]
             torch.maximum(part, closer, out=part)
 
-    def _asked_both_ways(self, query: tuple[torch.Tensor, ...], reference: tuple[torch.Tensor, ...], seen: torch.Tensor) -> torch.Tensor:
-        """As the network's `forward`, asking the second time only where that can matter: on a CPU around what is perhaps new, on a GPU everywhere."""
-        if self.device.type == "cuda":  # smaller pictures would be graphs of their own to record
-            return self.engine.both_ways(query, reference, seen)
-        said = self.engine.compare(query, reference, seen)
-        logits = said.clone()
-        for window in _windows((said[0, 0] > PERHAPS_NEW).cpu().numpy()):   # they may overlap
-            again = self.engine.compare(_part(reference, window), _part(query, window), _cut(seen, window, 1))
-            _cut(logits, window, OUTPUT_STRIDE).copy_(less_gone(_cut(said, window, OUTPUT_STRIDE), again))
-        return logits
-
 
 def _enlarged(planes: torch.Tensor) -> torch.Tensor:
     """Planes `(N, C, h, w)` float32 at OUTPUT_STRIDE times their size, bilinear. On a CPU by OpenCV: torch with one thread takes ten times as long."""
@@ -153,32 +139,10 @@ def _enlarged(planes: torch.Tensor) -> torch.Tensor:
     return enlarged
 
 
-def _windows(perhaps: np.ndarray) -> list[tuple[slice, slice]]:
-    """Rows and columns, in cells of SIDE, around all that a mask `(h, w)` bool at OUTPUT_STRIDE holds; one for everything where they cover most."""
-    cell = SIDE // OUTPUT_STRIDE
-    rows, columns = (side // cell for side in perhaps.shape)
-    cells = perhaps.reshape(rows, cell, columns, cell).any((1, 3)).astype(np.uint8)
-    count, _, stats, _ = cv2.connectedComponentsWithStats(cv2.dilate(cells, np.ones((2 * AROUND + 1,) * 2, np.uint8)))
-    boxes = stats[1:count].tolist()
-    if sum(width * height for _, _, width, height, _ in boxes) > MOST * cells.size:
-        return [(slice(0, rows), slice(0, columns))]
-    return [(slice(y, y + height), slice(x, x + width)) for x, y, width, height, _ in boxes]
-
-
 def _shapes(height: int, width: int) -> list[tuple[int, int, int, int]]:
     """Those of the features of a picture."""
     rows, columns = (-(-side // SIDE) for side in (height, width))
     return [(1, channels, rows * SIDE // stride, columns * SIDE // stride) for channels, stride in zip(WIDTHS, STRIDES)]
-
-
-def _part(features: tuple[torch.Tensor, ...], window: tuple[slice, slice]) -> tuple[torch.Tensor, ...]:
-    return tuple(_cut(plane, window, stride) for plane, stride in zip(features, STRIDES))
-
-
-def _cut(planes: torch.Tensor, window: tuple[slice, slice], stride: int) -> torch.Tensor:
-    scale = SIDE // stride
-    rows, columns = (slice(part.start * scale, part.stop * scale) for part in window)
-    return planes[..., rows, columns]
 
 
 def _padded(planes: torch.Tensor, mode: str) -> torch.Tensor:

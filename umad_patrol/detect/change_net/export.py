@@ -23,7 +23,7 @@ from umad_patrol.detect.change_net.encoder import STRIDES
 from umad_patrol.detect.change_net.engines.on_onnxruntime import OnnxruntimeEngine
 from umad_patrol.detect.change_net.folded import folded
 from umad_patrol.detect.change_net.graphs import HALVES, INPUTS, OUTPUTS, WEIGHTS_KEY, graph_path, stamped
-from umad_patrol.detect.change_net.network import OUTPUT_STRIDE, SIDE, ChangeNet, asked_once
+from umad_patrol.detect.change_net.network import OUTPUT_STRIDE, SIDE, ChangeNet, compared
 from umad_patrol.detect.change_net.weights import load_weights
 from umad_patrol.errors import DetectorError
 
@@ -60,7 +60,7 @@ def export(weights: str | Path, folder: str | Path, form: str, whole: bool = Tru
     else:
         data, ways = _torchscript(network, checksum)
         named = {folder / f"{weights.stem}.torchscript.pt": data}
-    differences = [_differences(network if both_ways else partial(asked_once, network), way) for both_ways, way in ways]
+    differences = [_differences(network, way) for way in ways]
     logits, scores = (max(values) for values in zip(*differences))
     if not max(logits, scores) <= TOLERANCE:
         raise DetectorError(f"the {form} export differs from torch by {logits:.2g} in logits and {scores:.2g} in scores, "
@@ -69,13 +69,13 @@ def export(weights: str | Path, folder: str | Path, form: str, whole: bool = Tru
     return Exported(tuple(map(str, named)), checksum, logits, scores)
 
 
-def _onnx(network: ChangeNet, checksum: str, parts: tuple[str, ...]) -> tuple[dict[str, bytes], list[tuple[bool, Way]]]:
-    """The graphs by name, and the ways to run them all; each says whether it asks both ways."""
+def _onnx(network: ChangeNet, checksum: str, parts: tuple[str, ...]) -> tuple[dict[str, bytes], list[Way]]:
+    """The graphs by name, and the ways to run them all."""
     if lacking := [name for name in ("onnx", "onnxscript", "onnxruntime") if not _importable(name)]:
         raise DetectorError(f"ONNX export and its check need {', '.join(lacking)}: pip install 'umad_patrol[export]'")
     graphs = {part: stamped(_graph(network, part), checksum) for part in parts}
     engine = OnnxruntimeEngine(graphs)
-    return graphs, [(False, partial(asked_once, engine))] + ([(True, lambda *pictures: engine.run("forward", *pictures)[0])] if "forward" in parts else [])
+    return graphs, [partial(compared, engine)] + ([lambda *pictures: engine.run("forward", *pictures)[0]] if "forward" in parts else [])
 
 
 def _graph(network: ChangeNet, part: str) -> bytes:
@@ -105,7 +105,7 @@ def _plain(model: object, part: str) -> object:
     return model
 
 
-def _torchscript(network: ChangeNet, checksum: str) -> tuple[bytes, list[tuple[bool, Way]]]:
+def _torchscript(network: ChangeNet, checksum: str) -> tuple[bytes, list[Way]]:
     """One module with the methods `encode`, `compare` and `forward`, and the ways to run them, as `_onnx` has them."""
     given, buffer = _given(network), io.BytesIO()
     pictures, features, (query, reference, valid) = given["encode"], given["compare"], given["forward"]
@@ -113,7 +113,7 @@ def _torchscript(network: ChangeNet, checksum: str) -> tuple[bytes, list[tuple[b
         traced = torch.jit.trace_module(network, {"encode": pictures, "compare": (features[:3], features[3:6], valid),
                                                   "forward": (query, reference, valid)})
         torch.jit.save(traced, buffer, _extra_files={"umad_patrol.json": json.dumps({WEIGHTS_KEY: checksum})})
-    return buffer.getvalue(), [(False, partial(asked_once, traced)), (True, traced)]
+    return buffer.getvalue(), [partial(compared, traced), traced]
 
 
 class _Part(nn.Module):

@@ -82,8 +82,7 @@ def _by_shifts(query: torch.Tensor, around: torch.Tensor, reach: int) -> tuple[t
 class ChangeNet(nn.Module):
     """Pictures `(N, 3, H, W)` RGB in [0, 1] and a valid mask `(N, 1, H, W)` of 0 and 1 to logits `(N, 3, H/2, W/2)`, CLASSES in order.
 
-    Sides are multiples of SIDE. `encode` and `compare` are for who keeps a reference's features: `forward` is `compare` and, to tell what
-    is new from what is gone, `compare` with the pictures exchanged, taken together by `less_gone`.
+    Sides are multiples of SIDE. `encode` and `compare` are for who keeps a reference's features: `forward` is both.
     `correlated` false leaves the correlation out, to measure what it brings.
     """
 
@@ -96,7 +95,7 @@ class ChangeNet(nn.Module):
         self.middle = nn.Sequential(*(Bottleneck(middle, middle, 2, before=3) for _ in range(3)), convolved(middle, fine, 1, act=False))
         self.fine = nn.Sequential(nn.ReLU(inplace=True), convolved(fine, fine, 3, groups=fine, act=False), convolved(fine, fine, 1),
                                   *(Bottleneck(fine, fine, 2, before=3) for _ in range(2)))
-        self.out = nn.Sequential(convolved(fine, fine, 3, groups=fine), nn.Conv2d(fine, len(CLASSES) * 4, 1))
+        self.out = nn.Sequential(convolved(fine, fine, 3, groups=fine), nn.Conv2d(fine, (len(CLASSES) + 1) * OUTPUT_STRIDE ** 2, 1))
         nn.init.constant_(self.out[-1].bias, float(torch.logit(torch.tensor(PRIOR))))
 
     def encode(self, pictures: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -105,39 +104,40 @@ class ChangeNet(nn.Module):
 
     def compare(self, query: tuple[torch.Tensor, ...], reference: tuple[torch.Tensor, ...], valid: torch.Tensor) -> torch.Tensor:
         """Logits from the features of two pictures and the valid mask at full size."""
+        return less_gone(self.says(query, reference, valid))
+
+    def says(self, query: tuple[torch.Tensor, ...], reference: tuple[torch.Tensor, ...], valid: torch.Tensor) -> torch.Tensor:
+        """Logits `(N, 4, H/2, W/2)` before they are taken together: of the CLASSES, and of what is gone, which would be new were the pictures exchanged."""
         fine = -F.max_pool2d(-valid, STRIDES[0])
         middle = -F.max_pool2d(-fine, 2)
         masks = fine, middle, -F.max_pool2d(-middle, 2)
         fourth, eighth, last = (difference(q, r, mask) for difference, q, r, mask in zip(self.differences, query, reference, masks))
         x = self.middle(eighth + _doubled(self.context(last)))
-        return F.pixel_shuffle(self.out(self.fine(fourth + _doubled(x))), 2)
+        return F.pixel_shuffle(self.out(self.fine(fourth + _doubled(x))), OUTPUT_STRIDE)
 
     def forward(self, query: torch.Tensor, reference: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
-        """Asked both ways."""
-        return less_gone(*self.both_ways(query, reference, valid))
+        """`compare` of two pictures."""
+        return compared(self, query, reference, valid)
 
-    def both_ways(self, query: torch.Tensor, reference: torch.Tensor, valid: torch.Tensor,
-                  seen: torch.Tensor | None = None) -> tuple[torch.Tensor, torch.Tensor]:
-        """Logits as `compare` gives them, and those of the pictures exchanged. With `seen` the reference's features are laid as `lay` does it."""
+    def says_both_ways(self, query: torch.Tensor, reference: torch.Tensor, valid: torch.Tensor, seen: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Logits as `says` gives them, and those of the pictures exchanged, to learn from; the reference's features are laid as `lay` does it."""
         count = query.shape[0]
         both = self.encode(torch.cat([query, reference]))
-        query, reference = tuple(f[:count] for f in both), tuple(f[count:] for f in both)
-        if seen is not None:
-            reference = lay(reference, seen)
-        return self.compare(query, reference, valid), self.compare(reference, query, valid)
+        query, reference = tuple(f[:count] for f in both), lay(tuple(f[count:] for f in both), seen)
+        return self.says(query, reference, valid), self.says(reference, query, valid)
 
 
-def asked_once(halves: ChangeNet | Engine, query: torch.Tensor, reference: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
+def compared(halves: ChangeNet | Engine, query: torch.Tensor, reference: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
     """Logits of pictures `(N, 3, H, W)` and their valid mask by what has `encode` and `compare`: the network, or an engine that runs it."""
     return halves.compare(halves.encode(query), halves.encode(reference), valid)
 
 
-def less_gone(logits: torch.Tensor, exchanged: torch.Tensor) -> torch.Tensor:
-    """Logits `(N, 3, h, w)` with less *anomaly* where the pictures `exchanged` would have it: what is new in the reference is gone in the query.
+def less_gone(said: torch.Tensor) -> torch.Tensor:
+    """Logits `(N, 3, h, w)` of the CLASSES from those and that of what is gone, `(N, 4, h, w)`: *anomaly* is lowered by it, never raised.
 
-    It is never more than it was.
+    What was taken away looks much like what is new. Only what is new and not gone is left.
     """
-    return torch.cat([logits[:, :1] - F.softplus(exchanged[:, :1]), logits[:, 1:]], 1)
+    return torch.cat([said[:, :1] - F.softplus(said[:, 3:]), said[:, 1:3]], 1)
 
 
 def _doubled(x: torch.Tensor) -> torch.Tensor:

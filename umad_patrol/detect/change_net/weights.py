@@ -15,7 +15,7 @@ from umad_patrol.detect.change_net.network import ChangeNet
 from umad_patrol.errors import WeightsError
 
 SHIPPED = Path(__file__).with_name("change_net.safetensors")
-FORMAT = "umad_patrol change_net 1"
+FORMAT = "umad_patrol change_net 2"
 COUNTERS = "num_batches_tracked"    # of the training only
 
 

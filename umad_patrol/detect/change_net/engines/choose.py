@@ -12,7 +12,7 @@ from umad_patrol.detect.change_net.engines.on_onnxruntime import OnnxruntimeEngi
 from umad_patrol.detect.change_net.engines.on_openvino import OpenvinoEngine
 from umad_patrol.detect.change_net.engines.on_torch import TorchEngine
 from umad_patrol.detect.change_net.graphs import Graphs
-from umad_patrol.detect.change_net.network import SIDE, ChangeNet, asked_once
+from umad_patrol.detect.change_net.network import SIDE, ChangeNet, compared
 from umad_patrol.errors import DetectorError
 
 log = logging.getLogger(__name__)
@@ -86,7 +86,7 @@ def _difference(engine: Engine, network: ChangeNet) -> float:
     query, reference = (torch.rand(1, 3, *_TRIAL_SIZE, generator=noise) for _ in range(2))
     valid = torch.ones(1, 1, *_TRIAL_SIZE)
     valid[..., :SIDE] = 0
-    return float((asked_once(engine, query, reference, valid) - asked_once(network, query, reference, valid)).abs().max())
+    return float((compared(engine, query, reference, valid) - compared(network, query, reference, valid)).abs().max())
 
 
 def _installed(name: str) -> bool:

@@ -6,7 +6,7 @@ import torch
 
 from umad_patrol.detect.change_net.engines.replay import Replayed
 from umad_patrol.detect.change_net.folded import folded
-from umad_patrol.detect.change_net.network import ChangeNet, less_gone
+from umad_patrol.detect.change_net.network import ChangeNet
 
 
 class TorchEngine:
@@ -22,12 +22,8 @@ class TorchEngine:
         def compare(*tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
             return (network.compare(tensors[:3], tensors[3:6], tensors[6]),)
 
-        def both_ways(*tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
-            query, reference, valid = tensors[:3], tensors[3:6], tensors[6]
-            return (less_gone(network.compare(query, reference, valid), network.compare(reference, query, valid)),)
-
-        functions = network.encode, compare, both_ways
-        self._encode, self._compare, self._both_ways = map(Replayed, functions) if on_gpu else functions
+        functions = network.encode, compare
+        self._encode, self._compare = map(Replayed, functions) if on_gpu else functions
 
     @torch.inference_mode()
     def encode(self, picture: torch.Tensor) -> tuple[torch.Tensor, ...]:
@@ -38,8 +34,3 @@ class TorchEngine:
     def compare(self, query: tuple[torch.Tensor, ...], reference: tuple[torch.Tensor, ...], valid: torch.Tensor) -> torch.Tensor:
         """Logits `(N, 3, H/2, W/2)` of two times N encoded pictures and their valid masks `(N, 1, H, W)`."""
         return self._compare(*query, *reference, valid.to(self._type))[0]
-
-    @torch.inference_mode()
-    def both_ways(self, query: tuple[torch.Tensor, ...], reference: tuple[torch.Tensor, ...], valid: torch.Tensor) -> torch.Tensor:
-        """As `compare`, asked both ways: on a GPU launched as one."""
-        return self._both_ways(*query, *reference, valid.to(self._type))[0]
