@@ -110,7 +110,10 @@ class ChangeNetDetector:
         scores = _enlarged(logits.sigmoid())[..., :height, :width]
         if self._closer_looks and query.picture is not None and reference.picture is not None:
             self._look_closer(scores, query, reference, seen)
-        return F.pad(scores * seen, (0, 0, query.top, 0))
+        whole = scores.new_empty(1, len(CLASSES), *query.size)
+        whole[:, :, :query.top] = 0
+        torch.mul(scores, seen, out=whole[:, :, query.top:])
+        return whole
 
     def score(self, query: torch.Tensor, reference: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
         """Scores `(1, 3, H, W)` in [0, 1] of two aligned pictures. Raises DetectorError."""
