@@ -51,8 +51,9 @@ class TrainSettings:
 class Trainer(Loop):
     """Trains a network in a folder that holds its checkpoint and its log; goes on from there if there is one.
 
-    Of references it learns to have the features laid, and to say of what is gone what it says of the pictures exchanged to be new. With `settings.keep` it also learns, weighted so, to say of them what `kept`, a
-    network that stays as it is, says of the reference's picture laid; but of what is new, and of what that one mistakes for new, the truth alone is heeded.
+    Of references it learns to have the features laid, and to say to be gone what it says to be new where the pictures are exchanged.
+    With `settings.keep` it also learns, weighted so, to say of them what `kept`, a network that stays as it is, says of the reference's
+    picture laid; but of what is new, and of what that one mistakes for new, the truth alone is heeded.
     """
 
     CHECKPOINT, LOG, NAME, OF = CHECKPOINT, LOG, "training", "this network"
@@ -105,7 +106,7 @@ class Trainer(Loop):
             return change_loss(self.network(query, reference, valid), target, weight)
         elsewhere = moved(reference, valid, torch.Generator().manual_seed(self.settings.seed * SEEDS + self.step))
         said, exchanged = self.network.says_both_ways(query, elsewhere.pictures, elsewhere.valid, elsewhere.seen)
-        gone = agreement_loss(said[:, 3:], exchanged[:, :1].detach().float(), elsewhere.valid)
+        gone = agreement_loss(said[:, 3:], exchanged[:, :1].float(), elsewhere.valid)
         now, weight = less_gone(said), weight * elsewhere.valid
         if self._kept is None:
             return change_loss(now, target, weight) + gone

@@ -120,11 +120,16 @@ class ChangeNet(nn.Module):
         return compared(self, query, reference, valid)
 
     def says_both_ways(self, query: torch.Tensor, reference: torch.Tensor, valid: torch.Tensor, seen: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Logits as `says` gives them, and those of the pictures exchanged, to learn from; the reference's features are laid as `lay` does it."""
+        """Logits as `says` gives them, and those of the pictures exchanged to learn from, which have no gradients.
+
+        The reference's features are laid as `lay` does it.
+        """
         count = query.shape[0]
         both = self.encode(torch.cat([query, reference]))
         query, reference = tuple(f[:count] for f in both), lay(tuple(f[count:] for f in both), seen)
-        return self.says(query, reference, valid), self.says(reference, query, valid)
+        with torch.no_grad():
+            exchanged = self.says(reference, query, valid)
+        return self.says(query, reference, valid), exchanged
 
 
 def compared(halves: ChangeNet | Engine, query: torch.Tensor, reference: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
