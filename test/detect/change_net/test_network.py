@@ -42,6 +42,12 @@ def test_what_is_gone_is_less_new_and_nothing_is_more(gone, least, most):
     assert least <= float(found[0, 0]) <= most and torch.equal(found[:, 1:], said[:, 1:3])
 
 
+def test_what_is_gone_lowers_by_its_softplus_without_overflow():
+    gone = torch.tensor([-200.0, -30.0, -3.0, -0.5, 0.5, 3.0, 30.0, 200.0])
+    said = torch.stack([torch.zeros_like(gone)] * 3 + [gone])[None, :, None]
+    assert torch.allclose(less_gone(said)[0, 0, 0], -F.softplus(gone.double(), threshold=300).float(), rtol=1e-6, atol=1e-7)
+
+
 def test_it_is_small():
     assert sum(p.numel() for p in ChangeNet().parameters()) < MOST_PARAMETERS
 

@@ -142,7 +142,12 @@ def less_gone(said: torch.Tensor) -> torch.Tensor:
 
     What was taken away looks much like what is new. Only what is new and not gone is left.
     """
-    return torch.cat([said[:, :1] - F.softplus(said[:, 3:]), said[:, 1:3]], 1)
+    return torch.cat([said[:, :1] - _softplus(said[:, 3:]), said[:, 1:3]], 1)
+
+
+def _softplus(x: torch.Tensor) -> torch.Tensor:
+    """Of operations that every engine has vectorised: as one, ONNX Runtime's takes 1 ms of a picture's 25."""
+    return x.relu() + torch.log1p((-x.abs()).exp())
 
 
 def _doubled(x: torch.Tensor) -> torch.Tensor:
