@@ -5,7 +5,9 @@ A thing of a few pixels fills a cell or two of the finest features; enlarged it 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 import cv2
 import numpy as np
@@ -19,7 +21,9 @@ ZOOM = OUTPUT_STRIDE    # so a score of the enlarged part is one of a pixel
 SIDE_PX = 64            # of a window; enlarged a multiple of network.SIDE
 SMALL_PX = 32           # what is wider or higher is seen well enough as it is
 MARGIN_PX = 16          # what lies so far within a window is seen with what is around it
-PERHAPS, SURELY = 0.1, 0.8  # scores of *anomaly* between which it is worth a look
+APART_PX = 17           # of two peaks of the scores so near one another the higher counts
+SHARE = 0.5             # of a peak's score is what belongs to it
+PERHAPS, SURELY = 0.1, 0.7  # scores of *anomaly* between which it is worth a look
 DOUBT = 0.54            # taken off the logits: enlarged, as many regions are false at a score of 0.8 as else at 0.7
 AROUND_PX = 4           # a thing is at most so much larger than it seemed
 
@@ -34,23 +38,44 @@ class Window:
 
 
 def find_windows(new: np.ndarray, most: int) -> list[Window]:
-    """The windows, at most so many, that hold what is small and perhaps new in scores `(H, W)`: what scores most comes first."""
+    """The windows, at most so many, that hold what is small and perhaps new in scores `(H, W)`: what scores most comes first.
+
+    A thing is what is connected to a peak of the scores and scores at least half as much: what is around may be perhaps new as well.
+    """
     height, width = new.shape
-    if min(height, width) < SIDE_PX:
+    if min(height, width) < SIDE_PX or not most:
         return []
-    count, things, stats, _ = cv2.connectedComponentsWithStats((new > PERHAPS).astype(np.uint8))
-    small = [index for index in range(1, count) if max(stats[index, cv2.CC_STAT_WIDTH], stats[index, cv2.CC_STAT_HEIGHT]) <= SMALL_PX]
-    boxes = {index: stats[index, :4] for index in small}
-    best = {index: float(new[y:y + h, x:x + w][things[y:y + h, x:x + w] == index].max()) for index, (x, y, w, h) in boxes.items()}
-    corners: dict[tuple[int, int], list[int]] = {}
-    for index in sorted((index for index in small if best[index] < SURELY), key=lambda index: -best[index]):
-        x, y, w, h = boxes[index]
-        corner = next((corner for corner in corners if _within(boxes[index], corner)), None)
-        if corner is None and len(corners) < most:
-            corner = tuple(int(np.clip(start + (size - SIDE_PX) // 2, 0, side - SIDE_PX)) for start, size, side in ((x, w, width), (y, h, height)))
+    looked_at: dict[tuple[int, int], np.ndarray] = {}
+    for thing, part in islice(_small_things(new), 2 * most):
+        box = tuple((side.start, side.stop - side.start) for side in reversed(part))    # x and width, y and height
+        corner = next((corner for corner in looked_at if _within(box, corner)), None)
+        if corner is None and len(looked_at) < most:
+            corner = tuple(int(np.clip(start + (size - SIDE_PX) // 2, 0, side - SIDE_PX)) for (start, size), side in zip(box, (width, height)))
+            looked_at[corner] = np.zeros((height, width), bool)
         if corner is not None:
-            corners.setdefault(corner, []).append(index)
-    return [Window(x, y, _grown(np.isin(things[y:y + SIDE_PX, x:x + SIDE_PX], indices))) for (x, y), indices in corners.items()]
+            looked_at[corner][part] |= thing
+    return [Window(x, y, _grown(things[y:y + SIDE_PX, x:x + SIDE_PX])) for (x, y), things in looked_at.items()]
+
+
+def _small_things(new: np.ndarray) -> Iterator[tuple[np.ndarray, tuple[slice, slice]]]:
+    """What is perhaps new and small, best first: its pixels, and the rows and columns that they are of."""
+    peaks = (new >= cv2.dilate(new, np.ones((APART_PX, APART_PX), np.uint8))) & (new > PERHAPS)
+    seen = np.zeros(new.shape, bool)
+    rows, columns = np.nonzero(peaks & (new < SURELY))
+    for at in np.argsort(-new[rows, columns], kind="stable"):
+        row, column = rows[at], columns[at]
+        if seen[row, column]:
+            continue
+        top, left = max(0, row - SMALL_PX), max(0, column - SMALL_PX)
+        around = new[top:row + SMALL_PX + 1, left:column + SMALL_PX + 1]
+        _, labels, stats, _ = cv2.connectedComponentsWithStats((around >= max(PERHAPS, SHARE * new[row, column])).astype(np.uint8))
+        label = labels[row - top, column - left]
+        x, y, width, height = stats[label, :4]
+        part = slice(top + y, top + y + height), slice(left + x, left + x + width)
+        thing = labels[y:y + height, x:x + width] == label
+        seen[part] |= thing
+        if max(width, height) <= SMALL_PX:
+            yield thing, part
 
 
 def look_closer(engine: Engine, windows: list[Window], query: torch.Tensor, reference: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
@@ -69,9 +94,9 @@ def _cut(planes: torch.Tensor, windows: list[Window]) -> torch.Tensor:
     return torch.cat([planes[..., window.y:window.y + SIDE_PX, window.x:window.x + SIDE_PX] for window in windows])
 
 
-def _within(box: np.ndarray, corner: tuple[int, int]) -> bool:
-    """Whether a box (x, y, width, height) lies in the window at this corner, its margin left out."""
-    return all(start + MARGIN_PX <= at and at + size <= start + SIDE_PX - MARGIN_PX for start, at, size in zip(corner, box[:2], box[2:]))
+def _within(box: tuple[tuple[int, int], ...], corner: tuple[int, int]) -> bool:
+    """Whether a box, (x, width) and (y, height), lies in the window at this corner, its margin left out."""
+    return all(start + MARGIN_PX <= at and at + size <= start + SIDE_PX - MARGIN_PX for start, (at, size) in zip(corner, box))
 
 
 def _grown(mask: np.ndarray) -> np.ndarray:
