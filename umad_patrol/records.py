@@ -102,11 +102,13 @@ class Laid(Protocol):
 
     `picture` `(1, 3, H, W)` float32 RGB in [0, 1] is the reference in the query's pixels, `valid` `(1, 1, H, W)` bool where it shows
     anything. `seen(columns, rows)` is the reference pixel (x, y) seen at these columns and rows of the query, `(1, 2, len(rows),
-    len(columns))` float32; None in place of it where the picture came as it lies.
+    len(columns))` float32; None in place of it where the picture came as it lies. `part(rows, columns)` is `picture[:, :, rows, columns]`,
+    made without the rest where that is quicker.
     """
 
     picture: Any
     valid: Any
+    part: Callable[[slice, slice], Any]
     seen: Callable[[np.ndarray, np.ndarray], Any] | None
 
 

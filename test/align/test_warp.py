@@ -191,3 +191,24 @@ def test_one_after_the_other_is_their_product(smooth, first, second):
     whole, _ = warp(seen_halfway.float(), B, (160, 120))
     inner = seen[0, 0] & seen_once[0, 0] & (whole[0, 0] > 0.999)
     assert inner.float().mean() > 0.4 and (twice - once).abs()[0, :, inner].max() < 0.02
+
+
+PARTS = [(slice(0, 64), slice(0, 64)), (slice(200, 264), slice(301, 365)), (slice(386, 450), slice(436, 500)), (slice(7, 8), slice(0, 500)),
+         (slice(None), slice(-40, None))]
+
+
+@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("shift", [(0, 0), (-300, 40), (250, -200), (5000, 0), (0, -5000)])
+def test_a_part_of_a_laid_picture_is_what_the_picture_shows_there(texture, known_H, part, shift):
+    H = known_H.copy()
+    H[:2] += np.outer(shift, H[2])
+    parts, whole = (Laid(texture, H, (500, 450), torch.device("cpu")) for _ in range(2))
+    made = parts.part(*part)
+    assert "picture" not in vars(parts) and made.shape == whole.picture[(..., *part)].shape
+    apart = 255 * (made - whole.picture[(..., *part)]).abs()
+    assert float(apart.quantile(0.95)) <= 0.5 and float(apart.mean()) < 0.1
+
+
+def test_a_part_that_is_seen_nowhere_is_black(texture):
+    nowhere = np.full((59, 65, 2), lookups.NOWHERE)
+    assert not Laid(texture, np.eye(3), (500, 450), torch.device("cpu"), nowhere).part(slice(0, 64), slice(64, 128)).any()

@@ -43,8 +43,9 @@ def single_stages(pair: BenchPair, settings: Settings, comparer: Comparer) -> di
         calls["detect: lay a keyframe's features"] = lambda: detector.lay(prepared, _laid(pair, alignment, comparer.device), query)
     windows = _windows(pair, settings.detect.closer_looks)
     if isinstance(detector, ChangeNetDetector) and windows:
-        shown, valid = alignment.laid.picture, alignment.laid.valid
-        calls[f"detect: {len(windows)} closer looks"] = lambda: look_closer(detector.engine, windows, tensor, shown, valid)
+        valid = alignment.laid.valid
+        calls[f"detect: {len(windows)} closer looks"] = lambda: look_closer(detector.engine, windows, lambda rows, columns: tensor[:, :, rows, columns],
+                                                                            alignment.laid.part, valid)
     return calls | {"detect: compare": lambda: detector.compare(query, laid, alignment.laid.valid),
                     "regions": lambda: find_regions(score_map, settings.detect)}
 

@@ -41,6 +41,10 @@ class Beside:
         """Where it is seen now and was before, `(1, 1, H, W)` bool."""
         return self.laid.valid & self.shown
 
+    def part(self, rows: slice, columns: slice) -> torch.Tensor:
+        """`picture[:, :, rows, columns]`."""
+        return self.laid.part(rows, columns)
+
     def seen(self, columns: np.ndarray, rows: np.ndarray) -> torch.Tensor:
         """Its pixel (x, y) at these columns and rows of the query, `(1, 2, len(rows), len(columns))` float32."""
         return self.laid.seen(columns, rows)

@@ -87,6 +87,9 @@ class _AsItLies:
     valid: torch.Tensor
     seen: None = None
 
+    def part(self, rows: slice, columns: slice) -> torch.Tensor:
+        return self.picture[:, :, rows, columns]
+
 
 def anomaly_scores(score_map: ScoreMap | None, size: tuple[int, int]) -> np.ndarray:
     """Scores of *anomaly* `(H, W)` float32, of any class where there is none of that name; 0 where nothing was compared."""

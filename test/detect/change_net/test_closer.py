@@ -38,6 +38,21 @@ def test_what_is_found_as_it_is_need_not_be_looked_at():
     assert find_windows(scores((100, 100, 8, 10, closer.SURELY)), 8) == []
 
 
+def test_what_is_small_beside_something_large_is_looked_at():
+    """Scores between them are as high as what a look is worth: a cone beside a person who is perhaps new."""
+    plane = scores((180, 60, 40, 120, 0.3), (226, 150, 8, 10, 0.6))
+    plane[140:165, 215:240] = np.maximum(plane[140:165, 215:240], 0.15)
+    (window,) = find_windows(plane, 8)
+    assert window.perhaps[155 - window.y, 230 - window.x] and not window.perhaps[155 - window.y, 200 - window.x] and window.perhaps.sum() == 16 * 18
+
+
+def test_of_peaks_near_one_another_the_higher_is_a_thing():
+    plane = scores((200, 120, 12, 12, 0.25))
+    plane[124, 202], plane[124, 208] = 0.3, 0.4
+    (window,) = find_windows(plane, 8)
+    assert window.perhaps.sum() == (12 + 2 * AROUND_PX) ** 2
+
+
 def test_what_scores_most_is_looked_at_first_and_no_more_than_was_said():
     spots = [(100 * n, 100, 8, 10, 0.2 + 0.1 * n) for n in range(5)]
     assert [window.x + 28 for window in find_windows(scores(*spots), 3)] == [400, 300, 200]
@@ -75,11 +90,14 @@ def test_it_asks_about_the_enlarged_parts_and_tells_nothing_of_elsewhere():
     perhaps = np.zeros((SIDE_PX, SIDE_PX), bool)
     perhaps[20:40, 20:40] = True
     engine, windows = Asked(), [Window(20, 40, perhaps), Window(204, 40, perhaps)]
-    found = look_closer(engine, windows, query, reference, valid)
+    parts = [lambda rows, columns, picture=picture: picture[:, :, rows, columns] for picture in (query, reference)]
+    found = look_closer(engine, windows, *parts, valid)
     assert engine.pictures.shape == (4, 3, 2 * SIDE_PX, 2 * SIDE_PX) and found.shape == (2, 1, SIDE_PX, SIDE_PX)
     new, gone = found[:, 0].numpy()
     assert new[22:28, 32:38].min() > 0.98 and gone.max() < 0.4 and not new[~perhaps].any() and not gone[~perhaps].any()
-    blind = look_closer(engine, windows, query, reference, torch.zeros_like(valid))
+    lower = [Window(window.x, window.y - 16, window.perhaps) for window in windows]
+    assert torch.equal(look_closer(engine, lower, *parts, valid[:, :, 16:], 16), found)
+    blind = look_closer(engine, windows, *parts, torch.zeros_like(valid))
     assert float(blind.max()) < 0.4
 
 

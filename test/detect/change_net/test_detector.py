@@ -39,7 +39,7 @@ def test_a_row_outside_of_the_picture_is_moved_into_it_and_up_to_one_of_cells(de
 class Beside:
     """A reference that was seen `x` and `y` px farther to the right and down than the query sees it."""
 
-    picture = valid = None
+    picture = valid = part = None
 
     def __init__(self, x, y):
         self._x, self._y = x, y

@@ -5,7 +5,7 @@ A thing of a few pixels fills a cell or two of the finest features; enlarged it 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
@@ -21,11 +21,12 @@ ZOOM = OUTPUT_STRIDE    # so a score of the enlarged part is one of a pixel
 SIDE_PX = 64            # of a window; enlarged a multiple of network.SIDE
 SMALL_PX = 32           # what is wider or higher is seen well enough as it is
 MARGIN_PX = 16          # what lies so far within a window is seen with what is around it
-APART_PX = 17           # of two peaks of the scores so near one another the higher counts
+APART_PX = 16           # of two peaks of the scores nearer than half of this to one another the higher counts
 SHARE = 0.5             # of a peak's score is what belongs to it
 PERHAPS, SURELY = 0.1, 0.7  # scores of *anomaly* between which it is worth a look
 DOUBT = 0.54            # taken off the logits: enlarged, as many regions are false at a score of 0.8 as else at 0.7
 AROUND_PX = 4           # a thing is at most so much larger than it seemed
+Part = Callable[[slice, slice], torch.Tensor]     # the given rows and columns of a picture `(1, 3, H, W)`
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,9 +60,10 @@ def find_windows(new: np.ndarray, most: int) -> list[Window]:
 
 def _small_things(new: np.ndarray) -> Iterator[tuple[np.ndarray, tuple[slice, slice]]]:
     """What is perhaps new and small, best first: its pixels, and the rows and columns that they are of."""
-    peaks = (new >= cv2.dilate(new, np.ones((APART_PX, APART_PX), np.uint8))) & (new > PERHAPS)
+    coarse = np.ascontiguousarray(new[::OUTPUT_STRIDE, ::OUTPUT_STRIDE])    # the network says no more
+    peaks = (coarse >= cv2.dilate(coarse, np.ones((APART_PX // OUTPUT_STRIDE + 1,) * 2, np.uint8))) & (coarse > PERHAPS) & (coarse < SURELY)
+    rows, columns = (OUTPUT_STRIDE * places for places in np.nonzero(peaks))
     seen = np.zeros(new.shape, bool)
-    rows, columns = np.nonzero(peaks & (new < SURELY))
     for at in np.argsort(-new[rows, columns], kind="stable"):
         row, column = rows[at], columns[at]
         if seen[row, column]:
@@ -78,20 +80,24 @@ def _small_things(new: np.ndarray) -> Iterator[tuple[np.ndarray, tuple[slice, sl
             yield thing, part
 
 
-def look_closer(engine: Engine, windows: list[Window], query: torch.Tensor, reference: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
-    """Scores of *anomaly* `(N, 1, SIDE_PX, SIDE_PX)` in N windows of two pictures `(1, 3, H, W)`, 0 where nothing was perhaps new."""
-    both = torch.cat([_cut(picture, windows) for picture in (query, reference)])
+def look_closer(engine: Engine, windows: list[Window], query: Part, reference: Part, valid: torch.Tensor, top: int = 0) -> torch.Tensor:
+    """Scores of *anomaly* `(N, 1, SIDE_PX, SIDE_PX)` in N windows of two pictures, 0 where nothing was perhaps new.
+
+    `valid` `(1, 1, h, w)`, and where the windows are, begin in row `top` of the pictures.
+    """
+    both = torch.cat([picture(*_place(window, top)) for picture in (query, reference) for window in windows])
     enlarged = F.interpolate(both, scale_factor=float(ZOOM), mode="bicubic", align_corners=False).clamp_(0, 1)
     features = engine.encode(enlarged)
     mine, theirs = (tuple(plane[part] for plane in features) for part in (slice(len(windows)), slice(len(windows), None)))
-    seen = F.interpolate(_cut(valid.to(query.dtype), windows), scale_factor=float(ZOOM))
-    logits = engine.compare(mine, theirs, seen)[:, :1].float()
+    seen = torch.cat([valid[(..., *_place(window))] for window in windows]).to(both.dtype)
+    logits = engine.compare(mine, theirs, F.interpolate(seen, scale_factor=float(ZOOM)))[:, :1].float()
     perhaps = torch.from_numpy(np.stack([window.perhaps for window in windows])[:, None]).to(logits.device)
     return (logits - DOUBT).sigmoid() * perhaps
 
 
-def _cut(planes: torch.Tensor, windows: list[Window]) -> torch.Tensor:
-    return torch.cat([planes[..., window.y:window.y + SIDE_PX, window.x:window.x + SIDE_PX] for window in windows])
+def _place(window: Window, top: int = 0) -> tuple[slice, slice]:
+    """The rows and columns of a window of what begins in row `top`."""
+    return slice(top + window.y, top + window.y + SIDE_PX), slice(window.x, window.x + SIDE_PX)
 
 
 def _within(box: tuple[tuple[int, int], ...], corner: tuple[int, int]) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import torch
 import torch.nn.functional as F
 
 from umad_patrol.config import DetectSettings
-from umad_patrol.detect.change_net.closer import SIDE_PX, find_windows, look_closer
+from umad_patrol.detect.change_net.closer import SIDE_PX, Part, find_windows, look_closer
 from umad_patrol.detect.change_net.encoder import STRIDES, WIDTHS
 from umad_patrol.detect.change_net.engines import make_engine
 from umad_patrol.detect.change_net.graphs import OUTPUTS, Graphs
@@ -31,7 +30,7 @@ BEGINS_PX = 2.0          # a cell that looks so far above where a reference's fe
 class Encoded:
     """The features of a picture of `size` (H, W) from row `top` down, a multiple of SIDE, padded to whole cells.
 
-    `covered` `(1, 1, h, w)` bool is what cells of the finest stride show something if not all do. `picture` gives the picture
+    `covered` `(1, 1, h, w)` bool is what cells of the finest stride show something if not all do. `part` gives rows and columns of the picture
     `(1, 3, H, W)` itself, as it lies on the query; there is none of what was kept, or where nobody looks closer.
     """
 
@@ -39,7 +38,7 @@ class Encoded:
     size: tuple[int, int]
     top: int
     covered: torch.Tensor | None = None
-    picture: Callable[[], torch.Tensor] | None = None
+    part: Part | None = None
 
 
 class ChangeNetDetector:
@@ -64,7 +63,8 @@ class ChangeNetDetector:
         check_picture(picture)
         height, width = picture.shape[2:]
         top = min(max(0, top), height - 1) // SIDE * SIDE   # cells lie alike in all pictures
-        return Encoded(self.engine.encode(_padded(picture[:, :, top:], "replicate")), (height, width), top, None, self._shown(lambda: picture))
+        features = self.engine.encode(_padded(picture[:, :, top:], "replicate"))
+        return Encoded(features, (height, width), top, None, self._shown(lambda rows, columns: picture[:, :, rows, columns]))
 
     @torch.inference_mode()
     def lay(self, reference: Encoded, laid: Laid, query: Encoded) -> Encoded:
@@ -76,11 +76,11 @@ class ChangeNetDetector:
         features = tuple(plane.to(of_query.dtype) for plane, of_query in zip(lay(reference.features, seen), query.features))
         if covered is not None and covered.device.type == "cpu" and bool(covered.all()):    # a GPU would have to be waited for
             covered = None
-        return Encoded(features, query.size, query.top, covered, self._shown(lambda: laid.picture))
+        return Encoded(features, query.size, query.top, covered, self._shown(laid.part))
 
-    def _shown(self, picture: Callable[[], torch.Tensor]) -> Callable[[], torch.Tensor] | None:
-        """The picture as long as somebody may look closer; else it need not be kept."""
-        return picture if self._closer_looks else None
+    def _shown(self, part: Part) -> Part | None:
+        """Parts of the picture as long as somebody may look closer; else it need not be kept."""
+        return part if self._closer_looks else None
 
     def packed(self, prepared: Encoded) -> dict[str, torch.Tensor]:
         """Features in half precision, the picture's size and the row where they begin."""
@@ -108,7 +108,7 @@ class ChangeNetDetector:
             seen = seen * F.interpolate(reference.covered.to(seen.dtype), scale_factor=float(STRIDES[0]))[..., :height, :width]
         logits = self.engine.compare(query.features, reference.features, _padded(seen, "constant")).float()
         scores = _enlarged(logits.sigmoid())[..., :height, :width]
-        if self._closer_looks and query.picture is not None and reference.picture is not None:
+        if query.part is not None and reference.part is not None:
             self._look_closer(scores, query, reference, seen)
         whole = scores.new_empty(1, len(CLASSES), *query.size)
         whole[:, :, :query.top] = 0
@@ -126,10 +126,10 @@ class ChangeNetDetector:
             return
         if self.device.type == "cuda":      # any other number of them would be graphs of their own to record
             windows += windows[-1:] * (self._closer_looks - len(windows))
-        pictures = (encoded.picture()[:, :, query.top:] for encoded in (query, reference))
-        for window, closer in zip(windows, look_closer(self.engine, windows, *pictures, seen)):
+        closer = look_closer(self.engine, windows, query.part, reference.part, seen, query.top)
+        for window, raised in zip(windows, closer):
             part = scores[0, :1, window.y:window.y + SIDE_PX, window.x:window.x + SIDE_PX]
-            torch.maximum(part, closer, out=part)
+            torch.maximum(part, raised, out=part)
 
 
 def _enlarged(planes: torch.Tensor) -> torch.Tensor:
