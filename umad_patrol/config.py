@@ -114,7 +114,7 @@ class DetectSettings:
     weights: str = setting("", "safetensors file of change_net; empty: the one of the package")
     engine: str = setting("auto", "what runs change_net; auto: ONNX Runtime or OpenVINO where they are installed and agree, else torch", choices=("auto", "torch", "onnxruntime", "openvino"))
     lay: str = setting("features", "what of a reference change_net lays on the picture: its features, made once for all pictures, or its picture, which is slower", choices=("features", "picture"))
-    closer_looks: int = setting(0, "parts of a picture at most that change_net looks at once more, enlarged, as something small is perhaps new there: finds more and smaller things, takes longer, and a few more regions are false", low=0, high=100)
+    closer_looks: int = setting(3, "parts of a picture at most that change_net looks at once more, enlarged, as something small is perhaps new there: finds more and smaller things; 0 is quicker", low=0, high=100)
     above_horizon_px: int = setting(48, "change_net compares from so far above the horizon down", unit="px", low=0, high=10000)
     threshold: float = setting(0.0, "score that a changed region reaches somewhere; 0: the detector's own", low=0.0, high=1.0)
     low_threshold: float = setting(0.0, "score down to which a changed region spreads; 0: the detector's own", low=0.0, high=1.0)

@@ -53,10 +53,12 @@ def test_of_peaks_near_one_another_the_higher_is_a_thing():
     assert window.perhaps.sum() == (12 + 2 * AROUND_PX) ** 2
 
 
-def test_what_scores_most_is_looked_at_first_and_no_more_than_was_said():
+def test_what_stands_out_most_is_looked_at_first_and_no_more_than_was_said():
     spots = [(100 * n, 100, 8, 10, 0.2 + 0.1 * n) for n in range(5)]
     assert [window.x + 28 for window in find_windows(scores(*spots), 3)] == [400, 300, 200]
     assert find_windows(scores(*spots), 0) == []
+    hazy = scores((100, 100, 60, 60, 0.3), (126, 126, 8, 10, 0.5), (300, 100, 8, 10, 0.4))
+    assert [window.x + 28 for window in find_windows(hazy, 1)] == [300]
 
 
 def test_neighbours_share_a_window():

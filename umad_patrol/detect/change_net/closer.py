@@ -39,7 +39,7 @@ class Window:
 
 
 def find_windows(new: np.ndarray, most: int) -> list[Window]:
-    """The windows, at most so many, that hold what is small and perhaps new in scores `(H, W)`: what scores most comes first.
+    """The windows, at most so many, that hold what is small and perhaps new in scores `(H, W)`: what stands out most comes first.
 
     A thing is what is connected to a peak of the scores and scores at least half as much: what is around may be perhaps new as well.
     """
@@ -59,12 +59,13 @@ def find_windows(new: np.ndarray, most: int) -> list[Window]:
 
 
 def _small_things(new: np.ndarray) -> Iterator[tuple[np.ndarray, tuple[slice, slice]]]:
-    """What is perhaps new and small, best first: its pixels, and the rows and columns that they are of."""
+    """What is perhaps new and small: its pixels, and the rows and columns that they are of; first whose score is most above that of what is around."""
     coarse = np.ascontiguousarray(new[::OUTPUT_STRIDE, ::OUTPUT_STRIDE])    # the network says no more
     peaks = (coarse >= cv2.dilate(coarse, np.ones((APART_PX // OUTPUT_STRIDE + 1,) * 2, np.uint8))) & (coarse > PERHAPS) & (coarse < SURELY)
     rows, columns = (OUTPUT_STRIDE * places for places in np.nonzero(peaks))
     seen = np.zeros(new.shape, bool)
-    for at in np.argsort(-new[rows, columns], kind="stable"):
+    above = coarse - cv2.blur(coarse, (SMALL_PX // OUTPUT_STRIDE + 1,) * 2)
+    for at in np.argsort(-above[peaks], kind="stable"):
         row, column = rows[at], columns[at]
         if seen[row, column]:
             continue
