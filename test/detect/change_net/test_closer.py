@@ -1,4 +1,4 @@
-"""The closer look: where it is taken, what it asks, and that it raises *anomaly* there and nothing else."""
+"""The closer look: where it is taken, what it asks, and that it changes *anomaly* there and nothing else."""
 
 from dataclasses import replace
 
@@ -8,7 +8,7 @@ import torch
 
 from umad_patrol.config import DetectSettings
 from umad_patrol.detect.change_net import ChangeNetDetector, closer, detector as detector_module
-from umad_patrol.detect.change_net.closer import AROUND_PX, SIDE_PX, SMALL_PX, Window, find_windows, look_closer
+from umad_patrol.detect.change_net.closer import AROUND_PX, SIDE_PX, SMALL_PX, Window, find_windows, heed, look_closer
 
 
 def scores(*spots, size=(300, 500)):
@@ -96,15 +96,32 @@ def test_it_asks_about_the_enlarged_parts_and_tells_nothing_of_elsewhere():
     found = look_closer(engine, windows, *parts, valid)
     assert engine.pictures.shape == (4, 3, 2 * SIDE_PX, 2 * SIDE_PX) and found.shape == (2, 1, SIDE_PX, SIDE_PX)
     new, gone = found[:, 0].numpy()
-    assert new[22:28, 32:38].min() > 0.98 and gone.max() < 0.4 and not new[~perhaps].any() and not gone[~perhaps].any()
+    assert new[22:28, 32:38].min() > 10 and gone.max() < 1 and gone.min() < -10
     lower = [Window(window.x, window.y - 16, window.perhaps) for window in windows]
     assert torch.equal(look_closer(engine, lower, *parts, valid[:, :, 16:], 16), found)
     blind = look_closer(engine, windows, *parts, torch.zeros_like(valid))
-    assert float(blind.max()) < 0.4
+    assert not bool(blind.any())
+
+
+def test_both_looks_count_alike_where_something_was_perhaps_new():
+    new, perhaps = torch.full((80, 100), 0.3), np.zeros((SIDE_PX, SIDE_PX), bool)
+    perhaps[20:40, 10:30] = True
+    again = torch.full((2, 1, SIDE_PX, SIDE_PX), 3.0)
+    heed(new, [Window(30, 5, perhaps), Window(36, 5, perhaps)], again)     # they overlap: each is the mean with what was said first
+    expected = torch.full((80, 100), 0.3)
+    expected[25:45, 40:66] = ((torch.logit(torch.tensor(0.3)) + 3) / 2).sigmoid()
+    assert torch.allclose(new, expected, atol=1e-6)
+
+
+def test_scores_of_0_and_1_are_heeded_too():
+    new = torch.zeros(SIDE_PX, SIDE_PX)
+    new[:, 32:] = 1
+    heed(new, [Window(0, 0, np.ones((SIDE_PX, SIDE_PX), bool))], torch.zeros(1, 1, SIDE_PX, SIDE_PX))
+    assert 0 < float(new.min()) < 0.01 and 0.99 < float(new.max()) < 1
 
 
 @pytest.mark.parametrize("top", [0, 32])
-def test_it_raises_what_is_new_within_its_windows_alone(weights, pictures, monkeypatch, top):
+def test_it_changes_what_is_new_within_its_windows_alone(weights, pictures, monkeypatch, top):
     query, reference, valid = pictures(160, 256)
     perhaps = np.zeros((SIDE_PX, SIDE_PX), bool)
     perhaps[10:50, 10:50] = True
@@ -114,11 +131,10 @@ def test_it_raises_what_is_new_within_its_windows_alone(weights, pictures, monke
     for looks in (0, 1):
         detector = ChangeNetDetector(replace(settings, closer_looks=looks))
         said[looks] = detector.compare(detector.prepare(query, top), detector.prepare(reference, top), valid > 0)
-    raised = said[1] - said[0]
+    changed = said[1] != said[0]
     where = torch.zeros(1, 1, 160, 256, dtype=torch.bool)
     where[..., top + 30:top + 70, 110:150] = True
-    assert torch.equal(said[0][:, 1:], said[1][:, 1:]) and float(raised.min()) >= 0
-    assert not bool(raised[:, :1][~where].any()) and bool((raised[:, :1][where] > 0).any())
+    assert torch.equal(said[0][:, 1:], said[1][:, 1:]) and not bool(changed[:, :1][~where].any()) and bool(changed[:, :1][where].any())
 
 
 def test_without_the_pictures_there_is_none(weights, pictures, monkeypatch):

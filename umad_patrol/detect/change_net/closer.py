@@ -1,6 +1,7 @@
 """A closer look at what is small and perhaps new: the network is asked again about that part of both pictures, enlarged.
 
-A thing of a few pixels fills a cell or two of the finest features; enlarged it is one that the network knows how to tell.
+A thing of a few pixels fills a cell or two of the finest features; enlarged it is one that the network knows how to tell, and a spot of
+sun on a kerb is one as well. Both looks count alike.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ SMALL_PX = 32           # what is wider or higher is seen well enough as it is
 MARGIN_PX = 16          # what lies so far within a window is seen with what is around it
 APART_PX = 16           # of two peaks of the scores nearer than half of this to one another the higher counts
 SHARE = 0.5             # of a peak's score is what belongs to it
-PERHAPS, SURELY = 0.1, 0.7  # scores of *anomaly* between which it is worth a look
-DOUBT = 0.54            # taken off the logits: enlarged, as many regions are false at a score of 0.8 as else at 0.7
+PERHAPS, SURELY = 0.1, 0.9  # scores of *anomaly* between which it is worth a look
+LEAST = 1e-6            # and as much less than 1: scores of which there are logits
 AROUND_PX = 4           # a thing is at most so much larger than it seemed
 Part = Callable[[slice, slice], torch.Tensor]     # the given rows and columns of a picture `(1, 3, H, W)`
 
@@ -82,7 +83,7 @@ def _small_things(new: np.ndarray) -> Iterator[tuple[np.ndarray, tuple[slice, sl
 
 
 def look_closer(engine: Engine, windows: list[Window], query: Part, reference: Part, valid: torch.Tensor, top: int = 0) -> torch.Tensor:
-    """Scores of *anomaly* `(N, 1, SIDE_PX, SIDE_PX)` in N windows of two pictures, 0 where nothing was perhaps new.
+    """Logits of *anomaly* `(N, 1, SIDE_PX, SIDE_PX)` in N windows of two pictures.
 
     `valid` `(1, 1, h, w)`, and where the windows are, begin in row `top` of the pictures.
     """
@@ -91,9 +92,15 @@ def look_closer(engine: Engine, windows: list[Window], query: Part, reference: P
     features = engine.encode(enlarged)
     mine, theirs = (tuple(plane[part] for plane in features) for part in (slice(len(windows)), slice(len(windows), None)))
     seen = torch.cat([valid[(..., *_place(window))] for window in windows]).to(both.dtype)
-    logits = engine.compare(mine, theirs, F.interpolate(seen, scale_factor=float(ZOOM)))[:, :1].float()
-    perhaps = torch.from_numpy(np.stack([window.perhaps for window in windows])[:, None]).to(logits.device)
-    return (logits - DOUBT).sigmoid() * perhaps
+    return engine.compare(mine, theirs, F.interpolate(seen, scale_factor=float(ZOOM)))[:, :1].float()
+
+
+def heed(new: torch.Tensor, windows: list[Window], closer: torch.Tensor) -> None:
+    """Put into scores `(h, w)` of *anomaly* what both looks say together, the mean of their logits, where something was perhaps new."""
+    first = [torch.logit(new[_place(window)], LEAST) for window in windows]
+    for window, logits, again in zip(windows, first, closer):
+        part, perhaps = new[_place(window)], torch.from_numpy(window.perhaps).to(new.device)
+        part.copy_(torch.where(perhaps, (0.5 * (logits + again[0])).sigmoid(), part))
 
 
 def _place(window: Window, top: int = 0) -> tuple[slice, slice]:

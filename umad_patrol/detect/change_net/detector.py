@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 
 from umad_patrol.config import DetectSettings
-from umad_patrol.detect.change_net.closer import SIDE_PX, Part, find_windows, look_closer
+from umad_patrol.detect.change_net.closer import Part, find_windows, heed, look_closer
 from umad_patrol.detect.change_net.encoder import STRIDES, WIDTHS
 from umad_patrol.detect.change_net.engines import make_engine
 from umad_patrol.detect.change_net.graphs import OUTPUTS, Graphs
@@ -120,16 +120,12 @@ class ChangeNetDetector:
         return self.compare(self.prepare(query), self.prepare(reference), valid)
 
     def _look_closer(self, scores: torch.Tensor, query: Encoded, reference: Encoded, seen: torch.Tensor) -> None:
-        """Raise scores of *anomaly* in `scores`, of rows from the query's top down, to what a closer look gives."""
+        """Change scores of *anomaly* in `scores`, of rows from the query's top down, by what a closer look gives."""
         windows = find_windows((scores[0, 0] * seen[0, 0]).cpu().numpy(), self._closer_looks)
         if not windows:
             return
-        if self.device.type == "cuda":      # any other number of them would be graphs of their own to record
-            windows += windows[-1:] * (self._closer_looks - len(windows))
-        closer = look_closer(self.engine, windows, query.part, reference.part, seen, query.top)
-        for window, raised in zip(windows, closer):
-            part = scores[0, :1, window.y:window.y + SIDE_PX, window.x:window.x + SIDE_PX]
-            torch.maximum(part, raised, out=part)
+        spare = self._closer_looks - len(windows) if self.device.type == "cuda" else 0     # any other number would be graphs of their own to record
+        heed(scores[0, 0], windows, look_closer(self.engine, windows + windows[-1:] * spare, query.part, reference.part, seen, query.top))
 
 
 def _enlarged(planes: torch.Tensor) -> torch.Tensor:
