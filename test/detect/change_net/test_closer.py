@@ -8,7 +8,7 @@ import torch
 
 from umad_patrol.config import DetectSettings
 from umad_patrol.detect.change_net import ChangeNetDetector, closer, detector as detector_module
-from umad_patrol.detect.change_net.closer import AROUND_PX, SIDE_PX, SMALL_PX, Window, find_windows, heed, look_closer
+from umad_patrol.detect.change_net.closer import AROUND_PX, CLOSER, SIDE_PX, SMALL_PX, Window, find_windows, heed, look_closer
 
 
 def scores(*spots, size=(300, 500)):
@@ -103,13 +103,13 @@ def test_it_asks_about_the_enlarged_parts_and_tells_nothing_of_elsewhere():
     assert not bool(blind.any())
 
 
-def test_both_looks_count_alike_where_something_was_perhaps_new():
+def test_both_looks_count_where_something_was_perhaps_new():
     new, perhaps = torch.full((80, 100), 0.3), np.zeros((SIDE_PX, SIDE_PX), bool)
     perhaps[20:40, 10:30] = True
     again = torch.full((2, 1, SIDE_PX, SIDE_PX), 3.0)
     heed(new, [Window(30, 5, perhaps), Window(36, 5, perhaps)], again)     # they overlap: each is the mean with what was said first
     expected = torch.full((80, 100), 0.3)
-    expected[25:45, 40:66] = ((torch.logit(torch.tensor(0.3)) + 3) / 2).sigmoid()
+    expected[25:45, 40:66] = torch.logit(torch.tensor(0.3)).lerp(torch.tensor(3.0), CLOSER).sigmoid()
     assert torch.allclose(new, expected, atol=1e-6)
 
 
@@ -117,7 +117,7 @@ def test_scores_of_0_and_1_are_heeded_too():
     new = torch.zeros(SIDE_PX, SIDE_PX)
     new[:, 32:] = 1
     heed(new, [Window(0, 0, np.ones((SIDE_PX, SIDE_PX), bool))], torch.zeros(1, 1, SIDE_PX, SIDE_PX))
-    assert 0 < float(new.min()) < 0.01 and 0.99 < float(new.max()) < 1
+    assert 0 < float(new.min()) < 0.05 and 0.95 < float(new.max()) < 1
 
 
 @pytest.mark.parametrize("top", [0, 32])

@@ -1,7 +1,7 @@
 """A closer look at what is small and perhaps new: the network is asked again about that part of both pictures, enlarged.
 
 A thing of a few pixels fills a cell or two of the finest features; enlarged it is one that the network knows how to tell, and a spot of
-sun on a kerb is one as well. Both looks count alike.
+sun on a kerb is one as well: the closer look counts more.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ APART_PX = 16           # of two peaks of the scores nearer than half of this to
 SHARE = 0.5             # of a peak's score is what belongs to it
 PERHAPS, SURELY = 0.1, 0.9  # scores of *anomaly* between which it is worth a look
 LEAST = 1e-6            # and as much less than 1: scores of which there are logits
+CLOSER = 0.75           # share of the closer look in what both say together
 AROUND_PX = 4           # a thing is at most so much larger than it seemed
 Part = Callable[[slice, slice], torch.Tensor]     # the given rows and columns of a picture `(1, 3, H, W)`
 
@@ -96,11 +97,11 @@ def look_closer(engine: Engine, windows: list[Window], query: Part, reference: P
 
 
 def heed(new: torch.Tensor, windows: list[Window], closer: torch.Tensor) -> None:
-    """Put into scores `(h, w)` of *anomaly* what both looks say together, the mean of their logits, where something was perhaps new."""
+    """Put into scores `(h, w)` of *anomaly* what both looks say together, a mean of their logits, where something was perhaps new."""
     first = [torch.logit(new[_place(window)], LEAST) for window in windows]
     for window, logits, again in zip(windows, first, closer):
         part, perhaps = new[_place(window)], torch.from_numpy(window.perhaps).to(new.device)
-        part.copy_(torch.where(perhaps, (0.5 * (logits + again[0])).sigmoid(), part))
+        part.copy_(torch.where(perhaps, logits.lerp(again[0], CLOSER).sigmoid(), part))
 
 
 def _place(window: Window, top: int = 0) -> tuple[slice, slice]:
