@@ -14,7 +14,8 @@ HEIGHT, WIDTH = 117, 203
 
 @pytest.fixture(scope="module")
 def detector(weights):
-    return ChangeNetDetector(DetectSettings(weights=str(weights), engine="torch"))
+    """Of one look: closer ones are test_closer.py's."""
+    return ChangeNetDetector(DetectSettings(weights=str(weights), engine="torch", closer_looks=0))
 
 
 @pytest.fixture
