@@ -113,12 +113,6 @@ def test_both_looks_count_where_something_was_perhaps_new():
     assert torch.allclose(new, expected, atol=1e-6)
 
 
-@pytest.mark.parametrize("size", [(2, 3, 16, 24), (1, 3, SIDE_PX, SIDE_PX)])
-def test_pictures_are_enlarged_as_torch_does_it(size):
-    pictures = torch.rand(size, generator=torch.Generator().manual_seed(1))
-    assert torch.allclose(closer._enlarged(pictures), torch.nn.functional.interpolate(pictures, scale_factor=2.0, mode="bicubic"), atol=1e-5)
-
-
 def test_scores_of_0_and_1_are_heeded_too():
     new = torch.zeros(SIDE_PX, SIDE_PX)
     new[:, 32:] = 1

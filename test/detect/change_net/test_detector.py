@@ -2,11 +2,9 @@
 
 import pytest
 import torch
-import torch.nn.functional as F
 
 from umad_patrol.config import DetectSettings
 from umad_patrol.detect.change_net import ChangeNetDetector
-from umad_patrol.detect.change_net.detector import _enlarged
 from umad_patrol.errors import DetectorError
 
 HEIGHT, WIDTH = 117, 203
@@ -129,11 +127,3 @@ def test_unequal_sizes_are_refused(detector, pair):
         detector.score(query, reference[..., :100], valid)
     with pytest.raises(DetectorError, match="valid mask has shape"):
         detector.score(query, reference, valid[..., :100])
-
-
-@pytest.mark.parametrize("shape", [(1, 3, 24, 40), (2, 1, 5, 7), (1, 3, 1, 1)])
-def test_scores_are_enlarged_on_a_cpu_as_torch_enlarges_them(shape):
-    planes = torch.rand(shape, generator=torch.Generator().manual_seed(4))
-    for laid_out in (planes, planes.contiguous(memory_format=torch.channels_last)):
-        with torch.inference_mode():
-            assert torch.allclose(_enlarged(laid_out), F.interpolate(planes, scale_factor=2.0, mode="bilinear", align_corners=False), atol=1e-6)

@@ -16,10 +16,10 @@ import torch
 import torch.nn.functional as F
 
 from umad_patrol.detect.change_net.engines import Engine
+from umad_patrol.detect.change_net.enlarged import enlarged
 from umad_patrol.detect.change_net.network import OUTPUT_STRIDE
 
-ZOOM = OUTPUT_STRIDE    # so a score of the enlarged part is one of a pixel
-SIDE_PX = 64            # of a window; enlarged a multiple of network.SIDE
+SIDE_PX = 64            # of a window; enlarged, so that a score is one of a pixel, a multiple of network.SIDE
 SMALL_PX = 32           # what is wider or higher is seen well enough as it is
 MARGIN_PX = 16          # what lies so far within a window is seen with what is around it
 APART_PX = 16           # of two peaks of the scores nearer than half of this to one another the higher counts
@@ -89,10 +89,10 @@ def look_closer(engine: Engine, windows: list[Window], query: Part, reference: P
     `valid` `(1, 1, h, w)`, and where the windows are, begin in row `top` of the pictures.
     """
     both = torch.cat([picture(*_place(window, top)) for picture in (query, reference) for window in windows])
-    features = engine.encode(_enlarged(both).clamp_(0, 1))
+    features = engine.encode(enlarged(both, "bicubic").clamp_(0, 1))
     mine, theirs = (tuple(plane[part] for plane in features) for part in (slice(len(windows)), slice(len(windows), None)))
     seen = torch.cat([valid[(..., *_place(window))] for window in windows]).to(both.dtype)
-    return engine.compare(mine, theirs, F.interpolate(seen, scale_factor=float(ZOOM)))[:, :1].float()
+    return engine.compare(mine, theirs, F.interpolate(seen, scale_factor=float(OUTPUT_STRIDE)))[:, :1].float()
 
 
 def heed(new: torch.Tensor, windows: list[Window], closer: torch.Tensor) -> None:
@@ -101,16 +101,6 @@ def heed(new: torch.Tensor, windows: list[Window], closer: torch.Tensor) -> None
     for window, logits, again in zip(windows, first, closer):
         part, perhaps = new[_place(window)], torch.from_numpy(window.perhaps).to(new.device)
         part.copy_(torch.where(perhaps, logits.lerp(again[0], CLOSER).sigmoid(), part))
-
-
-def _enlarged(pictures: torch.Tensor) -> torch.Tensor:
-    """Pictures `(N, 3, h, w)` ZOOM times their size, bicubic. On a CPU by OpenCV: torch with one thread takes several times as long."""
-    if pictures.device.type != "cpu":
-        return F.interpolate(pictures, scale_factor=float(ZOOM), mode="bicubic", align_corners=False)
-    enlarged = torch.empty(*pictures.shape[:2], *(ZOOM * side for side in pictures.shape[2:]))
-    for plane, target in zip(pictures.float().flatten(0, 1).numpy(), enlarged.flatten(0, 1).numpy()):
-        cv2.resize(plane, target.shape[::-1], dst=target, interpolation=cv2.INTER_CUBIC)
-    return enlarged
 
 
 def _place(window: Window, top: int = 0) -> tuple[slice, slice]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -14,9 +13,10 @@ from umad_patrol.config import DetectSettings
 from umad_patrol.detect.change_net.closer import Part, find_windows, heed, look_closer
 from umad_patrol.detect.change_net.encoder import STRIDES, WIDTHS
 from umad_patrol.detect.change_net.engines import make_engine
+from umad_patrol.detect.change_net.enlarged import enlarged
 from umad_patrol.detect.change_net.graphs import OUTPUTS, Graphs
 from umad_patrol.detect.change_net.laid import lay
-from umad_patrol.detect.change_net.network import CLASSES, OUTPUT_STRIDE, SIDE
+from umad_patrol.detect.change_net.network import CLASSES, SIDE
 from umad_patrol.detect.change_net.weights import SHIPPED, load_weights
 from umad_patrol.detect.contract import check_picture, check_sizes
 from umad_patrol.errors import DetectorError
@@ -107,7 +107,7 @@ class ChangeNetDetector:
         if reference.covered is not None:
             seen = seen * F.interpolate(reference.covered.to(seen.dtype), scale_factor=float(STRIDES[0]))[..., :height, :width]
         logits = self.engine.compare(query.features, reference.features, _padded(seen, "constant")).float()
-        scores = _enlarged(logits.sigmoid())[..., :height, :width]
+        scores = enlarged(logits.sigmoid())[..., :height, :width]
         if query.part is not None and reference.part is not None:
             self._look_closer(scores, query, reference, seen)
         whole = scores.new_empty(1, len(CLASSES), *query.size)
@@ -126,16 +126,6 @@ class ChangeNetDetector:
             return
         spare = self._closer_looks - len(windows) if self.device.type == "cuda" else 0     # any other number would be graphs of their own to record
         heed(scores[0, 0], windows, look_closer(self.engine, windows + windows[-1:] * spare, query.part, reference.part, seen, query.top))
-
-
-def _enlarged(planes: torch.Tensor) -> torch.Tensor:
-    """Planes `(N, C, h, w)` float32 at OUTPUT_STRIDE times their size, bilinear. On a CPU by OpenCV: torch with one thread takes ten times as long."""
-    if planes.device.type != "cpu":
-        return F.interpolate(planes, scale_factor=float(OUTPUT_STRIDE), mode="bilinear", align_corners=False)
-    enlarged = torch.empty(*planes.shape[:2], *(OUTPUT_STRIDE * side for side in planes.shape[2:]))
-    for plane, target in zip(planes.flatten(0, 1).numpy(), enlarged.flatten(0, 1).numpy()):
-        cv2.resize(plane, target.shape[::-1], dst=target, interpolation=cv2.INTER_LINEAR)
-    return enlarged
 
 
 def _shapes(height: int, width: int) -> list[tuple[int, int, int, int]]:
