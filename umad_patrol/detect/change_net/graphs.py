@@ -63,7 +63,7 @@ class Graphs:
 def fed(names: tuple[str, ...], tensors: tuple[torch.Tensor, ...]) -> dict[str, np.ndarray]:
     """Tensors on the CPU as a graph's inputs.
 
-    Copied, where that is needed, by numpy: torch's threads would spin for a while after it, on cores that the engine wants.
+    Copied, where that is needed, by numpy or OpenCV: torch's threads would spin for a while after it, on cores that the engine wants.
     """
     return {name: _planar(tensor.detach().numpy()) for name, tensor in zip(names, tensors)}
 
