@@ -63,3 +63,17 @@ raise SystemExit(run_node(make, [], spin))
     for _ in range(4):
         done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
         assert done.returncode == 0 and done.stderr == "", (done.returncode, done.stderr)
+
+
+def test_a_signal_that_comes_while_code_is_compiled_ends_the_node_with_status_0(tmp_path):
+    """As dataclasses and named tuples are when their module is imported; Python remembers that of a program run by -m."""
+    (tmp_path / "node_that_imports.py").write_text("""
+from umad_patrol.ros.runner import run_node
+
+def make():
+    exec("import os, signal, time\\nos.kill(os.getpid(), signal.SIGINT)\\ntime.sleep(10)")
+
+raise SystemExit(run_node(make, []))
+""")
+    done = subprocess.run([sys.executable, "-m", "node_that_imports"], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0 and done.stderr == "", (done.returncode, done.stderr)

@@ -84,12 +84,22 @@ class _Run:
         if node is not None:
             node.destroy_node()
         rclpy.try_shutdown()
+        _forget_interrupts()
         self.ended = True
 
 
 def _ignore_signals() -> None:
     for sign in (signal.SIGINT, signal.SIGTERM):
         signal.signal(sign, signal.SIG_IGN)
+
+
+def _forget_interrupts() -> None:
+    """Have Python forget a KeyboardInterrupt that has left an `exec` of text, as every dataclass is made by.
+
+    It would end a program run by -m with that signal, whatever status the program gives (CPython's unhandled_keyboard_interrupt);
+    the next `exec` of text clears that.
+    """
+    exec("")
 
 
 def _told_to_stop() -> bool:
