@@ -15,7 +15,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "train"))
 from fake_data import ground, write, write_assets, write_pairs, write_photos, write_teacher  # noqa: E402
 
 from umad_patrol.cli.main import main  # noqa: E402
-from umad_patrol.detect.change_net.weights import load_weights, read_card  # noqa: E402
+from umad_patrol.detect.change_net.network import ChangeNet  # noqa: E402
+from umad_patrol.detect.change_net.weights import load_closer, load_weights, read_card, save_weights  # noqa: E402
 from umad_patrol.errors import WeightsError  # noqa: E402
 from umad_patrol.evaluate.peers.trained import load_peer  # noqa: E402
 
@@ -100,6 +101,30 @@ def test_what_may_be_left_out_is_left_out_and_weights_may_be_gone_on_with(data, 
     assert train(data, tmp_path / "b", "--init", weights) == 2 and "without correlation" in capsys.readouterr().err and not (tmp_path / "b").exists()
     assert train(data, tmp_path / "b", "--init", weights, "--no-correlation", "--half") == 0
     assert read_card(tmp_path / "b" / "change_net.safetensors")["data"]["init"] == "change_net.safetensors"
+
+
+def test_a_network_that_looks_closer_is_written_with_the_one_that_looks_first(data, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("umad_patrol.train.closer.AT_ONCE", 4)
+    monkeypatch.setattr("umad_patrol.train.closer.BARREN", 8)
+    network, first = ChangeNet(), tmp_path / "first.safetensors"
+    save_weights(network, first)
+    assert train(data, tmp_path / "a", "--closer", "--init", first) == 2
+    assert "in 8 pairs the network that looks first says nowhere" in capsys.readouterr().err
+    torch.nn.init.normal_(network.out[-1].weight, 0, 30.0)  # says all kinds of things
+    save_weights(network, first, {"made": "of noise"})
+    out, words = tmp_path / "b", ("--closer", "--init", first, "--json", tmp_path / "r.json")
+    assert train(data, out, *words) == 0 and load_closer(first) is None
+    both, result = out / "change_net.safetensors", json.loads((tmp_path / "r.json").read_text())
+    card = read_card(both)
+    assert card["validation"] == result["validation"] and {"found_first", "found_both", "false_first", "false_both"} < set(card["validation"])
+    assert "--closer" in card["command"] and card["first"] == read_card(first) and load_weights(both)[1] == result["sha256"]
+    for (name, a), b in zip(load_weights(both)[0].state_dict().items(), load_weights(first)[0].state_dict().values()):
+        assert torch.equal(a, b), name
+    assert train(data, tmp_path / "c", "--closer", "--init", both) == 0 and load_closer(tmp_path / "c" / "change_net.safetensors") is not None
+    capsys.readouterr()
+    for words in (("--closer",), ("--closer", "--init", first, "--half"), ("--closer", "--init", first, "--keep", 1)):
+        assert train(data, tmp_path / "d", *words) == 2 and "needs these, and takes no --keep" in capsys.readouterr().err
+    assert train(data, out, "--init", first) == 2 and "closer True, not False" in capsys.readouterr().err and not (tmp_path / "d").exists()
 
 
 def test_the_peer_has_a_file_of_its_own(data, tmp_path):

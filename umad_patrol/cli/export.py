@@ -10,9 +10,9 @@ the score. Features of a picture lie at the strides 4, 8 and 16 and may be kept.
   torchscript  NAME.torchscript.pt, a module with the methods
                encode(picture), compare((query features), (reference features), valid), forward(query, reference, valid)
 
-NAME is that of the weights' file. The engines onnxruntime and openvino look for encode and compare beside the weights, and use
-them only if they were made from just these. Every export is compared with torch on two sizes first; nothing is written if
-logits or scores differ by more than 0.001.
+NAME is that of the weights' file; of the network that looks closer, where the weights hold one of its own, it is NAME.closer.
+The engines onnxruntime and openvino look for encode and compare beside the weights, and use them only if they were made from just
+these. Every export is compared with torch on two sizes first; nothing is written if logits or scores differ by more than 0.001.
 
 example: umad-patrol export exported/ --format onnx
          umad-patrol export . --weights ./site.safetensors --no-forward

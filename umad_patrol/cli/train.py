@@ -4,10 +4,12 @@ OUT is the run's folder: sprites/ (rendered models, cut-outs, labels), distil.pt
 change_net.safetensors, which --set detect.weights=FILE takes. The same command again goes on where it was cut off, at every stage.
 
 First the encoder learns from a frozen teacher (ESPNetv2), if one is given, then all of it from pairs; the teacher also says where
-people and vehicles are in the photographs. Photographs whose folder and models whose name fall into a tenth are kept for validation.
+people and vehicles are in the photographs. With --closer a network of its own learns to look closer at what the weights of --init
+say first; OUT/change_net.safetensors then holds both. Photographs whose folder and models whose name fall into a tenth are kept for validation.
 
 example: umad-patrol train run --photos photos --assets models --teacher espnetv2_s_2.0_pascal_384x384.pth --minutes 150
          umad-patrol train run --photos photos --assets models --preview sheet.png
+         umad-patrol train closer --closer --init run/change_net.safetensors --minutes 40
          umad-patrol train tuned --umad UMAD-1.0 --pairs-share 1 --init change_net.safetensors --minutes 60
 """
 
@@ -62,6 +64,8 @@ def _add_time(group: argparse._ArgumentGroup) -> None:
 def _add_network(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--network", default="change_net", choices=NETWORKS, help="fc_siam_diff: published, on equal terms, to compare")
     group.add_argument("--init", metavar="FILE", help="weights to begin with (fine-tuning); no distillation then")
+    group.add_argument("--closer", action="store_true", help="teach a network of its own to take closer looks (detect.closer_looks) where that of --init, "
+                                                            "which stays as it is, says that something small is perhaps new")
     group.add_argument("--keep", type=float, default=0.0, metavar="W", help="how much it weighs to go on saying what the weights of --init say (default 0)")
     for name, text in (("distillation", "the teacher's lessons"), ("correlation", "the network's correlation"), ("shadows", "cast shadows in the pairs"),
                        ("dynamic", "people and vehicles that come and go in the pairs")):
@@ -105,8 +109,8 @@ def _options(args: argparse.Namespace):
     empty = next((name for name, value in paths.items() if value == ""), None)
     if empty:
         raise TrainingError(f"{'OUT' if empty == 'out' else '--' + empty} is empty; name a file or folder")
-    plain = ("pairs_share", "folder_share", "network", "distillation", "correlation", "shadows", "dynamic", "minutes", "distil_minutes", "keep", "batch",
-             "echo", "seed", "workers", "validate_every", "device", "half")
+    plain = ("pairs_share", "folder_share", "network", "distillation", "correlation", "shadows", "dynamic", "minutes", "distil_minutes", "keep", "closer",
+             "batch", "echo", "seed", "workers", "validate_every", "device", "half")
     return RunOptions(**{name: Path(value) if value is not None else None for name, value in paths.items()}, hold=tuple(args.hold),
                       **{name: getattr(args, name) for name in plain})
 

@@ -34,6 +34,7 @@ class RunOptions:
     teacher: Path | None = None
     init: Path | None = None
     keep: float = 0.0
+    closer: bool = False
     pairs: Path | None = None
     umad: Path | None = None
     hold: tuple[str, ...] = ()
@@ -124,8 +125,10 @@ def _check_network(options: RunOptions) -> None:
         raise TrainingError(f"--keep {options.keep:g}: must be 0 to {MOST_KEEP:g}")
     if options.keep and options.init is None:
         raise TrainingError(f"--keep {options.keep:g} keeps what the weights of --init say; name them")
-    if options.network != CHANGE_NET and (options.init is not None or not options.correlation):
-        raise TrainingError(f"--init and --no-correlation are of {CHANGE_NET}; --network {options.network} has neither")
+    if options.network != CHANGE_NET and (options.init is not None or options.closer or not options.correlation):
+        raise TrainingError(f"--init, --closer and --no-correlation are of {CHANGE_NET}; --network {options.network} has none of them")
+    if options.closer and (options.init is None or options.keep or options.half):
+        raise TrainingError("--closer teaches to look closer at what the weights of --init say first: it needs these, and takes no --keep and no --half")
 
 
 def _check_folder(out: Path) -> None:
@@ -160,7 +163,7 @@ def write_record(options: RunOptions, counts: dict[str, int]) -> None:
 
 
 def _record(options: RunOptions, counts: dict[str, int]) -> dict:
-    names = "network", "seed", "batch", "correlation", "shadows", "dynamic", "pairs_share", "folder_share", "keep", "echo"
+    names = "network", "seed", "batch", "correlation", "shadows", "dynamic", "pairs_share", "folder_share", "keep", "closer", "echo"
     return {**{name: getattr(options, name) for name in names}, "distillation": options.distils, "hold": list(options.hold),
             "photos": _names(find_photos(options.photos)) if options.photos is not None else None,
             "assets": _digest(options.assets / "MANIFEST.csv") if options.assets is not None else None,

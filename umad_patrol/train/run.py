@@ -14,15 +14,17 @@ from torch import nn
 from umad_patrol.comparer import choose_device
 from umad_patrol.detect.change_net.folded import folded
 from umad_patrol.detect.change_net.network import ChangeNet
-from umad_patrol.detect.change_net.weights import load_weights, save_weights
+from umad_patrol.detect.change_net.weights import load_closer, load_weights, read_card, save_weights
 from umad_patrol.errors import TrainingError
 from umad_patrol.evaluate.peers.trained import SiamDiffPeer, save_peer
 from umad_patrol.io.folders import new_folder
 from umad_patrol.io.images import write_image
+from umad_patrol.train.closer import CloserTrainer
 from umad_patrol.train.curves import draw_curves, read_log
 from umad_patrol.train.data import Pairs
 from umad_patrol.train.distil import Distiller, DistilSettings
 from umad_patrol.train.held import write_pairs
+from umad_patrol.train.loop import Loop
 from umad_patrol.train.material import Material, check_assets, get_material, get_photos, held_pairs
 from umad_patrol.train.options import CHANGE_NET, CURVES, RunOptions, check, check_record, write_record
 from umad_patrol.train.photos import Photo
@@ -57,6 +59,8 @@ def train(options: RunOptions, say: Say) -> dict:
     photos = get_photos(options)
     write_record(options, {"pairs": len(found.real)})
     material = get_material(options, photos, found.teacher, say) if options.made else None
+    if options.closer:
+        return _looks_closer(options, found, material)
     encoder = _distilled(options, found, material.training.photos if material is not None else photos)
     network, settings = _network(options, found.init, encoder), _settings(options, encoder is not None or found.init is not None)
     kept = folded(load_weights(options.init)[0]) if options.keep else None
@@ -64,8 +68,16 @@ def train(options: RunOptions, say: Say) -> dict:
     held = _held_out(material, found)
     scores = trainer.run(_pairs(options, material, found.real), held, lambda: _draw(options.out))
     real = _real_scores(trainer, material, found)
-    card = _card(options, found, material, trainer, scores, real)
+    card = _card(options, found, material, trainer, {"validation": scores.row(), **({"validation_real": real.row()} if real is not None else {})})
     return card | _saved(options, trainer.average, card)
+
+
+def _looks_closer(options: RunOptions, found: _Found, material: Material | None) -> dict:
+    """Teach a network of its own to look closer, or go on with that of --init; it is written with the one of --init that looks first."""
+    trainer = CloserTrainer(found.init, options.out, _settings(options, taught=True), found.device, load_closer(options.init))
+    told = trainer.run(_pairs(options, material, found.real), _held_out(material, found))
+    card = _card(options, found, material, trainer, {"validation": told.row()})
+    return card | _saved(options, found.init, {**card, "first": read_card(options.init)}, trainer.average)
 
 
 def preview(options: RunOptions, path: Path, count: int, say: Say) -> dict:
@@ -135,11 +147,12 @@ def _network(options: RunOptions, init: ChangeNet | None, encoder: nn.Module | N
 
 
 def _settings(options: RunOptions, taught: bool) -> TrainSettings:
-    """An encoder that has learnt nothing yet learns as quickly as the rest; what is to be kept is not shaken by quick steps or other normalisations."""
+    """An encoder that has learnt nothing yet learns as quickly as the rest; what is to be kept, or gone on with to look closer, is not shaken by quick
+    steps or other normalisations."""
     plain = TrainSettings(options.minutes - options.lesson_minutes, options.batch, seed=options.seed, workers=options.workers,
                           validate_every=options.validate_every, half=options.half, encoder_rate=ENCODER_RATE if taught else 1.0, keep=options.keep,
                           echo=options.echo)
-    return replace(plain, rate=plain.rate / 2, held_share=1.0) if options.keep else plain
+    return replace(plain, rate=plain.rate / 2, held_share=1.0) if options.keep or options.closer else plain
 
 
 def _pairs(options: RunOptions, material: Material | None, real: list[RealPair]) -> Callable[[int], torch.utils.data.Dataset]:
@@ -176,7 +189,7 @@ def _draw(out: Path) -> None:
     write_image(out / CURVES, draw_curves(read_log(out / LOG)))
 
 
-def _card(options: RunOptions, found: _Found, material: Material | None, trainer: Trainer, scores: Scores, real: Scores | None) -> dict:
+def _card(options: RunOptions, found: _Found, material: Material | None, trainer: Loop, scores: dict[str, dict]) -> dict:
     """How the weights came to be: folders by their names alone."""
     paths = {name: getattr(options, name) for name in ("photos", "assets", "teacher", "init", "pairs", "umad")}
     data = {name: path.name for name, path in paths.items() if path is not None}
@@ -185,8 +198,7 @@ def _card(options: RunOptions, found: _Found, material: Material | None, trainer
         counts = counts | {"real": len(found.real), "real_held_out": len(found.real_held_out)}
     return {"command": command(options), "data": data, "counts": counts, "steps": trainer.step, "seconds": round(trainer.seconds, 1),
             "distil_seconds": round(60 * options.lesson_minutes, 1), "seed": options.seed, "batch": options.batch, "device": found.device.type,
-            "versions": {"torch": torch.__version__, "python": platform.python_version(), "opencv": cv2.__version__},
-            "validation": scores.row(), **({"validation_real": real.row()} if real is not None else {})}
+            "versions": {"torch": torch.__version__, "python": platform.python_version(), "opencv": cv2.__version__}, **scores}
 
 
 def command(options: RunOptions) -> str:
@@ -204,9 +216,9 @@ def command(options: RunOptions) -> str:
     return " ".join(words)
 
 
-def _saved(options: RunOptions, network: nn.Module, card: dict) -> dict:
+def _saved(options: RunOptions, network: nn.Module, card: dict, closer: ChangeNet | None = None) -> dict:
     path = options.out / f"{options.network}.safetensors"
     if options.network == CHANGE_NET:
-        return {"weights": str(path), "sha256": save_weights(network, path, card)}
+        return {"weights": str(path), "sha256": save_weights(network, path, card, closer)}
     save_peer(network, path, card)
     return {"weights": str(path)}

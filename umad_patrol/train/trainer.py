@@ -61,14 +61,19 @@ class Trainer(Loop):
     def __init__(self, network: nn.Module, folder: str | Path, settings: TrainSettings, device: torch.device, kept: ChangeNet | None = None) -> None:
         self._kept = kept.to(device, memory_format=torch.channels_last).eval().requires_grad_(False) if kept is not None else None
         self.network = network.to(device, memory_format=torch.channels_last)
-        self.average = copy.deepcopy(self.network).eval().requires_grad_(False)
+        self._mean = Mean(self.network)
         self._every = settings.validate_every
-        self._optimizer = torch.optim.AdamW(_groups(self.network, settings), weight_decay=1e-4, fused=device.type == "cuda")
+        self._optimizer = torch.optim.AdamW(parameter_groups(self.network, settings), weight_decay=1e-4, fused=device.type == "cuda")
         self._scaler = torch.amp.GradScaler(device.type, enabled=settings.half and device.type == "cuda")
         self._held_out: list[tuple[torch.Tensor, ...]] = []
         self._noted: Callable[[], None] = lambda: None
         super().__init__(folder, settings, device, {"network": self.network, "average": self.average, "optimizer": self._optimizer,
                                                     "scaler": self._scaler})
+
+    @property
+    def average(self) -> nn.Module:
+        """The running mean of the weights: what ships."""
+        return self._mean.network
 
     def run(self, pairs: Callable[[int], torch.utils.data.Dataset], held_out: list[tuple[torch.Tensor, ...]],
             noted: Callable[[], None] = lambda: None) -> Scores:
@@ -98,7 +103,7 @@ class Trainer(Loop):
         nn.utils.clip_grad_norm_(self.network.parameters(), GRADIENT)
         self._scaler.step(self._optimizer)
         self._scaler.update()
-        self._follow()
+        self._mean.follow(self.network, self.step + 1)
         return loss.detach()
 
     def _loss(self, query: torch.Tensor, reference: torch.Tensor, valid: torch.Tensor, target: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
@@ -125,13 +130,6 @@ class Trainer(Loop):
             if isinstance(module, nn.BatchNorm2d):
                 module.train(not hold)
 
-    @torch.no_grad()
-    def _follow(self) -> None:
-        steps = self.step + 1
-        keep = min(AVERAGED, steps / (steps + 20))
-        both = [pair for pair in zip(self.average.state_dict().values(), self.network.state_dict().values()) if pair[0].dtype.is_floating_point]
-        get_ema_multi_avg_fn(keep)(*map(list, zip(*both)), None)
-
     def _note(self) -> Scores:
         scores = validate(self.average, self._held_out, self.device)
         line = self._write_line(scores.row())
@@ -140,7 +138,21 @@ class Trainer(Loop):
         return scores
 
 
-def _groups(network: nn.Module, settings: TrainSettings) -> list[dict]:
+class Mean:
+    """A running mean of a network's weights, and of what its normalisations have seen: `network`, in eval mode."""
+
+    def __init__(self, network: nn.Module) -> None:
+        self.network = copy.deepcopy(network).eval().requires_grad_(False)
+
+    @torch.no_grad()
+    def follow(self, network: nn.Module, steps: int) -> None:
+        """Take in the weights after so many steps."""
+        keep = min(AVERAGED, steps / (steps + 20))
+        both = [pair for pair in zip(self.network.state_dict().values(), network.state_dict().values()) if pair[0].dtype.is_floating_point]
+        get_ema_multi_avg_fn(keep)(*map(list, zip(*both)), None)
+
+
+def parameter_groups(network: nn.Module, settings: TrainSettings) -> list[dict]:
     """The encoder learns at a rate of its own."""
     encoder = [p for name, p in network.named_parameters() if name.startswith("encoder.")]
     rest = [p for name, p in network.named_parameters() if not name.startswith("encoder.")]

@@ -52,6 +52,17 @@ def exported(network, tmp_path_factory):
     return path
 
 
+@pytest.fixture(scope="session")
+def both_exported(network, other_network, tmp_path_factory):
+    """Weights that hold a network that looks closer as well, with all ONNX graphs beside them."""
+    for library in ("onnx", "onnxscript", "onnxruntime"):
+        pytest.importorskip(library, reason=f"{library} is not installed: no ONNX graph can be made and checked")
+    path = tmp_path_factory.mktemp("both") / "site.safetensors"
+    save_weights(network, path, closer=other_network)
+    export(path, path.parent, "onnx", whole=False)
+    return path
+
+
 @pytest.fixture
 def pictures():
     """`pictures(height, width)` is a query, a reference that differs in places, and a valid mask with a hole."""

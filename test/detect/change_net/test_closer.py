@@ -9,6 +9,7 @@ import torch
 from umad_patrol.config import DetectSettings
 from umad_patrol.detect.change_net import ChangeNetDetector, closer, detector as detector_module
 from umad_patrol.detect.change_net.closer import AROUND_PX, CLOSER, SIDE_PX, SMALL_PX, Window, find_windows, heed, look_closer
+from umad_patrol.detect.change_net.weights import save_weights
 
 
 def scores(*spots, size=(300, 500)):
@@ -135,6 +136,23 @@ def test_it_changes_what_is_new_within_its_windows_alone(weights, pictures, monk
     where = torch.zeros(1, 1, 160, 256, dtype=torch.bool)
     where[..., top + 30:top + 70, 110:150] = True
     assert torch.equal(said[0][:, 1:], said[1][:, 1:]) and not bool(changed[:, :1][~where].any()) and bool(changed[:, :1][where].any())
+
+
+@pytest.mark.parametrize("engine", ["torch", "onnxruntime"])
+def test_a_network_of_its_own_takes_the_closer_look_and_no_other(network, other_network, pictures, monkeypatch, request, engine):
+    query, reference, valid = pictures(160, 256)
+    window = Window(100, 20, np.ones((SIDE_PX, SIDE_PX), bool))
+    monkeypatch.setattr(detector_module, "find_windows", lambda new, most: [window][:most])
+    if engine == "torch":
+        save_weights(network, path := request.getfixturevalue("tmp_path") / "both.safetensors", closer=other_network)
+    else:
+        path = request.getfixturevalue("both_exported")
+    settings = DetectSettings(weights=str(path), engine=engine, closer_looks=0)
+    once, twice = (ChangeNetDetector(replace(settings, closer_looks=looks)).score(query, reference, valid > 0) for looks in (0, 1))
+    parts = [lambda rows, columns, picture=picture: picture[:, :, rows, columns] for picture in (query, reference)]
+    once = once.clone()
+    heed(once[0, 0], [window], look_closer(other_network, [window], *parts, valid))
+    assert torch.allclose(once * valid, twice, rtol=0, atol=2e-3) and bool(twice.any())
 
 
 def test_without_the_pictures_there_is_none(weights, pictures, monkeypatch):

@@ -1,6 +1,7 @@
 """What others get: TorchScript and ONNX that agree with torch at any size, or nothing."""
 
 import json
+from pathlib import Path
 
 import pytest
 import torch
@@ -9,7 +10,7 @@ from umad_patrol.detect.change_net import export as exporting
 from umad_patrol.detect.change_net.export import TOLERANCE, export
 from umad_patrol.detect.change_net.graphs import GRAPH_KEY, INPUTS, OUTPUTS, WEIGHTS_KEY
 from umad_patrol.detect.change_net.network import compared
-from umad_patrol.detect.change_net.weights import load_weights
+from umad_patrol.detect.change_net.weights import load_weights, save_weights
 from umad_patrol.errors import DetectorError, WeightsError
 
 SIZES = [(1, 16, 16), (2, 64, 96), (3, 32, 144)]
@@ -54,6 +55,24 @@ def test_onnx_is_sound_named_and_says_nothing_of_where_it_was_made(exported, par
     assert tuple(entry.name for entry in model.graph.output) == OUTPUTS[part]
     assert {entry.key for entry in model.metadata_props} == {WEIGHTS_KEY, GRAPH_KEY}
     assert b".py" not in path.read_bytes() and {entry.domain for entry in model.opset_import} <= {"", "ai.onnx"}
+
+
+def test_a_network_that_looks_closer_is_written_under_a_name_of_its_own(network, other_network, pictures, tmp_path):
+    save_weights(network, tmp_path / "both.safetensors", closer=other_network)
+    result = export(tmp_path / "both.safetensors", tmp_path / "out", "torchscript")
+    assert [Path(path).name for path in result.paths] == ["both.torchscript.pt", "both.closer.torchscript.pt"]
+    given = pictures(32, 48)
+    for path, expected in zip(result.paths, (network, other_network)):
+        assert torch.allclose(torch.jit.load(path)(*given), expected(*given), rtol=0, atol=TOLERANCE)
+
+
+def test_the_graphs_of_both_networks_are_told_apart(both_exported, network, other_network, pictures):
+    onnxruntime = pytest.importorskip("onnxruntime")
+    picture = pictures(32, 48)[0]
+    for name, expected in (("site", network), ("site.closer", other_network)):
+        session = onnxruntime.InferenceSession(both_exported.parent / f"{name}.encode.onnx", providers=["CPUExecutionProvider"])
+        features = torch.from_numpy(session.run(None, {"picture": picture.numpy()})[2])
+        assert torch.allclose(features, expected.encode(picture)[2], rtol=0, atol=TOLERANCE)
 
 
 def test_figures_are_of_the_check(scripted):

@@ -9,7 +9,7 @@ from safetensors.torch import load_file, save_file
 from umad_patrol.config import DetectSettings
 from umad_patrol.detect import make_detector
 from umad_patrol.detect.change_net.network import ChangeNet
-from umad_patrol.detect.change_net.weights import FORMAT, _checksum, load_weights, read_card, save_weights
+from umad_patrol.detect.change_net.weights import CLOSER, FORMAT, _checksum, load_closer, load_weights, read_card, save_weights
 from umad_patrol.errors import DetectorError, WeightsError
 
 
@@ -47,6 +47,26 @@ def test_a_network_without_correlation_is_known_by_its_weights(tmp_path, picture
     save_weights(ChangeNet(correlated=False), tmp_path / "plain.safetensors")
     loaded, _ = load_weights(tmp_path / "plain.safetensors")
     assert loaded.differences[0].project is None and loaded(*pictures(32, 32)).shape == (1, 3, 16, 16)
+
+
+def test_a_network_that_looks_closer_is_kept_beside_the_first(network, other_network, weights, tmp_path):
+    both = tmp_path / "both.safetensors"
+    checksum = save_weights(network, both, closer=other_network)
+    first, closer = load_weights(both)[0], load_closer(both)
+    assert load_closer(weights) is None and checksum != load_weights(weights)[1] and load_weights(both)[1] == checksum and not closer.training
+    for loaded, saved in ((first, network), (closer, other_network)):
+        assert all(torch.equal(value, saved.state_dict()[name]) for name, value in loaded.state_dict().items() if not name.endswith("num_batches_tracked"))
+
+
+def test_a_network_that_looks_closer_and_is_not_whole_is_refused(network, other_network, tmp_path):
+    path = tmp_path / "half.safetensors"
+    save_weights(network, path, closer=other_network)
+    tensors = load_file(path)
+    del tensors[CLOSER + "out.1.weight"]
+    save_file(tensors, path, {"format": FORMAT, "sha256": _checksum(tensors)})
+    for read in (load_closer, lambda path: make_detector(DetectSettings(weights=str(path)))):
+        with pytest.raises(WeightsError, match="half.safetensors.* lack 1 tensors"):
+            read(path)
 
 
 def test_a_missing_file_is_refused(tmp_path):

@@ -88,22 +88,22 @@ def look_closer(engine: Engine, windows: list[Window], query: Part, reference: P
 
     `valid` `(1, 1, h, w)`, and where the windows are, begin in row `top` of the pictures.
     """
-    both = torch.cat([picture(*_place(window, top)) for picture in (query, reference) for window in windows])
+    both = torch.cat([picture(*place(window, top)) for picture in (query, reference) for window in windows])
     features = engine.encode(enlarged(both, "bicubic").clamp_(0, 1))
     mine, theirs = (tuple(plane[part] for plane in features) for part in (slice(len(windows)), slice(len(windows), None)))
-    seen = torch.cat([valid[(..., *_place(window))] for window in windows]).to(both.dtype)
+    seen = torch.cat([valid[(..., *place(window))] for window in windows]).to(both.dtype)
     return engine.compare(mine, theirs, F.interpolate(seen, scale_factor=float(OUTPUT_STRIDE)))[:, :1].float()
 
 
 def heed(new: torch.Tensor, windows: list[Window], closer: torch.Tensor) -> None:
     """Put into scores `(h, w)` of *anomaly* what both looks say together, a mean of their logits, where something was perhaps new."""
-    first = [torch.logit(new[_place(window)], LEAST) for window in windows]
+    first = [torch.logit(new[place(window)], LEAST) for window in windows]
     for window, logits, again in zip(windows, first, closer):
-        part, perhaps = new[_place(window)], torch.from_numpy(window.perhaps).to(new.device)
+        part, perhaps = new[place(window)], torch.from_numpy(window.perhaps).to(new.device)
         part.copy_(torch.where(perhaps, logits.lerp(again[0], CLOSER).sigmoid(), part))
 
 
-def _place(window: Window, top: int = 0) -> tuple[slice, slice]:
+def place(window: Window, top: int = 0) -> tuple[slice, slice]:
     """The rows and columns of a window of what begins in row `top`."""
     return slice(top + window.y, top + window.y + SIDE_PX), slice(window.x, window.x + SIDE_PX)
 

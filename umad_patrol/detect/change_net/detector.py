@@ -17,7 +17,7 @@ from umad_patrol.detect.change_net.enlarged import enlarged
 from umad_patrol.detect.change_net.graphs import OUTPUTS, Graphs
 from umad_patrol.detect.change_net.laid import lay
 from umad_patrol.detect.change_net.network import CLASSES, SIDE
-from umad_patrol.detect.change_net.weights import SHIPPED, load_weights
+from umad_patrol.detect.change_net.weights import SHIPPED, load_closer, load_weights
 from umad_patrol.detect.contract import check_picture, check_sizes
 from umad_patrol.errors import DetectorError
 from umad_patrol.records import Laid
@@ -53,9 +53,13 @@ class ChangeNetDetector:
     def __init__(self, settings: DetectSettings, device: str | torch.device = "cpu", threads: int = 1):
         self.device, weights = torch.device(device), Path(settings.weights or SHIPPED)
         network, self.checksum = load_weights(weights)
+        closer = load_closer(weights) if settings.closer_looks else None
         self._closer_looks = settings.closer_looks
-        self.parameters = sum(p.numel() for p in network.parameters())
+        self.parameters = sum(p.numel() for one in (network, closer) if one is not None for p in one.parameters())
         self.engine = make_engine(settings.engine, network, self.device, Graphs(weights, self.checksum), threads)
+        self._closer = self.engine
+        if closer is not None:
+            self._closer = make_engine(settings.engine, closer, self.device, Graphs(weights, self.checksum, closer=True), threads)
 
     @torch.inference_mode()
     def prepare(self, picture: torch.Tensor, top: int = 0) -> Encoded:
@@ -125,7 +129,7 @@ class ChangeNetDetector:
         if not windows:
             return
         spare = self._closer_looks - len(windows) if self.device.type == "cuda" else 0     # any other number would be graphs of their own to record
-        heed(scores[0, 0], windows, look_closer(self.engine, windows + windows[-1:] * spare, query.part, reference.part, seen, query.top))
+        heed(scores[0, 0], windows, look_closer(self._closer, windows + windows[-1:] * spare, query.part, reference.part, seen, query.top))
 
 
 def _shapes(height: int, width: int) -> list[tuple[int, int, int, int]]:

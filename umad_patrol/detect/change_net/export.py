@@ -22,9 +22,9 @@ from torch import nn
 from umad_patrol.detect.change_net.encoder import STRIDES
 from umad_patrol.detect.change_net.engines.on_onnxruntime import OnnxruntimeEngine
 from umad_patrol.detect.change_net.folded import folded
-from umad_patrol.detect.change_net.graphs import HALVES, INPUTS, OUTPUTS, WEIGHTS_KEY, graph_path, stamped
+from umad_patrol.detect.change_net.graphs import HALVES, INPUTS, OUTPUTS, WEIGHTS_KEY, graph_name, graph_path, stamped
 from umad_patrol.detect.change_net.network import OUTPUT_STRIDE, SIDE, ChangeNet, compared
-from umad_patrol.detect.change_net.weights import load_weights
+from umad_patrol.detect.change_net.weights import load_closer, load_weights
 from umad_patrol.errors import DetectorError
 
 FORMATS = ("onnx", "torchscript")
@@ -46,21 +46,25 @@ class Exported:
 
 
 def export(weights: str | Path, folder: str | Path, form: str, whole: bool = True) -> Exported:
-    """Write the network of `weights` to `folder` as "onnx" or "torchscript", without ONNX's `forward` if not `whole`.
+    """Write the network of `weights`, and the one that looks closer if there is one, to `folder` as "onnx" or "torchscript".
 
-    Files appear together, after all were checked. Raises WeightsError, or DetectorError where a library that is needed is
-    not installed or an export differs from torch by more than TOLERANCE.
+    Without ONNX's `forward` if not `whole`. Files appear together, after all were checked. Raises WeightsError, or DetectorError
+    where a library that is needed is not installed or an export differs from torch by more than TOLERANCE.
     """
     weights, folder = Path(weights), Path(folder)
     network, checksum = load_weights(weights)
-    network = folded(network)
-    if form == "onnx":
-        files, ways = _onnx(network, checksum, HALVES + (("forward",) if whole else ()))
-        named = {graph_path(folder, weights, part): data for part, data in files.items()}
-    else:
-        data, ways = _torchscript(network, checksum)
-        named = {folder / f"{weights.stem}.torchscript.pt": data}
-    differences = [_differences(network, way) for way in ways]
+    named, differences = {}, []
+    for one, closer in ((network, False), (load_closer(weights), True)):
+        if one is None:
+            continue
+        one = folded(one)
+        if form == "onnx":
+            files, ways = _onnx(one, checksum, HALVES + (("forward",) if whole else ()))
+            named |= {graph_path(folder, weights, part, closer): data for part, data in files.items()}
+        else:
+            data, ways = _torchscript(one, checksum)
+            named[folder / f"{graph_name(weights, closer)}.torchscript.pt"] = data
+        differences += [_differences(one, way) for way in ways]
     logits, scores = (max(values) for values in zip(*differences))
     if not max(logits, scores) <= TOLERANCE:
         raise DetectorError(f"the {form} export differs from torch by {logits:.2g} in logits and {scores:.2g} in scores, "

@@ -31,14 +31,18 @@ OUTPUTS = {"encode": tuple(f"features_{stride}" for stride in STRIDES), "compare
 
 @dataclass(frozen=True)
 class Graphs:
-    """Where the graphs of some weights lie: beside them, `NAME.encode.onnx` and `NAME.compare.onnx` for `NAME.safetensors`."""
+    """Where the graphs of some weights lie: beside them, `NAME.encode.onnx` and `NAME.compare.onnx` for `NAME.safetensors`.
+
+    Those of the network that looks closer, if there is one of its own, are `NAME.closer.encode.onnx` and so on.
+    """
 
     weights: Path
     checksum: str
+    closer: bool = False
 
     def path(self, part: str) -> Path:
         """The file of `encode` or `compare`."""
-        return graph_path(self.weights.parent, self.weights, part)
+        return graph_path(self.weights.parent, self.weights, part, self.closer)
 
     def read(self) -> dict[str, bytes]:
         """Both halves by name. Raises DetectorError naming the file if one is missing, damaged or of other weights."""
@@ -80,9 +84,14 @@ def _planar(values: np.ndarray) -> np.ndarray:
     return planar
 
 
-def graph_path(folder: Path, weights: Path, part: str) -> Path:
+def graph_path(folder: Path, weights: Path, part: str, closer: bool = False) -> Path:
     """Where in `folder` the graph of a part of these weights lies."""
-    return folder / f"{weights.stem}.{part}.onnx"
+    return folder / f"{graph_name(weights, closer)}.{part}.onnx"
+
+
+def graph_name(weights: Path, closer: bool) -> str:
+    """What names of files begin with that are made of these weights."""
+    return f"{weights.stem}.closer" if closer else weights.stem
 
 
 def stamped(graph: bytes, checksum: str) -> bytes:

@@ -17,11 +17,15 @@ from umad_patrol.errors import WeightsError
 SHIPPED = Path(__file__).with_name("change_net.safetensors")
 FORMAT = "umad_patrol change_net 2"
 COUNTERS = "num_batches_tracked"    # of the training only
+CLOSER = "closer."                  # the tensors of the network that looks closer, where there is one of its own, begin with this
 
 
-def save_weights(network: ChangeNet, path: str | Path, card: dict | None = None) -> str:
-    """Write weights and a `card` that says how they came to be: beside, then renamed. Returns their checksum."""
-    tensors = {name: value.detach().float().cpu().contiguous() for name, value in network.state_dict().items() if not name.endswith(COUNTERS)}
+def save_weights(network: ChangeNet, path: str | Path, card: dict | None = None, closer: ChangeNet | None = None) -> str:
+    """Write weights, perhaps those of a network that looks `closer` too, and a `card` that says how they came to be: beside, then renamed.
+
+    Returns their checksum.
+    """
+    tensors = _tensors(network) | ({CLOSER + name: value for name, value in _tensors(closer).items()} if closer is not None else {})
     checksum, path = _checksum(tensors), Path(path)
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     save_file(tensors, beside, {"format": FORMAT, "sha256": checksum, "card": json.dumps(card or {}, sort_keys=True)})
@@ -31,23 +35,17 @@ def save_weights(network: ChangeNet, path: str | Path, card: dict | None = None)
 
 
 def load_weights(path: str | Path = SHIPPED) -> tuple[ChangeNet, str]:
-    """The network in eval mode and the checksum of its weights. Raises WeightsError naming the file and what is wrong with it."""
+    """The network in eval mode and the checksum of all weights. Raises WeightsError naming the file and what is wrong with it."""
     path = Path(path)
-    tensors, meta = _read(path)
-    if meta.get("format") != FORMAT:
-        raise WeightsError(f"weights {str(path)!r} are of {meta.get('format', 'an unknown network')!r}, not {FORMAT!r}")
-    checksum = _checksum(tensors)
-    if meta.get("sha256") != checksum:
-        raise WeightsError(f"weights {str(path)!r} are damaged: their checksum is {checksum[:12]}…, {str(meta.get('sha256'))[:12]}… is written in them")
-    network = ChangeNet(correlated="differences.0.project.weight" in tensors)
-    try:
-        missing, unknown = network.load_state_dict(tensors, strict=False)
-    except RuntimeError as error:
-        raise WeightsError(f"weights {str(path)!r} do not fit the network: {' '.join(str(error).split())[:160]}") from error
-    lacking = [name for name in missing if not name.endswith(COUNTERS)]
-    if lacking or unknown:
-        raise WeightsError(f"weights {str(path)!r} lack {len(lacking)} tensors of the network and have {len(unknown)} others")
-    return network.eval().requires_grad_(False), checksum
+    tensors, checksum = _checked(path)
+    return _network({name: value for name, value in tensors.items() if not name.startswith(CLOSER)}, path), checksum
+
+
+def load_closer(path: str | Path = SHIPPED) -> ChangeNet | None:
+    """The network that looks closer, in eval mode; None where the first one does. Raises WeightsError."""
+    path = Path(path)
+    tensors = {name.removeprefix(CLOSER): value for name, value in _checked(path)[0].items() if name.startswith(CLOSER)}
+    return _network(tensors, path) if tensors else None
 
 
 def read_card(path: str | Path = SHIPPED) -> dict:
@@ -56,6 +54,33 @@ def read_card(path: str | Path = SHIPPED) -> dict:
         return json.loads(_read(Path(path))[1].get("card", "{}"))
     except ValueError as error:
         raise WeightsError(f"weights {str(path)!r} have an unreadable card: {error}") from error
+
+
+def _tensors(network: ChangeNet) -> dict[str, torch.Tensor]:
+    return {name: value.detach().float().cpu().contiguous() for name, value in network.state_dict().items() if not name.endswith(COUNTERS)}
+
+
+def _checked(path: Path) -> tuple[dict[str, torch.Tensor], str]:
+    """All tensors of a sound file and their checksum."""
+    tensors, meta = _read(path)
+    if meta.get("format") != FORMAT:
+        raise WeightsError(f"weights {str(path)!r} are of {meta.get('format', 'an unknown network')!r}, not {FORMAT!r}")
+    checksum = _checksum(tensors)
+    if meta.get("sha256") != checksum:
+        raise WeightsError(f"weights {str(path)!r} are damaged: their checksum is {checksum[:12]}…, {str(meta.get('sha256'))[:12]}… is written in them")
+    return tensors, checksum
+
+
+def _network(tensors: dict[str, torch.Tensor], path: Path) -> ChangeNet:
+    network = ChangeNet(correlated="differences.0.project.weight" in tensors)
+    try:
+        missing, unknown = network.load_state_dict(tensors, strict=False)
+    except RuntimeError as error:
+        raise WeightsError(f"weights {str(path)!r} do not fit the network: {' '.join(str(error).split())[:160]}") from error
+    lacking = [name for name in missing if not name.endswith(COUNTERS)]
+    if lacking or unknown:
+        raise WeightsError(f"weights {str(path)!r} lack {len(lacking)} tensors of the network and have {len(unknown)} others")
+    return network.eval().requires_grad_(False)
 
 
 def _read(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:

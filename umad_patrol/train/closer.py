@@ -1,0 +1,175 @@
+"""A network of its own for the closer look: it learns from windows in which the network that looks first says that something is perhaps new."""
+
+from __future__ import annotations
+
+import copy
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+from tqdm import tqdm
+
+from umad_patrol.config import OWN_REGIONS
+from umad_patrol.detect.change_net.closer import CLOSER, LEAST, SIDE_PX, find_windows, place
+from umad_patrol.detect.change_net.enlarged import enlarged
+from umad_patrol.detect.change_net.folded import folded
+from umad_patrol.detect.change_net.laid import lay
+from umad_patrol.detect.change_net.network import OUTPUT_STRIDE, ChangeNet, less_gone
+from umad_patrol.errors import TrainingError
+from umad_patrol.train.echo import echoed
+from umad_patrol.train.loop import GRADIENT, Loop
+from umad_patrol.train.loss import agreement_loss, change_loss
+from umad_patrol.train.moved import moved
+from umad_patrol.train.trainer import CHECKPOINT, LOG, Mean, TrainSettings, parameter_groups
+
+MOST = 8            # windows of a pair
+AT_ONCE = 48        # windows a step
+POOL = 8192         # windows at hand, 0.6 GB
+BARREN = 200        # pairs without a window, at which it is given up
+ELSEWHERE = 0.25    # what weighs so much: what is said where nothing is perhaps new, and of *dynamic* and *changed*, which nobody asks for
+SEEN_PX = 10        # of a new thing, or it is neither asked for nor nothing
+SAID = OWN_REGIONS["change_net"]["threshold"]
+Batch = tuple[torch.Tensor, ...]
+
+
+@dataclass(frozen=True)
+class Told:
+    """Of windows in which something is new, and of those in which nothing is, how many are said to hold something new: by the first look, by both."""
+
+    new: int
+    nothing: int
+    first: tuple[int, int]
+    both: tuple[int, int]
+
+    def row(self) -> dict:
+        """For the log."""
+        shares = {f"{kind}_{who}": round(said / max(1, of), 4) for who in ("first", "both")
+                  for kind, said, of in zip(("found", "false"), getattr(self, who), (self.new, self.nothing))}
+        return {"windows_new": self.new, "windows_nothing": self.nothing, **shares}
+
+
+class CloserTrainer(Loop):
+    """Teaches a network to look closer at what `first`, which stays as it is, says to be perhaps new: `closer`, or a copy of the first.
+
+    Normalisations stay as they are, as in use.
+    """
+
+    CHECKPOINT, LOG, NAME, OF = CHECKPOINT, LOG, "learning to look closer", "this network"
+
+    def __init__(self, first: ChangeNet, folder: str | Path, settings: TrainSettings, device: torch.device, closer: ChangeNet | None = None) -> None:
+        self._first = folded(first).to(device, memory_format=torch.channels_last)
+        self.network = copy.deepcopy(closer or first).to(device, memory_format=torch.channels_last).eval().requires_grad_(True)
+        self._mean = Mean(self.network)
+        self._every = settings.validate_every
+        self._optimizer = torch.optim.AdamW(parameter_groups(self.network, settings), weight_decay=1e-4, fused=device.type == "cuda")
+        self._held_out: list[Batch] = []
+        super().__init__(folder, settings, device, {"network": self.network, "average": self.average, "optimizer": self._optimizer})
+
+    @property
+    def average(self) -> ChangeNet:
+        """The running mean of the weights."""
+        return self._mean.network
+
+    def run(self, pairs: Callable[[int], torch.utils.data.Dataset], held_out: list[Batch]) -> Told:
+        """Learn to the end from windows of `pairs(start)`, the data set from item `start` on. Returns the last figures on windows of `held_out`."""
+        draw = torch.Generator().manual_seed(0)
+        windows = [self._windows(tuple(part[None] for part in pair), draw) for pair in held_out]
+        self._held_out = list(zip(*(torch.cat(parts).split(AT_ONCE) for parts in zip(*windows))))
+        if self.done:
+            return told_apart(self.average, self._held_out)
+        draw.manual_seed(self.settings.seed + self.step)
+        batches = self._loader(pairs(self.step // self.settings.echo * AT_ONCE // MOST))
+        self._go_on(echoed(self._at_once(batches, draw), self.settings.echo, self.device, draw, POOL))
+        return self._note()
+
+    def _at_once(self, batches: Iterable[Batch], draw: torch.Generator) -> Iterator[Batch]:
+        """AT_ONCE windows of one batch of pairs after the other."""
+        waiting: Batch = ()
+        barren = 0
+        for batch in batches:
+            come = self._windows(batch, draw)
+            barren = 0 if len(come[0]) else barren + len(batch[0])
+            if barren >= BARREN:
+                raise TrainingError(f"in {barren} pairs the network that looks first says nowhere that something small is perhaps new: give --init one that "
+                                    "has learnt")
+            waiting = tuple(map(torch.cat, zip(waiting, come))) if waiting else come
+            if len(waiting[0]) >= AT_ONCE:
+                yield tuple(part[:AT_ONCE] for part in waiting)
+                waiting = tuple(part[AT_ONCE:] for part in waiting)
+
+    def _windows(self, batch: Batch, draw: torch.Generator) -> Batch:
+        return windows_of(self._first, tuple(part.to(self.device, non_blocking=True) for part in batch), draw)
+
+    def _learn(self, batch: Batch) -> torch.Tensor:
+        query, reference, valid, target, weight, _, perhaps = (part.float() for part in batch)
+        for group in self._optimizer.param_groups:
+            group["lr"] = group["base"] * self._rate()
+        said, exchanged = _says_both_ways(self.network, query, reference, valid)
+        asked = torch.full_like(target, ELSEWHERE)
+        asked[:, :1] += (1 - ELSEWHERE) * perhaps
+        loss = change_loss(less_gone(said), target, weight * valid * asked) + agreement_loss(said[:, 3:], exchanged[:, :1], valid)
+        self._optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.network.parameters(), GRADIENT)
+        self._optimizer.step()
+        self._mean.follow(self.network, self.step + 1)
+        return loss.detach()
+
+    def _note(self) -> Told:
+        told = told_apart(self.average, self._held_out)
+        line = self._write_line(told.row())
+        tqdm.write("  ".join(f"{name} {value}" for name, value in line.items()), file=sys.stderr)
+        return told
+
+
+@torch.no_grad()
+def windows_of(first: ChangeNet, batch: Batch, draw: torch.Generator) -> Batch:
+    """Windows of samples as `data.tensors` gives them, `(N, C, SIDE_PX, SIDE_PX)`: the five of each, what `first` scores (float16), and where
+    something is perhaps new (uint8).
+
+    `first` has references' features laid that are seen from beside; a closer look sees them laid, as the samples have them: as in use.
+    """
+    query, reference, valid = batch[:3]
+    pictures = [(part.float() / 255).contiguous(memory_format=torch.channels_last) for part in (query, reference)]
+    elsewhere = moved(pictures[1], valid.float(), draw)
+    logits = first.compare(first.encode(pictures[0]), lay(first.encode(elsewhere.pictures), elsewhere.seen), elsewhere.valid)
+    scores = enlarged(logits[:, :1].float().sigmoid()) * elsewhere.valid
+    planes = (*batch, scores.half())
+    found = [(number, window) for number, new in enumerate(scores[:, 0].cpu().numpy()) for window in find_windows(new, MOST)]
+    if not found:
+        return tuple(part.new_empty(0, part.shape[1], SIDE_PX, SIDE_PX) for part in (*planes, valid.byte()))
+    cut = [torch.stack([plane[(number, slice(None), *place(window))] for number, window in found]) for plane in planes]
+    return (*cut, torch.stack([torch.from_numpy(window.perhaps)[None] for _, window in found]).to(query.device, torch.uint8))
+
+
+def _says_both_ways(network: ChangeNet, query: torch.Tensor, reference: torch.Tensor, valid: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """As ChangeNet's, of windows, float in [0, 255], enlarged as `look_closer` does it."""
+    large = enlarged(torch.cat([query, reference]) / 255, "bicubic").clamp_(0, 1)
+    both = network.encode(large.contiguous(memory_format=torch.channels_last))
+    mine, theirs = (tuple(plane[part] for plane in both) for part in (slice(len(query)), slice(len(query), None)))
+    seen = F.interpolate(valid, scale_factor=float(OUTPUT_STRIDE))
+    with torch.no_grad():
+        exchanged = network.says(theirs, mine, seen)
+    return network.says(mine, theirs, seen), exchanged
+
+
+@torch.no_grad()
+def told_apart(network: ChangeNet, windows: list[Batch]) -> Told:
+    """How a network that looks closer does on windows, batch by batch, with what the first look said."""
+    said, of = torch.zeros(2, 2, dtype=torch.long), torch.zeros(2, dtype=torch.long)
+    for batch in windows:
+        query, reference, valid, target, weight, scores, perhaps = (part.float() for part in batch)
+        if not len(query):
+            continue
+        first, again = torch.logit(scores, LEAST), less_gone(_says_both_ways(network, query, reference, valid)[0])[:, :1]
+        shown = target[:, :1] * perhaps
+        new, nothing = (shown * (weight[:, :1] > 0)).sum((1, 2, 3)) >= SEEN_PX, shown.sum((1, 2, 3)) == 0
+        of += torch.stack([new.sum(), nothing.sum()]).cpu()
+        for row, logits in zip(said, (first, first.lerp(again, CLOSER))):
+            loud = (logits.sigmoid() * perhaps).amax((1, 2, 3)) >= SAID
+            row += torch.stack([(loud & new).sum(), (loud & nothing).sum()]).cpu()
+    return Told(*of.tolist(), *map(tuple, said.tolist()))
