@@ -10,7 +10,7 @@ from umad_patrol.detect.change_net.closer import CLOSER, PERHAPS, SIDE_PX
 from umad_patrol.detect.change_net.network import ChangeNet
 from umad_patrol.detect.change_net.weights import load_weights
 from umad_patrol.train import closer as learning
-from umad_patrol.train.closer import SAID, CloserTrainer, told_apart, windows_of
+from umad_patrol.train.closer import SAID, CloserTrainer, doubt, lower, told_apart, windows_of
 from umad_patrol.train.trainer import CHECKPOINT, TrainSettings
 
 CPU = torch.device("cpu")
@@ -108,6 +108,16 @@ def test_figures_tell_what_both_looks_say_of_new_things_and_of_others(logits, bo
     assert (told.new, told.nothing) == (3, 1) and told.first == (0, 0) and told.both == (3 * both, both)
     assert (1 / (1 + np.exp(-9.0 * CLOSER)) > SAID) and told.row() == {"windows_new": 3, "windows_nothing": 1, "found_first": 0.0, "false_first": 0.0,
                                                                       "found_both": float(both), "false_both": float(both)}
+
+
+def test_what_is_said_is_lowered_until_few_things_that_are_not_new_are_called_new():
+    network, held = load_weights()[0], [windows(*(sample(n, new=n % 2 == 0) for n in range(20)))]
+    lower(network, -9.0)
+    assert told_apart(network, held).both == (10, 10)
+    by = doubt(network, held)
+    lower(network, by)
+    assert by > 0 and told_apart(network, held).both[1] <= 1 and doubt(network, held) == pytest.approx(0, abs=1e-4)
+    assert doubt(Says(-9.0), held) == 0 and doubt(network, []) == 0
 
 
 def trained(folder, steps, settings=SETTINGS):

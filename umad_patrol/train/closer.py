@@ -31,6 +31,7 @@ AT_ONCE = 48        # windows a step
 POOL = 8192         # windows at hand, 0.6 GB
 BARREN = 200        # pairs without a window, at which it is given up
 ELSEWHERE = 0.25    # what weighs so much: what is said where nothing is perhaps new, and of *dynamic* and *changed*, which nobody asks for
+FALSE = 0.03        # of the windows that show nothing new are called new by both looks: with that the made pairs have 0.1 false regions each at most
 SEEN_PX = 10        # of a new thing, or it is neither asked for nor nothing
 SAID = OWN_REGIONS["change_net"]["threshold"]
 Batch = tuple[torch.Tensor, ...]
@@ -55,7 +56,8 @@ class Told:
 class CloserTrainer(Loop):
     """Teaches a network to look closer at what `first`, which stays as it is, says to be perhaps new: `closer`, or a copy of the first.
 
-    Normalisations stay as they are, as in use.
+    Normalisations stay as they are, as in use. What small things are made of it learns from few pixels that weigh much, and so says too often that
+    something is new: `taught`, the running mean of the weights, is lowered to call no more than FALSE of what is held out new.
     """
 
     CHECKPOINT, LOG, NAME, OF = CHECKPOINT, LOG, "learning to look closer", "this network"
@@ -64,15 +66,11 @@ class CloserTrainer(Loop):
         self._first = folded(first).to(device, memory_format=torch.channels_last)
         self.network = copy.deepcopy(closer or first).to(device, memory_format=torch.channels_last).eval().requires_grad_(True)
         self._mean = Mean(self.network)
+        self.taught = self._mean.network
         self._every = settings.validate_every
         self._optimizer = torch.optim.AdamW(parameter_groups(self.network, settings), weight_decay=1e-4, fused=device.type == "cuda")
         self._held_out: list[Batch] = []
-        super().__init__(folder, settings, device, {"network": self.network, "average": self.average, "optimizer": self._optimizer})
-
-    @property
-    def average(self) -> ChangeNet:
-        """The running mean of the weights."""
-        return self._mean.network
+        super().__init__(folder, settings, device, {"network": self.network, "average": self._mean.network, "optimizer": self._optimizer})
 
     def run(self, pairs: Callable[[int], torch.utils.data.Dataset], held_out: list[Batch]) -> Told:
         """Learn to the end from windows of `pairs(start)`, the data set from item `start` on. Returns the last figures on windows of `held_out`."""
@@ -80,7 +78,7 @@ class CloserTrainer(Loop):
         windows = [self._windows(tuple(part[None] for part in pair), draw) for pair in held_out]
         self._held_out = list(zip(*(torch.cat(parts).split(AT_ONCE) for parts in zip(*windows))))
         if self.done:
-            return told_apart(self.average, self._held_out)
+            return self._lowered()
         draw.manual_seed(self.settings.seed + self.step)
         batches = self._loader(pairs(self.step // self.settings.echo * AT_ONCE // MOST))
         self._go_on(echoed(self._at_once(batches, draw), self.settings.echo, self.device, draw, POOL))
@@ -120,10 +118,15 @@ class CloserTrainer(Loop):
         return loss.detach()
 
     def _note(self) -> Told:
-        told = told_apart(self.average, self._held_out)
+        told = self._lowered()
         line = self._write_line(told.row())
         tqdm.write("  ".join(f"{name} {value}" for name, value in line.items()), file=sys.stderr)
         return told
+
+    def _lowered(self) -> Told:
+        self.taught = copy.deepcopy(self._mean.network)
+        lower(self.taught, doubt(self.taught, self._held_out))
+        return told_apart(self.taught, self._held_out)
 
 
 @torch.no_grad()
@@ -160,16 +163,37 @@ def _says_both_ways(network: ChangeNet, query: torch.Tensor, reference: torch.Te
 @torch.no_grad()
 def told_apart(network: ChangeNet, windows: list[Batch]) -> Told:
     """How a network that looks closer does on windows, batch by batch, with what the first look said."""
-    said, of = torch.zeros(2, 2, dtype=torch.long), torch.zeros(2, dtype=torch.long)
-    for batch in windows:
-        query, reference, valid, target, weight, scores, perhaps = (part.float() for part in batch)
+    new, nothing, loudest = _loudest(network, windows)
+    loud = loudest >= torch.logit(torch.tensor(SAID))
+    return Told(int(new.sum()), int(nothing.sum()), *((int((said & new).sum()), int((said & nothing).sum())) for said in loud))
+
+
+@torch.no_grad()
+def doubt(network: ChangeNet, windows: list[Batch]) -> float:
+    """By how much its logits of *anomaly* are to be lowered for both looks to call no more than FALSE of the windows new that show nothing new."""
+    _, nothing, (_, both) = _loudest(network, windows)
+    if not nothing.any():
+        return 0.0
+    return max(0.0, float(both[nothing].quantile(1 - FALSE) - torch.logit(torch.tensor(SAID))) / CLOSER)
+
+
+@torch.no_grad()
+def lower(network: ChangeNet, by: float) -> None:
+    """Lower its logits of *anomaly* by so much, for good."""
+    network.out[-1].bias[:OUTPUT_STRIDE ** 2] -= by
+
+
+def _loudest(network: ChangeNet, windows: list[Batch]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Window by window: whether it shows something new, whether nothing, and the highest logits `(2, N)` of the first look and of both."""
+    new, nothing, loudest = [], [], []
+    for query, reference, valid, target, weight, scores, perhaps in ((part.float() for part in batch) for batch in windows):
         if not len(query):
             continue
         first, again = torch.logit(scores, LEAST), less_gone(_says_both_ways(network, query, reference, valid)[0])[:, :1]
         shown = target[:, :1] * perhaps
-        new, nothing = (shown * (weight[:, :1] > 0)).sum((1, 2, 3)) >= SEEN_PX, shown.sum((1, 2, 3)) == 0
-        of += torch.stack([new.sum(), nothing.sum()]).cpu()
-        for row, logits in zip(said, (first, first.lerp(again, CLOSER))):
-            loud = (logits.sigmoid() * perhaps).amax((1, 2, 3)) >= SAID
-            row += torch.stack([(loud & new).sum(), (loud & nothing).sum()]).cpu()
-    return Told(*of.tolist(), *map(tuple, said.tolist()))
+        new.append((shown * (weight[:, :1] > 0)).sum((1, 2, 3)) >= SEEN_PX)
+        nothing.append(shown.sum((1, 2, 3)) == 0)
+        loudest.append(torch.stack([logits.where(perhaps > 0, -torch.inf).amax((1, 2, 3)) for logits in (first, first.lerp(again, CLOSER))]))
+    if not new:
+        return torch.zeros(0, dtype=torch.bool), torch.zeros(0, dtype=torch.bool), torch.zeros(2, 0)
+    return torch.cat(new).cpu(), torch.cat(nothing).cpu(), torch.cat(loudest, 1).cpu()

@@ -77,7 +77,7 @@ def _looks_closer(options: RunOptions, found: _Found, material: Material | None)
     trainer = CloserTrainer(found.init, options.out, _settings(options, taught=True), found.device, load_closer(options.init))
     told = trainer.run(_pairs(options, material, found.real), _held_out(material, found))
     card = _card(options, found, material, trainer, {"validation": told.row()})
-    return card | _saved(options, found.init, {**card, "first": read_card(options.init)}, trainer.average)
+    return card | _saved(options, found.init, {**card, "first": read_card(options.init)}, trainer.taught)
 
 
 def preview(options: RunOptions, path: Path, count: int, say: Say) -> dict:
