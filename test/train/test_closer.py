@@ -128,6 +128,14 @@ def trained(folder, steps, settings=SETTINGS):
     return trainer, told
 
 
+def test_all_windows_of_many_pairs_are_learnt_from(tmp_path):
+    trainer = CloserTrainer(ChangeNet(), tmp_path, SETTINGS, CPU)
+    trainer._first = FirstLook()
+    pairs = [batch(*(sample(n) for n in range(start, start + 10))) for start in (0, 10)]
+    found = list(trainer._at_once(pairs, torch.Generator().manual_seed(0)))
+    assert [len(part[0]) for part in found] == [4] * 5      # a window a pair, AT_ONCE is 4
+
+
 def test_it_learns_what_the_first_look_cannot_tell(tmp_path, monkeypatch):
     """What stands where there was something white before is new here, what stands on grey is not."""
     monkeypatch.setattr(learning, "AT_ONCE", 8)

@@ -85,7 +85,7 @@ class CloserTrainer(Loop):
         return self._note()
 
     def _at_once(self, batches: Iterable[Batch], draw: torch.Generator) -> Iterator[Batch]:
-        """AT_ONCE windows of one batch of pairs after the other."""
+        """The windows of one batch of pairs after the other, AT_ONCE at a time."""
         waiting: Batch = ()
         barren = 0
         for batch in batches:
@@ -95,7 +95,7 @@ class CloserTrainer(Loop):
                 raise TrainingError(f"in {barren} pairs the network that looks first says nowhere that something small is perhaps new: give --init one that "
                                     "has learnt")
             waiting = tuple(map(torch.cat, zip(waiting, come))) if waiting else come
-            if len(waiting[0]) >= AT_ONCE:
+            while len(waiting[0]) >= AT_ONCE:
                 yield tuple(part[:AT_ONCE] for part in waiting)
                 waiting = tuple(part[AT_ONCE:] for part in waiting)
 
