@@ -228,7 +228,7 @@ def test_help_is_quick_and_says_all(tmp_path):
     (["--pairs-share", "1.5"], "--pairs-share 1.5"),
     (["--folder-share", "nan"], "--folder-share nan"),
     (["--device", "cuda"], "no CUDA device"),
-    (["--network", "fc_siam_diff", "--no-correlation"], "--network fc_siam_diff has neither"),
+    (["--network", "fc_siam_diff", "--no-correlation"], "--network fc_siam_diff has none of them"),
     (["--preview", "sheet.gif"], "name a .png"),
     (["--preview", "none/sheet.png"], "--preview"),
     (["--preview", "sheet.png", "--preview-pairs", "0"], "--preview-pairs 0"),

@@ -13,4 +13,4 @@ REMEDY = "umad-patrol export umad_patrol/detect/change_net --no-forward"
 def test_the_graphs_that_ship_are_of_the_weights_that_ship():
     assert SHIPPED.stat().st_size <= MOST_BYTES
     for closer in (False, True) if load_closer() is not None else (False,):
-        assert Graphs(SHIPPED, load_closer, load_weights()[1], closer).read(), f"make them anew: {REMEDY}"
+        assert Graphs(SHIPPED, load_weights()[1], closer).read(), f"make them anew: {REMEDY}"
