@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from umad_patrol.align import lookup
 from umad_patrol.align.layers import to_query
-from umad_patrol.align.warp import Laid, warp
+from umad_patrol.align.warp import Laid, places_seen, warp
 from umad_patrol.geometry.homography import transform
 from umad_patrol.io.images import to_tensor
 from umad_patrol.records import Alignment
@@ -30,6 +30,15 @@ def test_at_some_columns_and_rows_is_what_it_is_everywhere(width, height, step):
     assert lookup.at(grid, columns, rows).dtype == np.float32    # half the memory to move
     np.testing.assert_allclose(lookup.at(grid, columns, rows), lookup.full(grid, (width, height))[::step, ::step], atol=1e-3)
     np.testing.assert_allclose(lookup.at(grid, columns + 1e4, rows)[:, -1, 0], lookup.at(grid, columns + 1e5, rows)[:, -1, 0])    # beyond: the border
+
+
+@given(st.integers(1, 70), st.integers(1, 70), st.integers(1, 9), st.integers(0, 20), st.integers(0, 20))
+@settings(max_examples=60, deadline=None)
+def test_a_gpu_is_told_the_same_places_beyond_the_border_too(width, height, step, first, beyond):
+    grid = np.random.default_rng(width * height).normal(0, 30, lookup.nodes((width, height)).shape)
+    columns, rows = np.arange(0, width + beyond, step), np.arange(min(first, height - 1), height + beyond, step)
+    seen = places_seen(grid, columns, rows, torch.device("cpu"))
+    np.testing.assert_allclose(np.moveaxis(seen[0].numpy(), 0, -1), lookup.at(grid, columns, rows), atol=1e-3)
 
 
 @given(st.integers(1, 70), st.integers(1, 70))

@@ -53,22 +53,25 @@ def find_windows(new: np.ndarray, most: int) -> list[Window]:
         box = tuple((side.start, side.stop - side.start) for side in reversed(part))    # x and width, y and height
         corner = next((corner for corner in looked_at if _within(box, corner)), None)
         if corner is None and len(looked_at) < most:
-            corner = tuple(int(np.clip(start + (size - SIDE_PX) // 2, 0, side - SIDE_PX)) for (start, size), side in zip(box, (width, height)))
-            looked_at[corner] = np.zeros((height, width), bool)
+            corner = tuple(max(0, min(start + (size - SIDE_PX) // 2, side - SIDE_PX)) for (start, size), side in zip(box, (width, height)))
+            looked_at[corner] = np.zeros((SIDE_PX, SIDE_PX), bool)
         if corner is not None:
-            looked_at[corner][part] |= thing
-    return [Window(x, y, _grown(things[y:y + SIDE_PX, x:x + SIDE_PX])) for (x, y), things in looked_at.items()]
+            looked_at[corner][tuple(slice(side.start - start, side.stop - start) for side, start in zip(part, reversed(corner)))] |= thing
+    return [Window(x, y, _grown(things)) for (x, y), things in looked_at.items()]
 
 
 def _small_things(new: np.ndarray) -> Iterator[tuple[np.ndarray, tuple[slice, slice]]]:
     """What is perhaps new and small: its pixels, and the rows and columns that they are of; first whose score is most above that of what is around."""
     coarse = np.ascontiguousarray(new[::OUTPUT_STRIDE, ::OUTPUT_STRIDE])    # the network says no more
-    peaks = (coarse >= cv2.dilate(coarse, np.ones((APART_PX // OUTPUT_STRIDE + 1,) * 2, np.uint8))) & (coarse > PERHAPS) & (coarse < SURELY)
-    rows, columns = (OUTPUT_STRIDE * places for places in np.nonzero(peaks))
+    highest = cv2.dilate(coarse, np.ones((APART_PX // OUTPUT_STRIDE + 1,) * 2, np.uint8))
+    cells = np.flatnonzero((coarse > PERHAPS) & (coarse < SURELY))
+    cells = cells[coarse.ravel()[cells] >= highest.ravel()[cells]]
+    if not len(cells):
+        return
     seen = np.zeros(new.shape, bool)
-    above = coarse - cv2.blur(coarse, (SMALL_PX // OUTPUT_STRIDE + 1,) * 2)
-    for at in np.argsort(-above[peaks], kind="stable"):
-        row, column = rows[at], columns[at]
+    above = coarse.ravel()[cells] - cv2.blur(coarse, (SMALL_PX // OUTPUT_STRIDE + 1,) * 2).ravel()[cells]
+    for cell in cells[np.argsort(-above, kind="stable")]:
+        row, column = (OUTPUT_STRIDE * int(at) for at in divmod(cell, coarse.shape[1]))
         if seen[row, column]:
             continue
         top, left = max(0, row - SMALL_PX), max(0, column - SMALL_PX)
@@ -97,10 +100,11 @@ def look_closer(engine: Engine, windows: list[Window], query: Part, reference: P
 
 def heed(new: torch.Tensor, windows: list[Window], closer: torch.Tensor) -> None:
     """Put into scores `(h, w)` of *anomaly* what both looks say together, a mean of their logits, where something was perhaps new."""
-    first = [torch.logit(new[place(window)], LEAST) for window in windows]
-    for window, logits, again in zip(windows, first, closer):
-        part, perhaps = new[place(window)], torch.from_numpy(window.perhaps).to(new.device)
-        part.copy_(torch.where(perhaps, logits.lerp(again[0], CLOSER).sigmoid(), part))
+    first = torch.logit(torch.stack([new[place(window)] for window in windows]), LEAST)
+    perhaps = torch.from_numpy(np.stack([window.perhaps for window in windows])).to(new.device)
+    for window, where, both in zip(windows, perhaps, first.lerp(closer[:len(windows), 0], CLOSER).sigmoid_()):
+        part = new[place(window)]
+        torch.where(where, both, part, out=part)
 
 
 def place(window: Window, top: int = 0) -> tuple[slice, slice]:

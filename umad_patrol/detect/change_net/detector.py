@@ -13,6 +13,7 @@ from umad_patrol.config import DetectSettings
 from umad_patrol.detect.change_net.closer import Part, find_windows, heed, look_closer
 from umad_patrol.detect.change_net.encoder import STRIDES, WIDTHS
 from umad_patrol.detect.change_net.engines import make_engine
+from umad_patrol.detect.change_net.engines.replay import Replayed
 from umad_patrol.detect.change_net.enlarged import enlarged
 from umad_patrol.detect.change_net.graphs import OUTPUTS, Graphs
 from umad_patrol.detect.change_net.laid import lay
@@ -57,6 +58,7 @@ class ChangeNetDetector:
         self._closer_looks = settings.closer_looks
         self.parameters = sum(p.numel() for one in (network, closer) if one is not None for p in one.parameters())
         self.engine = make_engine(settings.engine, network, self.device, Graphs(weights, self.checksum), threads)
+        self._lay = Replayed(_lay) if self.device.type == "cuda" else _lay
         self._closer = self.engine
         if closer is not None:
             self._closer = make_engine(settings.engine, closer, self.device, Graphs(weights, self.checksum, closer=True), threads)
@@ -77,7 +79,7 @@ class ChangeNetDetector:
         seen = laid.seen(columns, rows + query.top)
         seen[:, 1] -= reference.top
         covered = seen[:, 1:] >= -BEGINS_PX if reference.top else None
-        features = tuple(plane.to(of_query.dtype) for plane, of_query in zip(lay(reference.features, seen), query.features))
+        features = self._lay(*(plane.to(of_query.dtype) for plane, of_query in zip(reference.features, query.features)), seen)
         if covered is not None and covered.device.type == "cpu" and bool(covered.all()):    # a GPU would have to be waited for
             covered = None
         return Encoded(features, query.size, query.top, covered, self._shown(laid.part))
@@ -130,6 +132,10 @@ class ChangeNetDetector:
             return
         spare = self._closer_looks - len(windows) if self.device.type == "cuda" else 0     # any other number would be graphs of their own to record
         heed(scores[0, 0], windows, look_closer(self._closer, windows + windows[-1:] * spare, query.part, reference.part, seen, query.top))
+
+
+def _lay(*tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    return lay(tensors[:3], tensors[3])
 
 
 def _shapes(height: int, width: int) -> list[tuple[int, int, int, int]]:
