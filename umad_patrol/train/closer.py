@@ -21,7 +21,7 @@ from umad_patrol.detect.change_net.laid import lay
 from umad_patrol.detect.change_net.network import OUTPUT_STRIDE, ChangeNet, less_gone
 from umad_patrol.errors import TrainingError
 from umad_patrol.train.echo import echoed
-from umad_patrol.train.loop import GRADIENT, Loop
+from umad_patrol.train.loop import Loop
 from umad_patrol.train.loss import agreement_loss, change_loss
 from umad_patrol.train.moved import moved
 from umad_patrol.train.trainer import CHECKPOINT, LOG, Mean, TrainSettings, parameter_groups
@@ -104,18 +104,13 @@ class CloserTrainer(Loop):
 
     def _learn(self, batch: Batch) -> torch.Tensor:
         query, reference, valid, target, weight, _, perhaps = (part.float() for part in batch)
-        for group in self._optimizer.param_groups:
-            group["lr"] = group["base"] * self._rate()
         said, exchanged = _says_both_ways(self.network, query, reference, valid)
         asked = torch.full_like(target, ELSEWHERE)
         asked[:, :1] += (1 - ELSEWHERE) * perhaps
         loss = change_loss(less_gone(said), target, weight * valid * asked) + agreement_loss(said[:, 3:], exchanged[:, :1], valid)
-        self._optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(self.network.parameters(), GRADIENT)
-        self._optimizer.step()
+        loss = self._descend(loss, self.network, self._optimizer)
         self._mean.follow(self.network, self.step + 1)
-        return loss.detach()
+        return loss
 
     def _note(self) -> Told:
         told = self._lowered()
@@ -151,13 +146,8 @@ def windows_of(first: ChangeNet, batch: Batch, draw: torch.Generator) -> Batch:
 
 def _says_both_ways(network: ChangeNet, query: torch.Tensor, reference: torch.Tensor, valid: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """As ChangeNet's, of windows, float in [0, 255], enlarged as `look_closer` does it."""
-    large = enlarged(torch.cat([query, reference]) / 255, "bicubic").clamp_(0, 1)
-    both = network.encode(large.contiguous(memory_format=torch.channels_last))
-    mine, theirs = (tuple(plane[part] for plane in both) for part in (slice(len(query)), slice(len(query), None)))
-    seen = F.interpolate(valid, scale_factor=float(OUTPUT_STRIDE))
-    with torch.no_grad():
-        exchanged = network.says(theirs, mine, seen)
-    return network.says(mine, theirs, seen), exchanged
+    large = (enlarged(part / 255, "bicubic").clamp_(0, 1).contiguous(memory_format=torch.channels_last) for part in (query, reference))
+    return network.says_both_ways(*large, F.interpolate(valid, scale_factor=float(OUTPUT_STRIDE)))
 
 
 @torch.no_grad()

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from umad_patrol.detect.change_net.encoder import WIDTHS, Encoder
-from umad_patrol.train.loop import GRADIENT, Loop
+from umad_patrol.train.loop import Loop
 from umad_patrol.train.photometric import photometric
 from umad_patrol.train.photos import Photo
 from umad_patrol.train.teacher import Teacher
@@ -90,7 +90,7 @@ class Distiller(Loop):
     def __init__(self, folder: str | Path, settings: DistilSettings, device: torch.device, teacher_widths: tuple[int, ...]) -> None:
         torch.manual_seed(settings.seed)
         self.student = Student(Encoder(), teacher_widths).to(device, memory_format=torch.channels_last)
-        self._optimizer = torch.optim.AdamW(self.student.parameters(), RATE, weight_decay=1e-4)
+        self._optimizer = torch.optim.AdamW([{"params": self.student.parameters(), "base": RATE}], RATE, weight_decay=1e-4)
         self._teacher: Teacher | None = None
         super().__init__(folder, settings, device, {"student": self.student, "optimizer": self._optimizer})
 
@@ -108,14 +108,7 @@ class Distiller(Loop):
 
     def _learn(self, batch: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
         clean, other = (pictures.to(self.device, non_blocking=True).contiguous(memory_format=torch.channels_last) for pictures in batch)
-        for group in self._optimizer.param_groups:
-            group["lr"] = RATE * self._rate()
-        loss = self.student.loss(other, self._teacher, clean)
-        self._optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(self.student.parameters(), GRADIENT)
-        self._optimizer.step()
-        return loss.detach()
+        return self._descend(self.student.loss(other, self._teacher, clean), self.student, self._optimizer)
 
     def _note(self) -> None:
         self._write_line({})

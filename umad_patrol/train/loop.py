@@ -11,6 +11,7 @@ from typing import Any
 
 import cv2
 import torch
+from torch import nn
 from tqdm import tqdm
 
 from umad_patrol.train.checkpoint import UNREADABLE, load_checkpoint, save_checkpoint, unreadable
@@ -79,6 +80,19 @@ class Loop:
 
     def _note(self) -> None:
         raise NotImplementedError
+
+    def _descend(self, loss: torch.Tensor, network: nn.Module, optimizer: torch.optim.Optimizer, scaler: torch.amp.GradScaler | None = None) -> torch.Tensor:
+        """One step down the loss at the rate of now, of each group's `base`, along a gradient that is held short. Returns the loss, detached."""
+        scaler = scaler or torch.amp.GradScaler(self.device.type, enabled=False)
+        for group in optimizer.param_groups:
+            group["lr"] = group["base"] * self._rate()
+        optimizer.zero_grad()
+        scaler.scale(loss).backward()
+        scaler.unscale_(optimizer)
+        nn.utils.clip_grad_norm_(network.parameters(), GRADIENT)
+        scaler.step(optimizer)
+        scaler.update()
+        return loss.detach()
 
     def _write_line(self, more: dict[str, Any]) -> dict[str, Any]:
         """Add a line to the log. Returns it."""

@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from umad_patrol.detect.change_net.network import ChangeNet, less_gone
 from umad_patrol.train.echo import echoed
-from umad_patrol.train.loop import GRADIENT, Loop
+from umad_patrol.train.loop import Loop
 from umad_patrol.train.loss import agreement_loss, change_loss
 from umad_patrol.train.moved import moved
 from umad_patrol.train.validate import Scores, validate
@@ -92,19 +92,12 @@ class Trainer(Loop):
 
     def _learn(self, batch: tuple[torch.Tensor, ...]) -> torch.Tensor:
         query, reference, valid, target, weight = (part.to(self.device, non_blocking=True).float() for part in batch)
-        for group in self._optimizer.param_groups:
-            group["lr"] = group["base"] * self._rate()
         self._hold_normalisations()
         with torch.autocast(self.device.type, torch.float16 if self.device.type == "cuda" else torch.bfloat16, enabled=self.settings.half):
             loss = self._loss(_scaled(query), _scaled(reference), valid, target, weight)
-        self._optimizer.zero_grad()
-        self._scaler.scale(loss).backward()
-        self._scaler.unscale_(self._optimizer)
-        nn.utils.clip_grad_norm_(self.network.parameters(), GRADIENT)
-        self._scaler.step(self._optimizer)
-        self._scaler.update()
+        loss = self._descend(loss, self.network, self._optimizer, self._scaler)
         self._mean.follow(self.network, self.step + 1)
-        return loss.detach()
+        return loss
 
     def _loss(self, query: torch.Tensor, reference: torch.Tensor, valid: torch.Tensor, target: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
         if not isinstance(self.network, ChangeNet):

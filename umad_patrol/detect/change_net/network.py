@@ -119,14 +119,16 @@ class ChangeNet(nn.Module):
         """`compare` of two pictures."""
         return compared(self, query, reference, valid)
 
-    def says_both_ways(self, query: torch.Tensor, reference: torch.Tensor, valid: torch.Tensor, seen: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def says_both_ways(self, query: torch.Tensor, reference: torch.Tensor, valid: torch.Tensor,
+                       seen: torch.Tensor | None = None) -> tuple[torch.Tensor, torch.Tensor]:
         """Logits as `says` gives them, and those of the pictures exchanged to learn from, which have no gradients.
 
-        The reference's features are laid as `lay` does it.
+        The reference's features are laid as `lay` does it; without places `seen` they lie where they are to.
         """
         count = query.shape[0]
         both = self.encode(torch.cat([query, reference]))
-        query, reference = tuple(f[:count] for f in both), lay(tuple(f[count:] for f in both), seen)
+        query, reference = (tuple(f[part] for f in both) for part in (slice(count), slice(count, None)))
+        reference = reference if seen is None else lay(reference, seen)
         with torch.no_grad():
             exchanged = self.says(reference, query, valid)
         return self.says(query, reference, valid), exchanged
