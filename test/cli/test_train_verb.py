@@ -276,3 +276,14 @@ def test_a_damaged_run_is_refused_by_name(data, tmp_path, capsys):
         capsys.readouterr()
         assert train(data, out) == 2
         assert name in capsys.readouterr().err
+
+
+def test_a_run_of_another_version_is_refused_as_such(data, tmp_path, capsys):
+    out = tmp_path / "run"
+    assert train(data, out) == 0
+    record = json.loads((out / "run.json").read_text())
+    del record["closer"]
+    (out / "run.json").write_text(json.dumps(record))
+    capsys.readouterr()
+    assert train(data, out) == 2
+    assert "another version: its run.json does not tell of closer" in capsys.readouterr().err

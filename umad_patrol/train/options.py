@@ -146,10 +146,13 @@ def check_record(options: RunOptions, counts: dict[str, int]) -> None:
     if not path.is_file():
         return
     try:
-        kept = json.loads(path.read_text(encoding="utf-8"))
-        other = next((name for name in record if kept[name] != record[name]), None)
-    except (ValueError, KeyError, TypeError) as error:
+        kept = dict(json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, TypeError) as error:
         raise TrainingError(f"{path} is damaged ({type(error).__name__}: {error}); name another folder") from error
+    untold = sorted(set(record) - set(kept))
+    if untold:
+        raise TrainingError(f"{options.out} holds a run of another version: its {RECORD} does not tell of {', '.join(untold)}; name another folder")
+    other = next((name for name in record if kept[name] != record[name]), None)
     if other is not None:
         raise TrainingError(f"{options.out} holds a run with {other} {kept[other]}, not {record[other]}; say the same, or name another folder")
 
