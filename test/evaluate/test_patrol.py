@@ -1,11 +1,14 @@
 """Planted against found: matching by hand-made cases, and the truth files."""
 
 import dataclasses
+import json
 
 import numpy as np
 import pytest
 import yaml
 
+from umad_patrol.alerts.store import AlertStore
+from umad_patrol.cli.main import main
 from umad_patrol.errors import DatasetError
 from umad_patrol.evaluate.patrol import DUPLICATE, DYNAMIC, FALSE, MOVED, Moved, Passer, Planted, Truth, load_truth, match_alerts
 from umad_patrol.records import Alert
@@ -107,3 +110,28 @@ def test_missing_truth_is_named(tmp_path):
         load_truth(tmp_path)
     write(tmp_path, anomalies=[])
     assert load_truth(tmp_path) == Truth(())
+
+
+@pytest.fixture
+def patrolled(tmp_path):
+    """A patrol's folder with two alerts and the truth that one of them is about."""
+    with AlertStore(tmp_path / "out") as store:
+        store.save([alert(1, 10.2), alert(2, 30.0, 20.0)])
+    (tmp_path / "truth").mkdir()
+    row = {"id": "cone-1", "kind": "cone", "position": [10.0, 0.0, 0.0], "min_range_m": 3.0, "visible_frames": 20}
+    (tmp_path / "truth" / "anomalies.yaml").write_text(yaml.safe_dump([row]))
+    return tmp_path
+
+
+def test_the_verb_scores_what_a_patrol_wrote(patrolled, capsys):
+    result = patrolled / "r.json"
+    assert main(["evaluate", "patrol", str(patrolled / "out"), "--truth", str(patrolled / "truth"), "--json", str(result)]) == 0
+    assert "found 1 of 1 planted anomalies" in capsys.readouterr().out
+    score = json.loads(result.read_text())
+    assert (score["planted"], score["found"], score["false"]) == (1, 1, 1) and score["anomalies"][0]["error_m"] == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize("out, truth, says", [("nowhere", "truth", "no alerts in"), ("out", "nowhere", "anomalies.yaml")])
+def test_the_verb_names_what_is_missing(patrolled, capsys, out, truth, says):
+    assert main(["evaluate", "patrol", str(patrolled / out), "--truth", str(patrolled / truth)]) == 2
+    assert says in capsys.readouterr().err and not (patrolled / "nowhere").exists()

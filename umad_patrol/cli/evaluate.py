@@ -1,9 +1,10 @@
-"""Score alignment, its verdict, or detection, over a folder of pairs, a simulated patrol or UMAD-1.0.
+"""Score alignment, its verdict, detection or alerts, over a folder of pairs, a simulated patrol or UMAD-1.0.
 
 example: umad-patrol evaluate alignment pairs/ --sheet before_after.png --json result.json
          umad-patrol evaluate verdict pairs/
          umad-patrol evaluate detection pairs/
          umad-patrol evaluate frames world/patrol --map map --truth world/truth --every 4
+         umad-patrol evaluate patrol patrol_out --truth world/truth
          umad-patrol evaluate umad UMAD-1.0/
 """
 
@@ -19,6 +20,7 @@ TARGETS = {
     "verdict": "good pairs that are refused, and pairs of different places that are not",
     "detection": "found and false pixels, objects and regions",
     "frames": "the same, of the frames of a simulated patrol compared as on the robot",
+    "patrol": "alerts of a simulated patrol: planted against found, and what the others are about",
     "umad": "IoU and F1 on UMAD-1.0, VL-CMU-CD or PSCD, beside what is published",
 }
 

@@ -1,7 +1,14 @@
-"""A simulated patrol scored: what was planted against what was found, and what every other alert was about."""
+"""A simulated patrol scored: what was planted against what was found, and what every other alert was about.
+
+example: umad-patrol replay world/patrol --map map --out patrol_out
+         umad-patrol evaluate patrol patrol_out --truth world/truth
+
+world is what `simulate` made, map what `teach` made of world/teach.
+"""
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,10 +17,26 @@ from typing import Any
 import numpy as np
 import yaml
 
+from umad_patrol.alerts.store import AlertStore
 from umad_patrol.errors import DatasetError
 from umad_patrol.records import Alert
 
 FALSE, MOVED, DYNAMIC, DUPLICATE = "false", "moved object", "dynamic", "duplicate"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What the patrol wrote, and its truth."""
+    parser.add_argument("patrol", metavar="OUT", help="the folder into which `replay` or a patrol wrote its alerts")
+    parser.add_argument("--truth", required=True, metavar="DIR", help="the truth/ that `simulate` wrote")
+
+
+def run(args: argparse.Namespace) -> dict[str, Any]:
+    """Score and print. Returns what `PatrolScore.to_dict` does. Raises StoreError or DatasetError."""
+    truth = load_truth(args.truth)
+    with AlertStore(args.patrol, read_only=True) as store:
+        score = match_alerts(store.alerts(), truth)
+    print(score.text())
+    return score.to_dict()
 
 
 @dataclass(frozen=True)
