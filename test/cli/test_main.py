@@ -33,6 +33,12 @@ def test_settings_as_json(tmp_path, capsys):
     assert list(tmp_path.iterdir()) == [target]
 
 
+def test_on_standard_output_json_stands_alone(capsys):
+    assert main(["settings", "--json", "-"]) == 0
+    said = capsys.readouterr()
+    assert json.loads(said.out)["align.theta_m"] and "align.theta_m" in said.err
+
+
 @pytest.mark.parametrize("words", [
     ["settings", "--set", "align.theta_m=9"],
     ["settings", "--set", "nonsense"],

@@ -55,8 +55,7 @@ def run(args: argparse.Namespace) -> dict:
     devices = _devices(settings.device if args.device == "auto" else args.device)
     options = BenchOptions(devices, size, crop, args.repeat, args.threads, tuple(dict.fromkeys(args.batch)), args.peers, args.half)
     result = bench(settings, options)
-    if args.json != "-":
-        print(tables(result))
+    print(tables(result))
     if args.plot:
         write_image(args.plot, draw(result))
     return result

@@ -44,8 +44,7 @@ def run(args: argparse.Namespace) -> dict:
         raise DetectorError(f"OUT {args.out!r} is a file; name a folder")
     weights = args.weights or settings_of(args).detect.weights or SHIPPED
     result = asdict(export(weights, args.out, args.format, not args.no_forward))
-    if args.json != "-":
-        print(f"differs from torch by at most {result['logits_difference']:.1e} in logits, {result['scores_difference']:.1e} in scores")
-        for path in result["paths"]:
-            print(f"  {path}  {Path(path).stat().st_size / 1e6:.2f} MB")
+    print(f"differs from torch by at most {result['logits_difference']:.1e} in logits, {result['scores_difference']:.1e} in scores")
+    for path in result["paths"]:
+        print(f"  {path}  {Path(path).stat().st_size / 1e6:.2f} MB")
     return result

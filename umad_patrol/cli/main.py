@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
 import json
 import logging
@@ -43,7 +44,8 @@ def main(arguments: list[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO if args.verbose else logging.WARNING, format="%(levelname)s: %(message)s")
     try:
         _check_target(args.json)
-        result = args.run(args)
+        with contextlib.redirect_stdout(sys.stderr if args.json == "-" else sys.stdout):    # JSON stands alone there
+            result = args.run(args)
         if args.json:
             write_json(args.json, result if result is not None else {})
         return int(result.get("exit_status", 0)) if isinstance(result, dict) else 0

@@ -49,8 +49,7 @@ def _made(args: argparse.Namespace) -> dict:
     from umad_patrol.simulate.pairs import write_pairs
 
     summary = write_pairs(args.out, args.seed, args.pairs, size_of(args.size), args.pictures, progress=True)
-    if args.json != "-":
-        print(f"{summary['out']}: {summary['pairs']} pairs of {summary['places']} places, {summary['points']} points, seed {summary['seed']}")
+    print(f"{summary['out']}: {summary['pairs']} pairs of {summary['places']} places, {summary['points']} points, seed {summary['seed']}")
     return summary
 
 
@@ -63,6 +62,5 @@ def _of_patrol(args: argparse.Namespace) -> dict:
         raise DatasetError(f"--patrol {args.patrol!r} needs the map to compare with: name it with --map")
     settings = settings_of(args)
     summary = write_patrol_pairs(args.out, Recording(args.patrol, settings), ReferenceMap.load(args.map), settings, args.truth, args.every)
-    if args.json != "-":
-        print(f"{summary['out']}: {summary['pairs']} pairs of {summary['frames']} frames")
+    print(f"{summary['out']}: {summary['pairs']} pairs of {summary['frames']} frames")
     return summary

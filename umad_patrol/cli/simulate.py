@@ -42,8 +42,7 @@ def run(args: argparse.Namespace) -> dict:
         assets=args.assets,
         progress=True,
     )
-    if args.json != "-":
-        _print(summary)
+    _print(summary)
     return summary
 
 

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from pathlib import Path
 
 from umad_patrol.errors import TrainingError
@@ -79,7 +78,7 @@ def run(args: argparse.Namespace) -> dict:
     options = _options(args)
 
     def say(text: str) -> None:
-        print(text, file=sys.stderr if args.json == "-" else sys.stdout, flush=True)
+        print(text, flush=True)
 
     if args.preview:
         _check_preview(args)
