@@ -84,10 +84,10 @@ class Laid:
         return torch.from_numpy(grids.inside(self._grid, self.size, reference_size, _TOLERANCE_PX))[None, None]
 
     def seen(self, columns: np.ndarray, rows: np.ndarray) -> torch.Tensor:
-        """The reference pixel (x, y) that is seen at these columns and rows of the query, `(1, 2, len(rows), len(columns))` float32."""
+        """The reference pixel (x, y) that is seen at these evenly spaced columns and rows of the query, `(1, 2, len(rows), len(columns))` float32."""
         if self.device.type != "cpu":
             return places_seen(self._grid, columns, rows, self.device)
-        return torch.from_numpy(np.moveaxis(grids.at(self._grid, columns, rows), -1, 0)[None].copy()).to(self.device)
+        return torch.from_numpy(np.moveaxis(grids.at(self._grid, columns, rows), -1, 0)[None].copy())
 
     @cached_property
     def _grid(self) -> np.ndarray:
@@ -96,7 +96,7 @@ class Laid:
 
 def places_seen(lookup: np.ndarray, columns: np.ndarray, rows: np.ndarray, device: torch.device) -> torch.Tensor:
     """`lookup.at` of evenly spaced columns and rows, `(1, 2, len(rows), len(columns))` float32, on the device with few launches."""
-    wide = F.interpolate(_planes(lookup).to(device), scale_factor=STEP, mode="bilinear", align_corners=False)
+    wide = _wide(lookup, device)
     down, across = (slice(int(at[0]) + STEP, int(at[-1]) + STEP + 1, int(at[1] - at[0]) if len(at) > 1 else 1) for at in (rows, columns))
     short = [max(0, part.stop - side) for part, side in zip((across, down), wide.shape[:1:-1])]
     if any(short):
@@ -156,12 +156,13 @@ def _axes(size: tuple[int, int], device: torch.device) -> tuple[torch.Tensor, to
 
 def _of_lookup(lookup: np.ndarray, size: tuple[int, int], device: torch.device, dtype: torch.dtype) -> torch.Tensor:
     """`lookup.full` on the device of a tensor: the reference pixel `(1, 2, H', W')` of every query pixel."""
-    wide = F.interpolate(_planes(lookup).to(device), scale_factor=STEP, mode="bilinear", align_corners=False)
-    return wide[..., STEP:STEP + size[1], STEP:STEP + size[0]].to(dtype)
+    return _wide(lookup, device)[..., STEP:STEP + size[1], STEP:STEP + size[0]].to(dtype)
 
 
-def _planes(lookup: np.ndarray) -> torch.Tensor:
-    return torch.from_numpy(np.moveaxis(lookup, -1, 0)[None].astype(np.float32))
+def _wide(lookup: np.ndarray, device: torch.device) -> torch.Tensor:
+    """What is seen at every pixel `(1, 2, H, W)` float32, from STEP pixels before the query's first on to as many beyond its last, at least."""
+    planes = torch.from_numpy(np.moveaxis(lookup, -1, 0)[None].astype(np.float32)).to(device)
+    return F.interpolate(planes, scale_factor=STEP, mode="bilinear", align_corners=False)
 
 
 def _sees(H: np.ndarray, reference_size: tuple[int, int], size: tuple[int, int], device: torch.device) -> torch.Tensor:
