@@ -11,7 +11,7 @@ from umad_patrol.alerts.watch import Watch
 from umad_patrol.comparer import Comparer, Stopwatch, size_of
 from umad_patrol.config import Settings
 from umad_patrol.detect.overlay import overlay
-from umad_patrol.records import COMPARED, NO_REFERENCE, NOT_COMPARABLE, Alert, Frame, Match, Reference, Result
+from umad_patrol.records import COMPARED, NO_REFERENCE, NOT_COMPARABLE, Alert, Frame, Match, Result
 from umad_patrol.reference.dismissed import add_dismissed, read_dismissed
 from umad_patrol.reference.look import light
 from umad_patrol.reference.map import ReferenceMap

@@ -15,7 +15,7 @@ from umad_patrol.detect.registry import DETECTORS
 from umad_patrol.errors import ConfigError
 from umad_patrol.evaluate import bench_networks
 from umad_patrol.evaluate.bench import Row, _related
-from umad_patrol.evaluate.bench_networks import KNOWN, NETWORKS, Contestant, SeesAll, contestants, laid_out
+from umad_patrol.evaluate.bench_networks import KNOWN, NETWORKS, SeesAll, contestants, laid_out
 from umad_patrol.evaluate.bench_pair import BenchPair
 from umad_patrol.evaluate.bench_stages import network_pictures, single_stages, whole_ways
 from umad_patrol.evaluate.bench_tables import draw, tables
