@@ -10,12 +10,12 @@ from textures import SHIFT, make_texture
 from torch import nn
 
 from umad_patrol.comparer import Comparer
-from umad_patrol.config import Settings
+from umad_patrol.config import DetectSettings, Settings
 from umad_patrol.detect.registry import DETECTORS
 from umad_patrol.errors import ConfigError
 from umad_patrol.evaluate import bench_networks
 from umad_patrol.evaluate.bench import Row, _related
-from umad_patrol.evaluate.bench_networks import KNOWN, NETWORKS, SeesAll, contestants, laid_out
+from umad_patrol.evaluate.bench_networks import KNOWN, KNOWN_INT8, NETWORKS, SeesAll, contestants, laid_out
 from umad_patrol.evaluate.bench_pair import BenchPair
 from umad_patrol.evaluate.bench_stages import network_pictures, single_stages, whole_ways
 from umad_patrol.evaluate.bench_tables import draw, tables
@@ -62,10 +62,20 @@ def test_a_pair_that_cannot_be_aligned_is_refused_with_the_way_out(pair, compare
         single_stages(blank, Settings(), comparer)
 
 
-def test_ours_come_first_and_peers_can_be_left_out():
+def test_ours_come_first_and_peers_can_be_left_out(monkeypatch):
+    monkeypatch.setattr(bench_networks, "_in_8_bits", lambda settings, device: None)
     names = list(contestants(Settings(), CPU, peers=True))
     assert names == [*NETWORKS, *(f"detector {name}" for name in DETECTORS), KNOWN, *PEERS]
     assert list(contestants(Settings(), CPU, peers=False)) == names[:-len(PEERS)]
+
+
+def test_where_8_bits_work_and_are_not_measured_anyway_they_are_measured_as_well():
+    pytest.importorskip("onnxruntime")
+    names, settings = [*(f"detector {name}" for name in DETECTORS), KNOWN], Settings(detect=DetectSettings(engine="int8"))
+    assert list(contestants(Settings(), CPU, peers=False)) == [*NETWORKS, *names, "change_net in 8 bits", KNOWN_INT8]
+    assert list(contestants(settings, CPU, peers=False)) == [*NETWORKS, *names]
+    call, _ = laid_out(contestants(Settings(), CPU, peers=False)[KNOWN_INT8](), *torch.rand(2, 1, 3, 32, 64).unbind(), half=False)
+    assert call().shape == (1, 3, 32, 64)
 
 
 def test_adding_a_network_is_an_entry_in_the_table(monkeypatch):

@@ -14,13 +14,16 @@ from umad_patrol.align.warp import Laid
 from umad_patrol.comparer import one_thread
 from umad_patrol.config import Settings
 from umad_patrol.detect import Detector, Laying, make_detector
+from umad_patrol.detect.change_net.engines import INT8
 from umad_patrol.detect.change_net.network import ChangeNet
 from umad_patrol.detect.registry import DETECTORS
+from umad_patrol.errors import DetectorError
 from umad_patrol.evaluate.peers import PEERS, make_peer
 from umad_patrol.evaluate.timing import once
 from umad_patrol.io.images import to_image
 
 KNOWN = "change_net, keyframe encoded"
+KNOWN_INT8 = "in 8 bits, keyframe encoded"
 Pairwise = Callable[[torch.Tensor, torch.Tensor], object]
 _LAYOUTS = {"NCHW": torch.contiguous_format, "channels last": torch.channels_last}
 
@@ -56,6 +59,8 @@ def contestants(settings: Settings, device: torch.device, peers: bool) -> dict[s
     detectors = {f"detector {name}": partial(_of_detector, name, settings, device) for name in DETECTORS}
     if isinstance(make_detector(settings.detect, device), Laying):
         detectors[KNOWN] = partial(_of_known, settings, device)
+        if (in_8_bits := _in_8_bits(settings, device)) is not None:
+            detectors |= {"change_net in 8 bits": partial(_of_detector, "change_net", in_8_bits, device), KNOWN_INT8: partial(_of_known, in_8_bits, device)}
     theirs = {name: partial(_of_network, partial(make_peer, name), device) for name in PEERS}
     return ours | detectors | (theirs if peers else {})
 
@@ -107,6 +112,16 @@ def _of_known(settings: Settings, device: torch.device) -> Contestant:
         return detector.compare(prepared, detector.lay(known["prepared"], known["laid"], prepared), known["valid"])
 
     return Contestant(_alone(detector, call), detector.parameters)
+
+
+def _in_8_bits(settings: Settings, device: torch.device) -> Settings | None:
+    """The settings with the engine int8; None where they have it anyway, or it does not work."""
+    changed = replace(settings, detect=replace(settings.detect, engine=INT8))
+    try:
+        make_detector(changed.detect, device)
+    except DetectorError:
+        return None
+    return changed if changed != settings else None
 
 
 def _alone(detector: Detector, call: Pairwise) -> Pairwise:

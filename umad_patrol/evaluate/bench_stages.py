@@ -44,7 +44,7 @@ def single_stages(pair: BenchPair, settings: Settings, comparer: Comparer) -> di
     windows = _windows(pair, settings.detect.closer_looks)
     if isinstance(detector, ChangeNetDetector) and windows:
         valid = alignment.laid.valid
-        calls[f"detect: {len(windows)} closer looks"] = lambda: look_closer(detector.engine, windows, lambda rows, columns: tensor[:, :, rows, columns],
+        calls[f"detect: {len(windows)} closer looks"] = lambda: look_closer(detector.closer_engine, windows, lambda rows, columns: tensor[:, :, rows, columns],
                                                                             alignment.laid.part, valid)
     return calls | {"detect: compare": lambda: detector.compare(query, laid, alignment.laid.valid),
                     "regions": lambda: find_regions(score_map, settings.detect)}

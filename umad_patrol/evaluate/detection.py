@@ -166,7 +166,7 @@ def sweep_table(result: dict) -> str:
 
 
 def read_truth(pair: Pair, size: tuple[int, int]) -> Truth:
-    """What is known of a pair. Without below_horizon.png the labels' horizon bit tells; without either all pixels count.
+    """What is known of a pair, nothing new in it where there are no labels. Without below_horizon.png their horizon bit tells; without either all pixels count.
 
     Raises DatasetError where a mask is not of the query's size `(H, W)`.
     """
@@ -176,7 +176,8 @@ def read_truth(pair: Pair, size: tuple[int, int]) -> Truth:
         planes[name] = None if path is None else read_image(path)[:, :, 0]
         if planes[name] is not None and planes[name].shape != size:
             raise DatasetError(f"{path} is {planes[name].shape[1]}x{planes[name].shape[0]}, the query {size[1]}x{size[0]}")
-    labels, everywhere = planes["labels"], np.ones(size, bool)
+    everywhere = np.ones(size, bool)
+    labels = planes["labels"] if planes["labels"] is not None else np.zeros(size, np.uint8)
     below = labels & metrics.HORIZON_BIT if planes["below_horizon"] is None else planes["below_horizon"]
     below = below > 0 if below.any() else everywhere
     valid = everywhere if planes["valid"] is None else planes["valid"] > 0

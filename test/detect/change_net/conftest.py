@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from umad_patrol.detect.change_net.export import export
+from umad_patrol.detect.change_net.graphs import INPUTS, fed
 from umad_patrol.detect.change_net.network import ChangeNet
 from umad_patrol.detect.change_net.weights import save_weights
 
@@ -60,6 +61,25 @@ def both_exported(network, other_network, tmp_path_factory):
     path = tmp_path_factory.mktemp("both") / "site.safetensors"
     save_weights(network, path, closer=other_network)
     export(path, path.parent, "onnx", whole=False)
+    return path
+
+
+@pytest.fixture(scope="session")
+def in_8_bits(network, other_network, tmp_path_factory):
+    """Weights of two networks with their graphs, exact and in 8 bits, beside them; ranges are those of noise."""
+    for library in ("onnx", "onnxscript", "onnxruntime"):
+        pytest.importorskip(library, reason=f"{library} is not installed: no ONNX graph can be made in 8 bits")
+    path = tmp_path_factory.mktemp("int8") / "site.safetensors"
+    save_weights(network, path, closer=other_network)
+
+    def samples(part, closer):
+        generator, one = torch.Generator().manual_seed(3), other_network if closer else network
+        for _ in range(6):
+            query, reference = (torch.rand(1, 3, 64, 96, generator=generator) for _ in range(2))
+            tensors = (query,) if part == "encode" else (*one.encode(query), *one.encode(torch.maximum(query, reference)), torch.ones(1, 1, 64, 96))
+            yield fed(INPUTS[part], tensors)
+
+    export(path, path.parent, "onnx", whole=False, samples=samples)
     return path
 
 

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from umad_patrol.config import DetectSettings
 from umad_patrol.detect.change_net.closer import Part, find_windows, heed, look_closer
 from umad_patrol.detect.change_net.encoder import STRIDES, WIDTHS
-from umad_patrol.detect.change_net.engines import make_engine
+from umad_patrol.detect.change_net.engines import INT8, make_engine
 from umad_patrol.detect.change_net.engines.replay import Replayed
 from umad_patrol.detect.change_net.enlarged import enlarged
 from umad_patrol.detect.change_net.graphs import OUTPUTS, Graphs
@@ -53,15 +53,16 @@ class ChangeNetDetector:
 
     def __init__(self, settings: DetectSettings, device: str | torch.device = "cpu", threads: int = 1):
         self.device, weights = torch.device(device), Path(settings.weights or SHIPPED)
-        network, self.checksum = load_weights(weights)
+        network, checksum = load_weights(weights)
         closer = load_closer(weights) if settings.closer_looks else None
         self._closer_looks = settings.closer_looks
         self.parameters = sum(p.numel() for one in (network, closer) if one is not None for p in one.parameters())
-        self.engine = make_engine(settings.engine, network, self.device, Graphs(weights, self.checksum), threads)
+        self.engine = make_engine(settings.engine, network, self.device, Graphs(weights, checksum), threads)
+        self.checksum = f"{checksum}-{INT8}" if self.engine.name == INT8 else checksum    # features in 8 bits are no others'
         self._lay = Replayed(_lay) if self.device.type == "cuda" else _lay
-        self._closer = self.engine
+        self.closer_engine = self.engine
         if closer is not None:
-            self._closer = make_engine(settings.engine, closer, self.device, Graphs(weights, self.checksum, closer=True), threads)
+            self.closer_engine = make_engine(settings.engine, closer, self.device, Graphs(weights, checksum, closer=True), threads)
 
     @torch.inference_mode()
     def prepare(self, picture: torch.Tensor, top: int = 0) -> Encoded:
@@ -131,7 +132,7 @@ class ChangeNetDetector:
         if not windows:
             return
         spare = self._closer_looks - len(windows) if self.device.type == "cuda" else 0     # any other number would be graphs of their own to record
-        heed(scores[0, 0], windows, look_closer(self._closer, windows + windows[-1:] * spare, query.part, reference.part, seen, query.top))
+        heed(scores[0, 0], windows, look_closer(self.closer_engine, windows + windows[-1:] * spare, query.part, reference.part, seen, query.top))
 
 
 def _lay(*tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:

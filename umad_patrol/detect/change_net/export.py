@@ -10,24 +10,28 @@ import json
 import logging
 import os
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import nn
 
 from umad_patrol.detect.change_net.encoder import STRIDES
-from umad_patrol.detect.change_net.engines.on_onnxruntime import OnnxruntimeEngine
+from umad_patrol.detect.change_net.engines.choose import INT8_TOLERANCE, differences_of
+from umad_patrol.detect.change_net.engines.on_onnxruntime import Int8Engine, OnnxruntimeEngine
 from umad_patrol.detect.change_net.folded import folded
-from umad_patrol.detect.change_net.graphs import HALVES, INPUTS, OUTPUTS, WEIGHTS_KEY, graph_name, graph_path, stamped
+from umad_patrol.detect.change_net.graphs import HALVES, INPUTS, OUTPUTS, WEIGHTS_KEY, graph_name, graph_path, split, stamped
 from umad_patrol.detect.change_net.network import OUTPUT_STRIDE, SIDE, ChangeNet, compared
+from umad_patrol.detect.change_net.quantized import quantized
 from umad_patrol.detect.change_net.weights import load_closer, load_weights
 from umad_patrol.errors import DetectorError
 
 FORMATS = ("onnx", "torchscript")
+Samples = Callable[[str, bool], Iterable[dict[str, np.ndarray]]]     # of `encode` or `compare`, and whether of the network that looks closer: inputs by name
 TOLERANCE = 1e-3    # of logits and of scores
 CHECKED_SIZES = ((2, 6 * SIDE, 9 * SIDE), (1, SIDE, 4 * SIDE))    # pictures at once, height, width
 _TRACED_SIZE = 2, 4 * SIDE, 6 * SIDE    # unlike one another and unlike 1, which would be taken for constants
@@ -37,23 +41,25 @@ Way = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]   # que
 
 @dataclass(frozen=True)
 class Exported:
-    """Files that were written and the largest differences from torch that were met in checking them."""
+    """Files that were written and the largest differences from torch that were met in checking them; of those in 8 bits the mean one of scores."""
 
     paths: tuple[str, ...]
     checksum: str
     logits_difference: float
     scores_difference: float
+    int8_scores_difference: float | None = None
 
 
-def export(weights: str | Path, folder: str | Path, form: str, whole: bool = True) -> Exported:
+def export(weights: str | Path, folder: str | Path, form: str, whole: bool = True, samples: Samples | None = None) -> Exported:
     """Write the network of `weights`, and the one that looks closer if there is one, to `folder` as "onnx" or "torchscript".
 
-    Without ONNX's `forward` if not `whole`. Files appear together, after all were checked. Raises WeightsError, or DetectorError
-    where a library that is needed is not installed or an export differs from torch by more than TOLERANCE.
+    Without ONNX's `forward` if not `whole`; with `samples` ONNX's halves in 8 bits as well. Files appear together, after all were checked. Raises
+    WeightsError, or DetectorError where a library that is needed is not installed or an export differs from torch by more than TOLERANCE, in 8 bits
+    by more than INT8_TOLERANCE.
     """
     weights, folder = Path(weights), Path(folder)
     network, checksum = load_weights(weights)
-    named, differences = {}, []
+    named, differences, in_8_bits = {}, [], []
     for one, closer in ((network, False), (load_closer(weights), True)):
         if one is None:
             continue
@@ -61,6 +67,10 @@ def export(weights: str | Path, folder: str | Path, form: str, whole: bool = Tru
         if form == "onnx":
             files, ways = _onnx(one, checksum, HALVES + (("forward",) if whole else ()))
             named |= {graph_path(folder, weights, part, closer): data for part, data in files.items()}
+            if samples is not None:
+                small = {part: stamped(quantized(split(files[part])[0], part, samples(part, closer)), checksum) for part in HALVES}
+                named |= {graph_path(folder, weights, part, closer, int8=True): data for part, data in small.items()}
+                in_8_bits.append(differences_of(Int8Engine(small), one)[1])
         else:
             data, ways = _torchscript(one, checksum)
             named[folder / f"{graph_name(weights, closer)}.torchscript.pt"] = data
@@ -69,8 +79,10 @@ def export(weights: str | Path, folder: str | Path, form: str, whole: bool = Tru
     if not max(logits, scores) <= TOLERANCE:
         raise DetectorError(f"the {form} export differs from torch by {logits:.2g} in logits and {scores:.2g} in scores, "
                             f"more than {TOLERANCE:g}; nothing was written")
+    if in_8_bits and not max(in_8_bits) <= INT8_TOLERANCE:
+        raise DetectorError(f"in 8 bits scores differ from torch by {max(in_8_bits):.2g} in the mean, more than {INT8_TOLERANCE:g}; nothing was written")
     _write(named)
-    return Exported(tuple(map(str, named)), checksum, logits, scores)
+    return Exported(tuple(map(str, named)), checksum, logits, scores, max(in_8_bits, default=None))
 
 
 def _onnx(network: ChangeNet, checksum: str, parts: tuple[str, ...]) -> tuple[dict[str, bytes], list[Way]]:

@@ -33,16 +33,18 @@ OUTPUTS = {"encode": tuple(f"features_{stride}" for stride in STRIDES), "compare
 class Graphs:
     """Where the graphs of some weights lie: beside them, `NAME.encode.onnx` and `NAME.compare.onnx` for `NAME.safetensors`.
 
-    Those of the network that looks closer, if there is one of its own, are `NAME.closer.encode.onnx` and so on.
+    Those of the network that looks closer, if there is one of its own, are `NAME.closer.encode.onnx` and so on; those that calculate in 8 bits
+    `NAME.int8.encode.onnx` and `NAME.closer.int8.encode.onnx`.
     """
 
     weights: Path
     checksum: str
     closer: bool = False
+    int8: bool = False
 
     def path(self, part: str) -> Path:
         """The file of `encode` or `compare`."""
-        return graph_path(self.weights.parent, self.weights, part, self.closer)
+        return graph_path(self.weights.parent, self.weights, part, self.closer, self.int8)
 
     def read(self) -> dict[str, bytes]:
         """Both halves by name. Raises DetectorError naming the file if one is missing, damaged or of other weights."""
@@ -61,7 +63,7 @@ class Graphs:
         return data
 
     def _remedy(self) -> str:
-        return f"make it with: umad-patrol export '{self.weights.parent}' --weights '{self.weights}' (or set detect.engine to torch)"
+        return f"make it with: umad-patrol export '{self.weights.parent}' --weights '{self.weights}'{' --int8 PAIRS' * self.int8} (or set detect.engine to torch)"
 
 
 def fed(names: tuple[str, ...], tensors: tuple[torch.Tensor, ...]) -> dict[str, np.ndarray]:
@@ -84,9 +86,9 @@ def _planar(values: np.ndarray) -> np.ndarray:
     return planar
 
 
-def graph_path(folder: Path, weights: Path, part: str, closer: bool = False) -> Path:
+def graph_path(folder: Path, weights: Path, part: str, closer: bool = False, int8: bool = False) -> Path:
     """Where in `folder` the graph of a part of these weights lies."""
-    return folder / f"{graph_name(weights, closer)}.{part}.onnx"
+    return folder / f"{graph_name(weights, closer)}{'.int8' * int8}.{part}.onnx"
 
 
 def graph_name(weights: Path, closer: bool) -> str:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from importlib.util import find_spec
 from typing import Protocol
 
 import torch
 
-from umad_patrol.detect.change_net.engines.on_onnxruntime import OnnxruntimeEngine
+from umad_patrol.detect.change_net.engines.on_onnxruntime import Int8Engine, OnnxruntimeEngine
 from umad_patrol.detect.change_net.engines.on_openvino import OpenvinoEngine
 from umad_patrol.detect.change_net.engines.on_torch import TorchEngine
 from umad_patrol.detect.change_net.graphs import Graphs
@@ -19,6 +20,8 @@ log = logging.getLogger(__name__)
 
 GRAPH_ENGINES = {"onnxruntime": OnnxruntimeEngine, "openvino": OpenvinoEngine}     # by the package they need; `auto` tries them in this order
 TOLERANCE = 1e-3    # of logits, and so of scores: engines that differ more from torch are not used
+INT8 = Int8Engine.name  # what has to be asked for: its scores differ
+INT8_TOLERANCE = 0.03   # of scores, in the mean
 _TRIAL_SIZE = 3 * SIDE, 4 * SIDE
 
 
@@ -47,9 +50,10 @@ def make_engine(name: str, network: ChangeNet, device: torch.device, graphs: Gra
         return _fastest(network, graphs, threads) or TorchEngine(network, device)
     if device.type != "cpu":
         raise DetectorError(f"engine {name!r} runs on the CPU, the device is {device}; set detect.engine to auto, or device to cpu")
-    if not _installed(name):
-        raise DetectorError(f"engine {name!r} is not installed; pip install {name}, or set detect.engine to auto or torch")
-    return _started(name, network, graphs.read(), threads)
+    package = OnnxruntimeEngine.name if name == INT8 else name
+    if not _installed(package):
+        raise DetectorError(f"engine {name!r} is not installed; pip install {package}, or set detect.engine to auto or torch")
+    return _started(name, network, replace(graphs, int8=name == INT8).read(), threads)
 
 
 def _fastest(network: ChangeNet, graphs: Graphs, threads: int) -> Engine | None:
@@ -70,23 +74,25 @@ def _fastest(network: ChangeNet, graphs: Graphs, threads: int) -> Engine | None:
 def _started(name: str, network: ChangeNet, parts: dict[str, bytes], threads: int) -> Engine:
     """An engine that has shown that it agrees with torch. Raises DetectorError, whatever its library raises."""
     try:
-        engine = GRAPH_ENGINES[name](parts, threads)
-        difference = _difference(engine, network)
+        engine = (Int8Engine if name == INT8 else GRAPH_ENGINES[name])(parts, threads)
+        logits, scores = differences_of(engine, network)
     except Exception as error:  # an installed library can be broken or too old in any way; that is no reason to go down
         raise DetectorError(f"engine {name!r} failed: {type(error).__name__}: {' '.join(str(error).split())[:200]}") from error
-    if not difference <= TOLERANCE:
-        raise DetectorError(f"engine {name!r} differs from torch by {difference:.2g}, more than {TOLERANCE:g}")
+    difference, tolerance = (scores, INT8_TOLERANCE) if name == INT8 else (logits, TOLERANCE)
+    if not difference <= tolerance:
+        raise DetectorError(f"engine {name!r} differs from torch by {difference:.2g}, more than {tolerance:g}")
     return engine
 
 
 @torch.inference_mode()
-def _difference(engine: Engine, network: ChangeNet) -> float:
-    """Largest difference of logits between an engine and plain torch for two small pictures of noise."""
+def differences_of(engine: Engine, network: ChangeNet) -> tuple[float, float]:
+    """Largest difference of logits, and mean one of scores, between an engine and plain torch for two small pictures of noise."""
     noise = torch.Generator().manual_seed(0)
     query, reference = (torch.rand(1, 3, *_TRIAL_SIZE, generator=noise) for _ in range(2))
     valid = torch.ones(1, 1, *_TRIAL_SIZE)
     valid[..., :SIDE] = 0
-    return float((compared(engine, query, reference, valid) - compared(network, query, reference, valid)).abs().max())
+    ours, theirs = (compared(one, query, reference, valid) for one in (engine, network))
+    return float((ours - theirs).abs().max()), float((ours.sigmoid() - theirs.sigmoid()).abs().mean())
 
 
 def _installed(name: str) -> bool:

@@ -36,3 +36,9 @@ class OnnxruntimeEngine:
     def run(self, part: str, *tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """What the graph `part` gives for its inputs, in order."""
         return tuple(map(torch.from_numpy, self._sessions[part].run(None, fed(INPUTS[part], tensors))))
+
+
+class Int8Engine(OnnxruntimeEngine):
+    """The same on graphs that calculate in 8 bits (`quantized.py`)."""
+
+    name = "int8"
