@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> dict:
     finally:
         comparer.close()
     print(f"{result['made']} keyframes encoded, {result['kept']} kept in all, {result['bytes'] / 1e6:.0f} MB in {args.map}/encoded; "
-          f"model {result['model'][:12]}")
+          f"model {result['model'][:12]}{result['model'][64:]}")
     return {"map": args.map, **result}
 
 
