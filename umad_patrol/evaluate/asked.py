@@ -36,7 +36,7 @@ class Asked:
         self._detector = ChangeNetDetector(settings)
         self._first, self._closer = _Noted(self._detector.engine), _Noted(self._detector.closer_engine)
         self._detector.engine, self._detector.closer_engine = self._first, self._closer
-        self._comparer = PairComparer(replace(Settings(), detect=settings), align=False, detector=self._detector)
+        self._comparer = PairComparer(replace(Settings(), device="cpu", detect=settings), align=False, detector=self._detector)
         self._pairs = pairs[::max(1, len(pairs) // PAIRS)][:PAIRS]
 
     def of(self, part: str, closer: bool) -> Iterator[Feeds]:

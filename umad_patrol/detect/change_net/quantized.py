@@ -1,8 +1,8 @@
-"""A graph that calculates in 8 bits: two to four times as many products a cycle on CPUs that have instructions for them.
+"""A graph that calculates in 8 bits: on CPUs that have instructions for it up to four times as many products a cycle.
 
 Jacob et al., "Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference", CVPR 2018; by ONNX Runtime,
-after training. Weights have 7 bits and a scale a channel, so that no CPU's sums overflow: the same graph gives the same on every one.
-What features and scores come out of stays in single precision.
+after training. Weights have 7 bits and a scale a channel: CPUs without such instructions add two products up in 16 bits, which 8 would overflow.
+What the graph is given and gives stays in single precision.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ IN_8_BITS = ["Conv", "Add", "Relu"]     # operators
 def quantized(graph: bytes, part: str, samples: Iterable[dict[str, np.ndarray]]) -> bytes:
     """The graph of `encode` or `compare` in 8 bits, whose ranges hold all that occurs as it is fed with `samples` by input name.
 
-    Needs onnx and onnxruntime. Raises ValueError where there is no sample.
+    Needs onnx and onnxruntime. What `samples` raises it lets through.
     """
     import onnx
     from onnxruntime.quantization import QuantType, quantize_static

@@ -40,7 +40,7 @@ class Engine(Protocol):
 
 
 def make_engine(name: str, network: ChangeNet, device: torch.device, graphs: Graphs, threads: int = 1) -> Engine:
-    """The engine of that name, with so many threads a call; `auto` is the fastest that works here.
+    """The engine of that name, with so many threads a call; `auto` is the fastest that works here and agrees.
 
     Raises DetectorError where the one that is asked for is not installed, has no graphs, fails or disagrees with torch.
     """
@@ -74,7 +74,7 @@ def _fastest(network: ChangeNet, graphs: Graphs, threads: int) -> Engine | None:
 def _started(name: str, network: ChangeNet, parts: dict[str, bytes], threads: int) -> Engine:
     """An engine that has shown that it agrees with torch. Raises DetectorError, whatever its library raises."""
     try:
-        engine = (Int8Engine if name == INT8 else GRAPH_ENGINES[name])(parts, threads)
+        engine = (GRAPH_ENGINES | {INT8: Int8Engine})[name](parts, threads)
         logits, scores = differences_of(engine, network)
     except Exception as error:  # an installed library can be broken or too old in any way; that is no reason to go down
         raise DetectorError(f"engine {name!r} failed: {type(error).__name__}: {' '.join(str(error).split())[:200]}") from error
