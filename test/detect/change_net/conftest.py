@@ -24,6 +24,12 @@ def random_network(seed: int = 0, **options) -> ChangeNet:
     return network.requires_grad_(False)
 
 
+def needs_export() -> None:
+    """Skip where no graph can be made."""
+    for library in ("onnx", "onnxscript", "onnxruntime"):
+        pytest.importorskip(library, reason=f"{library} is not installed: no ONNX graph can be made and checked")
+
+
 @pytest.fixture(scope="session")
 def network():
     return random_network()
@@ -45,8 +51,7 @@ def weights(network, tmp_path_factory):
 @pytest.fixture(scope="session")
 def exported(network, tmp_path_factory):
     """A weights file with its ONNX graphs beside it."""
-    for library in ("onnx", "onnxscript", "onnxruntime"):
-        pytest.importorskip(library, reason=f"{library} is not installed: no ONNX graph can be made and checked")
+    needs_export()
     path = tmp_path_factory.mktemp("exported") / "site.safetensors"
     save_weights(network, path)
     export(path, path.parent, "onnx")
@@ -56,8 +61,7 @@ def exported(network, tmp_path_factory):
 @pytest.fixture(scope="session")
 def both_exported(network, other_network, tmp_path_factory):
     """Weights that hold a network that looks closer as well, with all ONNX graphs beside them."""
-    for library in ("onnx", "onnxscript", "onnxruntime"):
-        pytest.importorskip(library, reason=f"{library} is not installed: no ONNX graph can be made and checked")
+    needs_export()
     path = tmp_path_factory.mktemp("both") / "site.safetensors"
     save_weights(network, path, closer=other_network)
     export(path, path.parent, "onnx", whole=False)
@@ -67,8 +71,7 @@ def both_exported(network, other_network, tmp_path_factory):
 @pytest.fixture(scope="session")
 def in_8_bits(network, other_network, tmp_path_factory):
     """Weights of two networks with their graphs, exact and in 8 bits, beside them; ranges are those of noise."""
-    for library in ("onnx", "onnxscript", "onnxruntime"):
-        pytest.importorskip(library, reason=f"{library} is not installed: no ONNX graph can be made in 8 bits")
+    needs_export()
     path = tmp_path_factory.mktemp("int8") / "site.safetensors"
     save_weights(network, path, closer=other_network)
 

@@ -7,8 +7,6 @@ What the graph is given and gives stays in single precision.
 
 from __future__ import annotations
 
-import contextlib
-import logging
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -27,7 +25,7 @@ def quantized(graph: bytes, part: str, samples: Iterable[dict[str, np.ndarray]])
     from onnxruntime.quantization import QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
-    with TemporaryDirectory() as folder, _quiet():
+    with TemporaryDirectory() as folder:
         given, plain, small = (str(Path(folder) / name) for name in ("given.onnx", "plain.onnx", "small.onnx"))
         Path(given).write_bytes(graph)
         quant_pre_process(given, plain, skip_symbolic_shape=True)
@@ -54,14 +52,3 @@ class _Reader:
 
     def get_next(self) -> dict[str, np.ndarray] | None:
         return next(self._samples, None)
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Without advice that was taken."""
-    before = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        yield
-    finally:
-        logging.disable(before)
