@@ -15,6 +15,7 @@ from umad_patrol.detect.change_net.weights import SHIPPED  # noqa: E402
 from umad_patrol.errors import DatasetError  # noqa: E402
 from umad_patrol.evaluate import asked  # noqa: E402
 from umad_patrol.evaluate.asked import Asked  # noqa: E402
+from umad_patrol.evaluate.detection import read_truth  # noqa: E402
 from umad_patrol.evaluate.pairs import find_pairs  # noqa: E402
 
 
@@ -35,9 +36,12 @@ def test_each_pair_is_asked_about_once_and_again_when_told_so(pairs):
     assert compared[0]["valid"].shape == (1, 1, height, width) and compared[0]["query_4"].shape[2:] == (height // 4, width // 4)
 
 
-def test_of_many_pairs_some_are_taken_evenly(pairs, monkeypatch):
-    monkeypatch.setattr(asked, "PAIRS", 3)
-    assert len(list(Asked(str(SHIPPED), pairs).of("compare", False))) == 3
+@pytest.mark.parametrize("most, taken", [(2, [0, 3]), (3, [0, 2, 4]), (4, [0, 1, 3, 4]), (6, [0, 1, 2, 3, 4, 5]), (9, [0, 1, 2, 3, 4, 5])])
+def test_of_many_pairs_some_are_taken_evenly(pairs, monkeypatch, most, taken):
+    monkeypatch.setattr(asked, "PAIRS", most)
+    read = []
+    monkeypatch.setattr(asked, "read_truth", lambda pair, size: read.append(pair) or read_truth(pair, size))
+    assert len(list(Asked(str(SHIPPED), pairs).of("compare", False))) == len(taken) and read == [pairs[number] for number in taken]
 
 
 def test_closer_looks_are_noted_apart(pairs, monkeypatch):

@@ -37,7 +37,8 @@ class Asked:
         self._first, self._closer = _Noted(self._detector.engine), _Noted(self._detector.closer_engine)
         self._detector.engine, self._detector.closer_engine = self._first, self._closer
         self._comparer = PairComparer(replace(Settings(), device="cpu", detect=settings), align=False, detector=self._detector)
-        self._pairs = pairs[::max(1, len(pairs) // PAIRS)][:PAIRS]
+        count = min(PAIRS, len(pairs))
+        self._pairs = [pairs[number * len(pairs) // count] for number in range(count)]
 
     def of(self, part: str, closer: bool) -> Iterator[Feeds]:
         """Raises DatasetError where nothing is asked: where in no pair is anything to look at closer."""

@@ -1,4 +1,4 @@
-"""Graphs in 8 bits: nearly what torch says, the same on every CPU, never taken for the exact ones; used where asked for alone."""
+"""Graphs in 8 bits: nearly what torch says, never taken for the exact ones; used where asked for alone."""
 
 from dataclasses import replace
 from shutil import copy
