@@ -18,5 +18,6 @@ def generate_launch_description() -> LaunchDescription:
         launching.fast_dds(),
         launching.node("patrol_node", output="output"),
         Node(package="rviz2", executable="rviz2", namespace=LaunchConfiguration("namespace"), arguments=["-d", launching.share("config", "patrol.rviz")],
-             parameters=[{"use_sim_time": LaunchConfiguration("use_sim_time")}], condition=IfCondition(LaunchConfiguration("rviz"))),
+             remappings=[("/localization", LaunchConfiguration("localization"))], parameters=[{"use_sim_time": LaunchConfiguration("use_sim_time")}],
+             condition=IfCondition(LaunchConfiguration("rviz"))),
     ])

@@ -1,6 +1,6 @@
 """Patrol over a recording through the real node: `ros2 launch umad_patrol replay.launch.py bag:=BAG map:=MAP output:=OUT`.
 
-Plays the images, calibration and poses of the recording with /clock, and ends when it is played.
+Plays the images, calibration, poses and fixed transforms of the recording with /clock, and ends when it is played.
 """
 
 from launch import LaunchDescription
@@ -30,10 +30,7 @@ def _player(context) -> list:
     def value(name: str) -> str:
         return LaunchConfiguration(name).perform(context)
 
-    image = value("image") + ("/compressed" if value("image_transport") == "compressed" else "")
-    topics = [image, value("camera_info")]
-    if value("localization_type") != "tf":
-        topics.append(value("localization"))
+    topics, optional = launching.recorded(value)
     player = Node(package=launching.PACKAGE, executable="bag_player", output="screen",
-                  arguments=[value("bag"), "--rate", value("rate"), "--wait-for-subscribers", "--topics", *topics])
+                  arguments=[value("bag"), "--rate", value("rate"), "--wait-for-subscribers", "--topics", *topics, "--optional-topics", *optional])
     return [player, RegisterEventHandler(OnProcessExit(target_action=player, on_exit=[EmitEvent(event=Shutdown(reason="played to the end"))]))]

@@ -38,7 +38,7 @@ def installed(tmp_path, monkeypatch):
 
 @pytest.fixture
 def bag(tmp_path, write_bag, messages):
-    items = []
+    items = [("/tf_static", 9.9, messages.transforms(("body", "camera", (0, 0, 0.7), (-0.5, 0.5, -0.5, 0.5))))]
     for i in range(20):
         t = 10.0 + 0.1 * i
         items += [("/image/compressed", t, messages.jpeg(t, PICTURE)), ("/info", t, messages.camera_info(t, 320, 240, 250.0)),

@@ -53,9 +53,10 @@ def test_teach_then_replay(tmp_path, installed, bag):
     assert status == 0 and codes["teach_node"] == 0, text
     assert "run 'noon'" in text and (tmp_path / "map").is_dir()
 
-    status, codes, text = run(installed, "replay.launch.py", {**INPUTS, "map": str(tmp_path / "map"), "output": str(tmp_path / "out"),
-                                                              "bag": str(bag), "rate": "2", "namespace": "robot1"})
+    status, codes, text = run(installed, "replay.launch.py", {**INPUTS, "image": "/image/compressed", "map": str(tmp_path / "map"),
+                                                              "output": str(tmp_path / "out"), "bag": str(bag), "rate": "2", "namespace": "robot1"})
     assert status == 0 and codes == {"patrol_node": 0, "bag_player": 0}, text
+    assert "listening to /image/compressed, /info, /odom" in text and "/tf_static" in text
     assert "played to the end" in text and "robot1.patrol_node" in text and (tmp_path / "out").is_dir()
 
 

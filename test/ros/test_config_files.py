@@ -15,7 +15,7 @@ def test_rviz_shows_what_the_node_publishes_with_a_quality_that_matches():
     topics = {d["Topic"]["Value"]: d["Topic"] for d in displays if "Topic" in d}
     published = dict(re.findall(r'"~/([\w/]+)", qos\.(\w+)', OUTPUTS))
     own = {name.removeprefix("patrol_node/"): topic for name, topic in topics.items() if name.startswith("patrol_node/")}
-    assert {"overlay", "alert_markers", "route"} <= set(own) <= set(published)
+    assert {"overlay", "alert_markers", "route", "coverage"} <= set(own) <= set(published)
     for name, topic in own.items():
         assert topic["Durability Policy"] == ("Transient Local" if published[name] == "LATCHED" else "Volatile"), name
 

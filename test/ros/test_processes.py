@@ -85,5 +85,7 @@ def test_player_names_what_it_cannot_play(tmp_path, launch, route, write_bag, me
     bag = route.bag(write_bag, messages, tmp_path / "bag", count=3)
     node = launch("bag_player", str(bag), "--topics", "/none")
     assert node.finish(SECONDS) == 2 and "/none" in node.text() and "/odom" in node.text()
+    node = launch("bag_player", str(bag), "--topics", "/odom", "--optional-topics", "/camera/info", "/none")
+    assert node.finish(SECONDS) == 0 and "at rate 1: /camera/info, /odom" in node.text(), node.text()
     node = launch("bag_player", str(bag), "--wait-for-subscribers", "--wait-timeout-s", "0.2")
     assert node.finish(SECONDS) == 2 and "nobody subscribed to /camera" in node.text()

@@ -42,10 +42,12 @@ class BagPlayer(Node):
         self._loop = bool(self.declare_parameter("loop", given.loop).value)
         self._wait = bool(self.declare_parameter("wait_for_subscribers", given.wait_for_subscribers).value)
         self._timeout_s = float(self.declare_parameter("wait_timeout_s", given.wait_timeout_s).value)
-        wanted = self.declare_parameter("topics", given.topics or [""]).value
+        wanted, optional = ([name for name in self.declare_parameter(parameter, names or [""]).value if name]
+                            for parameter, names in (("topics", given.topics), ("optional_topics", given.optional_topics)))
         if not 0.01 <= self._rate <= 100.0:
             raise ConfigError(f"rate = {self._rate:g} is outside 0.01 to 100")
-        self._outlets = self._make_publishers([name for name in wanted if name])
+        self._outlets = self._make_publishers(wanted, optional)
+        self._awaited = {name: publisher for name, publisher in self._outlets.items() if name not in optional}
         self._time = self.create_publisher(Clock, "/clock", 10)
 
     def play(self, executor: SingleThreadedExecutor) -> None:
@@ -60,13 +62,13 @@ class BagPlayer(Node):
         self._spin_until(executor, time.monotonic() + LINGER_S)
         self.get_logger().info("played to the end")
 
-    def _make_publishers(self, wanted: list[str]) -> dict[str, Publisher]:
+    def _make_publishers(self, wanted: list[str], optional: list[str]) -> dict[str, Publisher]:
         absent = [name for name in wanted if name not in self._bag.topics]
         if absent:
             raise BagError(f"recording {self._bag.path} has no topic {absent[0]!r}; it has {self._bag.listing()}")
         found = {}
         for topic in self._bag.topics.values():
-            if not topic.count or (wanted and topic.name not in wanted) or topic.name == "/clock":
+            if not topic.count or (wanted and topic.name not in wanted + optional) or topic.name == "/clock":
                 continue
             kind = _message_class(topic.type)
             if kind is None:
@@ -81,7 +83,7 @@ class BagPlayer(Node):
         end = time.monotonic() + self._timeout_s
         self.get_logger().info("waiting for subscribers")
         while True:
-            alone = [name for name, publisher in self._outlets.items() if not publisher.get_subscription_count()]
+            alone = [name for name, publisher in self._awaited.items() if not publisher.get_subscription_count()]
             if not alone:
                 return
             if time.monotonic() > end:
@@ -131,6 +133,7 @@ def _arguments(words: list[str]) -> argparse.Namespace:
     parser.add_argument("--wait-for-subscribers", action="store_true", help="start when every topic that is played has a subscriber")
     parser.add_argument("--wait-timeout-s", type=float, default=60.0, help="give up waiting after so many seconds")
     parser.add_argument("--topics", nargs="+", metavar="TOPIC", help="play these alone")
+    parser.add_argument("--optional-topics", nargs="+", metavar="TOPIC", help="and these where the recording has them; nobody is waited for to hear them")
     return parser.parse_args(words)
 
 

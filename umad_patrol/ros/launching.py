@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from ament_index_python.packages import get_package_share_directory
@@ -17,6 +18,7 @@ from umad_patrol.ros.parameter_files import PATROL
 
 PACKAGE = "umad_patrol"
 RESPAWN_S = 2.0
+COMPRESSED = "/compressed"
 _CHOICES = {info.name: list(info.choices) for info in PATROL if info.choices}
 
 
@@ -32,7 +34,7 @@ def arguments(node: str) -> list[Action]:
         DeclareLaunchArgument("params_file", default_value=share("config", f"{node}.yaml"), description="parameters as YAML, for /**"),
         DeclareLaunchArgument("namespace", default_value="", description="namespace of the node"),
         DeclareLaunchArgument("image", default_value="/camera/color/image_raw",
-                              description="image topic; /compressed is added where image_transport is compressed"),
+                              description="image topic, with /compressed at its end or without"),
         DeclareLaunchArgument("image_transport", default_value="compressed", choices=_CHOICES["image_transport"], description="kind of image topic"),
         DeclareLaunchArgument("camera_info", default_value="/camera/color/camera_info", description="calibration topic"),
         DeclareLaunchArgument("localization", default_value="/localization", description="pose topic"),
@@ -62,6 +64,13 @@ def node(executable: str, remappings: tuple[tuple[str, str], ...] = (), **parame
     return OpaqueFunction(function=_node, args=[executable, remappings, parameters])
 
 
+def recorded(value: Callable[[str], str]) -> tuple[list[str], list[str]]:
+    """The topics of a recording that a patrol with the arguments above hears, and those that it does without if need be."""
+    image = value("image").removesuffix(COMPRESSED) + (COMPRESSED if value("image_transport") == "compressed" else "")
+    poses = "/tf" if value("localization_type") == "tf" else value("localization")
+    return [image, value("camera_info"), poses], ["/tf_static"]
+
+
 def _fast_dds(context: LaunchContext) -> list[Action]:
     profile = LaunchConfiguration("fastdds_profile").perform(context)
     names = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE") if profile else ()
@@ -77,13 +86,13 @@ def _node(context: LaunchContext, executable: str, remappings: tuple[tuple[str, 
     given |= {parameter: value(name) for name, parameter in parameters.items()}
     if value("body_t_camera").split():
         given["input.body_t_camera"] = _numbers(value("body_t_camera"))
-    image = value("image")
+    image = value("image").removesuffix(COMPRESSED)
     return [Node(
         package=PACKAGE, executable=executable, name=executable, namespace=value("namespace"), output="screen",
         respawn=value("respawn") == "true", respawn_delay=RESPAWN_S,
         additional_env=jemalloc_in(context.environment) if value("allocator") == "jemalloc" else {},
         parameters=[value("params_file"), given],
-        remappings=[("image", image), ("image/compressed", f"{image}/compressed"), ("camera_info", value("camera_info")),
+        remappings=[("image", image), ("image/compressed", image + COMPRESSED), ("camera_info", value("camera_info")),
                     ("localization", value("localization")), *((name, value(argument)) for name, argument in remappings)],
         arguments=["--ros-args", "--log-level", value("log_level")],
     )]
