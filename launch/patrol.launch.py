@@ -13,7 +13,7 @@ def generate_launch_description() -> LaunchDescription:
     """patrol_node, and RViz where asked for."""
     return LaunchDescription([
         *launching.arguments("patrol"),
-        DeclareLaunchArgument("output", default_value="", description="folder that keeps alerts and their evidence; empty: nothing is kept"),
+        DeclareLaunchArgument("output", default_value="", description="folder that keeps alerts and their evidence; empty: as params_file says, else nothing is kept"),
         DeclareLaunchArgument("rviz", default_value="false", choices=["true", "false"], description="start RViz with config/patrol.rviz"),
         launching.fast_dds(),
         launching.node("patrol_node", output="output"),

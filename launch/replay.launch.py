@@ -30,7 +30,7 @@ def _player(context) -> list:
     def value(name: str) -> str:
         return LaunchConfiguration(name).perform(context)
 
-    topics, optional = launching.recorded(value)
+    topics, optional = launching.recorded(context)
     player = Node(package=launching.PACKAGE, executable="bag_player", output="screen",
                   arguments=[value("bag"), "--rate", value("rate"), "--wait-for-subscribers", "--topics", *topics, "--optional-topics", *optional])
     return [player, RegisterEventHandler(OnProcessExit(target_action=player, on_exit=[EmitEvent(event=Shutdown(reason="played to the end"))]))]

@@ -8,6 +8,8 @@ from launch.actions import DeclareLaunchArgument
 
 from umad_patrol.ros import launching
 
+SAVED_WITHIN_S = 600.0  # a long route on a slow disk
+
 
 def generate_launch_description() -> LaunchDescription:
     """teach_node."""
@@ -16,5 +18,5 @@ def generate_launch_description() -> LaunchDescription:
         DeclareLaunchArgument("points", default_value="/livox/lidar", description="PointCloud2 topic for the ground and the cloud"),
         DeclareLaunchArgument("run", default_value="", description="name of this teach run; empty: made from its first stamp"),
         launching.fast_dds(),
-        launching.node("teach_node", remappings=(("points", "points"),), run="teach.run"),
+        launching.node("teach_node", remappings=(("points", "points"),), ends_within_s=SAVED_WITHIN_S, run="teach.run"),
     ])

@@ -1,10 +1,11 @@
 import re
+import time
 
 import numpy as np
 import pytest
 
 from umad_patrol.config import Settings, with_values
-from umad_patrol.errors import BagError, CameraError, ConfigError
+from umad_patrol.errors import BagError, CameraError, ConfigError, ImageError
 from umad_patrol.frames import Cloud, FrameAssembler, Recording
 from umad_patrol.records import Frame
 
@@ -91,6 +92,25 @@ def test_waits_no_longer_than_allowed(assembler, messages, clock):
     clock.now = 1.0
     assert assembler.take() is None
     assert assembler.refused == {"not localized": 1} and "localization topic" in assembler.last_refusal
+
+
+def test_refusing_takes_no_longer_than_asked(settings, messages, monkeypatch):
+    assembler = FrameAssembler(settings)
+    assembler.on_camera_info(messages.camera_info(0))
+    assembler.on_pose(messages.odometry(1.0))
+    for t in range(50):
+        assembler.on_image(messages.image(1.01 + 0.01 * t, PICTURE))
+    for t in (1.3, 1.6):
+        assembler.on_pose(messages.odometry(t))
+    refused = []
+
+    def slowly(*_):
+        refused.append(time.sleep(0.02))
+        raise ImageError("no picture")
+
+    monkeypatch.setattr("umad_patrol.frames.assembler.image_from", slowly)
+    assert assembler.take(wait_s=0.05) is None and 1 <= len(refused) < 10
+    assert assembler.take() is None and len(refused) == 50      # who does not wait gets what is ready
 
 
 def test_before_the_first_pose(assembler, messages, clock):

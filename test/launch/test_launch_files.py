@@ -3,6 +3,7 @@
 from ctypes.util import find_library
 
 import pytest
+import yaml
 
 launch = pytest.importorskip("launch", reason="launch is not on PyPI: these tests run where ROS 2 is sourced")
 pytest.importorskip("launch_ros", reason="launch_ros is not on PyPI: these tests run where ROS 2 is sourced")
@@ -12,6 +13,7 @@ from launch.event_handlers import OnProcessExit, OnProcessIO  # noqa: E402
 from launch.events import Shutdown  # noqa: E402
 from launch.launch_description_sources import PythonLaunchDescriptionSource  # noqa: E402
 
+TOO_LONG_S = 11  # launch kills 10 s after SIGINT what it was not told to wait for
 EXTRINSICS = "0 0 0.7 -0.5 0.5 -0.5 0.5"
 
 
@@ -39,17 +41,21 @@ def run(folder, name, arguments, ready=None, then=()):
     return service.run(), codes, "".join(text)
 
 
+def teaching(bag):
+    """Play a recording, then shut down."""
+    from launch_ros.actions import Node
+
+    player = Node(package="umad_patrol", executable="bag_player", output="screen",
+                  arguments=[str(bag), "--wait-for-subscribers", "--rate", "2", "--topics", "/image/compressed", "/info", "/odom"])
+    return player, RegisterEventHandler(OnProcessExit(target_action=player, on_exit=[EmitEvent(event=Shutdown(reason="played"))]))
+
+
 INPUTS = {"image": "/image", "camera_info": "/info", "localization": "/odom", "body_t_camera": EXTRINSICS}
 
 
 def test_teach_then_replay(tmp_path, installed, bag):
-    from launch_ros.actions import Node
-
-    player = Node(package="umad_patrol", executable="bag_player", output="screen",
-                  arguments=[str(bag), "--wait-for-subscribers", "--rate", "2"])
-    end = RegisterEventHandler(OnProcessExit(target_action=player, on_exit=[EmitEvent(event=Shutdown(reason="played"))]))
     status, codes, text = run(installed, "teach.launch.py", {**INPUTS, "map": str(tmp_path / "map"), "run": "noon", "namespace": "robot1"},
-                              ready="ready:", then=(player, end))
+                              ready="ready:", then=teaching(bag))
     assert status == 0 and codes["teach_node"] == 0, text
     assert "run 'noon'" in text and (tmp_path / "map").is_dir()
 
@@ -64,6 +70,27 @@ def test_patrol_takes_its_arguments_over_the_file(tmp_path, installed):
     status, codes, text = run(installed, "patrol.launch.py", {**INPUTS, "map": str(tmp_path / "none"), "image_transport": "raw"}, ready="cannot configure")
     assert status == 0 and codes["patrol_node"] == 0, text
     assert f"there is no map at '{tmp_path / 'none'}'" in text
+
+
+def test_what_no_argument_says_the_file_says(tmp_path, installed, bag):
+    said = {"image_transport": "raw", "localization_type": "pose", "output": str(tmp_path / "kept"), "map": "/nowhere"}
+    file = tmp_path / "site.yaml"
+    file.write_text(yaml.safe_dump({"/**": {"ros__parameters": said}}))
+    run(installed, "teach.launch.py", {**INPUTS, "map": str(tmp_path / "map")}, ready="ready:", then=teaching(bag))
+    given = {**INPUTS, "map": str(tmp_path / "map"), "params_file": str(file)}
+    status, codes, text = run(installed, "patrol.launch.py", given, ready="ready:")
+    assert status == 0 and codes == {"patrol_node": 0} and "listening to /image, /info, /odom" in text and (tmp_path / "kept").is_dir(), text
+    status, codes, text = run(installed, "patrol.launch.py", {**given, "image_transport": "compressed", "output": str(tmp_path / "given")}, ready="ready:")
+    assert "listening to /image/compressed, /info, /odom" in text and (tmp_path / "given").is_dir(), text
+    status, codes, text = run(installed, "replay.launch.py", {**given, "bag": str(bag)}, ready="no topic")
+    assert "has no topic '/image'" in text
+
+
+def test_who_teaches_has_time_to_write_the_map(tmp_path, installed):
+    node = installed.parents[2] / "lib/umad_patrol/teach_node"
+    node.write_text(f"#!/bin/sh\ntrap '' INT TERM\necho ready:\nfor i in $(seq {TOO_LONG_S}); do sleep 1; done\necho written > {tmp_path / 'map'}\n")
+    status, codes, text = run(installed, "teach.launch.py", {**INPUTS, "map": "m"}, ready="ready:")
+    assert status == 0 and codes == {"teach_node": 0} and (tmp_path / "map").exists(), text
 
 
 @pytest.mark.skipif(find_library("jemalloc") is None, reason="jemalloc is not installed")

@@ -9,7 +9,7 @@ from maps import ground_cloud, teach
 
 from umad_patrol.errors import MapError
 from umad_patrol.io.open3d import open3d
-from umad_patrol.reference.cloud import read_cloud, write_cloud
+from umad_patrol.reference.cloud import CloudGrid, read_cloud, write_cloud
 
 ALONE = """
 import sys
@@ -46,6 +46,14 @@ def test_what_is_no_cloud_is_refused_by_name(tmp_path, rng, damage):
     path.unlink()
     with pytest.raises(MapError, match="cloud.pcd.*No such file.*copy the map again"):
         read_cloud(path)
+
+
+def test_a_point_that_lies_nowhere_spoils_no_cloud(rng):
+    near = rng.uniform(-5, 5, (100, 3))
+    for absurd in (1e10, 3e38, -2e7):
+        grid = CloudGrid(0.1)
+        grid.add(np.vstack([near, [[absurd, 0.0, 0.0]]]))
+        assert 50 < len(grid.points()) <= 100 and np.abs(grid.points()).max() <= 5
 
 
 def test_a_patrol_does_without_open3d(tmp_path):

@@ -219,6 +219,34 @@ def test_a_disk_that_refuses_leaves_the_old_map(tmp_path, monkeypatch):
     assert ReferenceMap.load(tmp_path / "map").checksum == before and [p.name for p in tmp_path.iterdir()] == ["map"]
 
 
+def test_a_full_temporary_disk_is_said_and_what_was_kept_is_saved(tmp_path, monkeypatch):
+    from umad_patrol.reference import teach as teaching
+
+    write, teacher = teaching.write_image, Teacher(settings(), extract)
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    def drive(start, end):
+        told = []
+        for x in np.arange(start, end, 0.05):
+            try:
+                teacher.add_frame(frame(x, 1000 + x))
+            except MapError as error:
+                told.append(str(error))
+        return told
+
+    assert not drive(0, 1) and (kept := teacher.keyframes) and not teacher.trouble
+    monkeypatch.setattr(teaching, "write_image", full)
+    assert all("No space left on device" in line and "TMPDIR" in line for line in drive(1, 2)) and teacher.keyframes == kept
+    assert "No space left on device" in teacher.trouble
+    assert len(teacher.save(tmp_path / "map")) == kept
+    monkeypatch.setattr(teaching, "write_image", write)
+    drive(2, 3)
+    assert teacher.keyframes > kept and not teacher.trouble and len(teacher.save(tmp_path / "map")) > kept
+    teacher.close()
+
+
 def test_when_putting_in_place_fails_the_old_map_comes_back(tmp_path, monkeypatch):
     before = teach(tmp_path / "map").checksum
     from umad_patrol.reference import folder

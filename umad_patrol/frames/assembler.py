@@ -183,7 +183,7 @@ class FrameAssembler:
             begun = time.perf_counter()
             record = self._assembled(item)
             self.assembly_s = time.perf_counter() - begun
-            if record is not None:
+            if record is not None or (wait_s and time.monotonic() >= end):
                 return record
 
     def _wait(self, item: Waiting) -> None:

@@ -11,6 +11,7 @@ from umad_patrol.io.open3d import open3d
 
 _LAYOUT = {b"FIELDS": b"x y z", b"SIZE": b"4 4 4", b"TYPE": b"F F F", b"COUNT": b"1 1 1"}    # of PCD 0.7, as Open3D writes it
 _HEADER_END, _POINT_BYTES = b"\nDATA binary\n", 12
+FARTHEST_M = 1e7    # as far as UTM reaches; where the smallest voxels have no numbers any more Open3D would refuse the whole cloud
 _PENDING = 500_000  # points that wait until it is worth down-sampling anew
 
 
@@ -23,9 +24,9 @@ class CloudGrid:
         self._pending: list[np.ndarray] = []
 
     def add(self, points: np.ndarray) -> None:
-        """Add the points of one sweep; those that are not finite are left out."""
+        """Add the points of one sweep; those that are not finite or lie farther than FARTHEST_M are left out."""
         points = np.asarray(points, dtype=np.float32).reshape(-1, 3)
-        points = points[np.isfinite(points).all(axis=1)]
+        points = points[(np.abs(points) <= FARTHEST_M).all(axis=1)]     # not a number: no
         if len(points):
             self._pending.append(points)
         if sum(map(len, self._pending)) > _PENDING:

@@ -14,7 +14,7 @@ import numpy as np
 
 from umad_patrol import __version__
 from umad_patrol.config import Settings, values
-from umad_patrol.errors import CameraError, ConfigError, LocalizationError, MapError
+from umad_patrol.errors import CameraError, ConfigError, ImageError, LocalizationError, MapError
 from umad_patrol.geometry import se3
 from umad_patrol.geometry.camera import check_camera, is_pinhole
 from umad_patrol.io.images import write_image
@@ -103,8 +103,8 @@ class Teacher:
     """Makes a map of a teach run: `add_frame` and `add_cloud` as the drive goes, `save` at its end or in between.
 
     Keyframes wait as files in the system's temporary folder, so memory does not grow with the route.
-    `extract_features` makes the features that alignment wants (None: the map has none). Raises ConfigError for a bad
-    run name.
+    `extract_features` makes the features that alignment wants (None: the map has none); `trouble` says why the last
+    keyframe could not be kept, empty if it was. Raises ConfigError for a bad run name.
     """
 
     def __init__(self, settings: Settings, extract_features: Callable[[np.ndarray], Features] | None = None) -> None:
@@ -120,6 +120,7 @@ class Teacher:
         self._saved_at: Path | None = None
         self.run = teach.run
         self.frames = 0
+        self.trouble = ""
 
     @property
     def keyframes(self) -> int:
@@ -129,7 +130,8 @@ class Teacher:
     def add_frame(self, frame: Frame) -> bool:
         """Look at the next undistorted frame; True if a keyframe came of it or of one before it.
 
-        Raises CameraError if the camera is unusable, distorts or is another than before, LocalizationError for a bad pose.
+        Raises CameraError if the camera is unusable, distorts or is another than before, LocalizationError for a bad pose,
+        MapError where a keyframe cannot be kept.
         """
         self._check(frame)
         self._camera = self._camera or frame.camera
@@ -153,7 +155,10 @@ class Teacher:
         keyframe, if the map there holds another run of this name or is damaged, or if it cannot be written.
         """
         for found in self._spacing.finish():
-            self._keep(*found)
+            try:
+                self._keep(*found)
+            except MapError as error:   # what was kept before is not lost with it
+                log.warning("%s", error)
         if not self._chosen:
             raise MapError(f"no keyframe to save at {str(path)!r}: {self.frames} usable frames came; check images, camera_info and localization")
         target = Path(path).resolve()
@@ -206,15 +211,24 @@ class Teacher:
                          light=np.array([k.light for k in self._chosen]), grounds=find_grounds(poses, cloud, self._settings.teach))
 
     def _keep(self, sharp: float, frame: Frame) -> None:
-        index, spool = len(self._chosen), Path(self._spool.name)
+        """Take a frame as a keyframe. Raises MapError where it cannot be written."""
+        try:
+            self._spool_files(len(self._chosen), frame.image)
+        except (OSError, ImageError) as error:
+            self.trouble = f"keyframes are lost: {error}; free space in {Path(self._spool.name).parent}, or start again with TMPDIR on a larger disk"
+            raise MapError(self.trouble) from error
+        self.trouble = ""
+        self._chosen.append(_Chosen(frame.stamp_ns, np.array(frame.map_T_camera, dtype=np.float64), sharp, light(frame.image)))
+
+    def _spool_files(self, index: int, image: np.ndarray) -> None:
+        spool = Path(self._spool.name)
         image_file = spool / folder.image_name(index)
         image_file.parent.mkdir(exist_ok=True)
-        write_image(image_file, frame.image, self._settings.teach.jpeg_quality)
+        write_image(image_file, image, self._settings.teach.jpeg_quality)
         if self._extract is not None:
             file = spool / folder.features_name(index)
             file.parent.mkdir(exist_ok=True)
-            file.write_bytes(to_bytes(self._extract(frame.image)))
-        self._chosen.append(_Chosen(frame.stamp_ns, np.array(frame.map_T_camera, dtype=np.float64), sharp, light(frame.image)))
+            file.write_bytes(to_bytes(self._extract(image)))
 
     def _check(self, frame: Frame) -> None:
         check_camera(frame.camera, frame.image.shape)

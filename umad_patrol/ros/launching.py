@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
+import yaml
 from ament_index_python.packages import get_package_share_directory
 from launch import LaunchContext
 from launch.action import Action
@@ -18,7 +19,10 @@ from umad_patrol.ros.parameter_files import PATROL
 
 PACKAGE = "umad_patrol"
 RESPAWN_S = 2.0
+ENDS_WITHIN_S = 15.0    # after SIGTERM, which launch sends 5 s after SIGINT
 COMPRESSED = "/compressed"
+_FILE_SAYS = "as params_file says"
+_DEFAULTS = {info.name: info.default for info in PATROL}
 _CHOICES = {info.name: list(info.choices) for info in PATROL if info.choices}
 
 
@@ -35,12 +39,14 @@ def arguments(node: str) -> list[Action]:
         DeclareLaunchArgument("namespace", default_value="", description="namespace of the node"),
         DeclareLaunchArgument("image", default_value="/camera/color/image_raw",
                               description="image topic, with /compressed at its end or without"),
-        DeclareLaunchArgument("image_transport", default_value="compressed", choices=_CHOICES["image_transport"], description="kind of image topic"),
+        DeclareLaunchArgument("image_transport", default_value="", choices=["", *_CHOICES["image_transport"]],
+                              description=f"kind of image topic; empty: {_FILE_SAYS}"),
         DeclareLaunchArgument("camera_info", default_value="/camera/color/camera_info", description="calibration topic"),
         DeclareLaunchArgument("localization", default_value="/localization", description="pose topic"),
-        DeclareLaunchArgument("localization_type", default_value="odometry", choices=_CHOICES["localization_type"], description="kind of pose topic"),
+        DeclareLaunchArgument("localization_type", default_value="", choices=["", *_CHOICES["localization_type"]],
+                              description=f"kind of pose topic; empty: {_FILE_SAYS}"),
         DeclareLaunchArgument("body_t_camera", default_value="",
-                              description="'x y z qx qy qz qw' of the camera in the body; empty: as params_file says, else from /tf_static"),
+                              description=f"'x y z qx qy qz qw' of the camera in the body; empty: {_FILE_SAYS}, else from /tf_static"),
         DeclareLaunchArgument("use_sim_time", default_value="false", choices=["true", "false"], description="take the time from /clock"),
         DeclareLaunchArgument("respawn", default_value="false", choices=["true", "false"], description="start the node again 2 s after it ended, however it ended"),
         DeclareLaunchArgument("allocator", default_value="jemalloc", choices=["jemalloc", "system"],
@@ -56,19 +62,35 @@ def fast_dds() -> Action:
     return OpaqueFunction(function=_fast_dds)
 
 
-def node(executable: str, remappings: tuple[tuple[str, str], ...] = (), **parameters: str) -> Action:
+def node(executable: str, remappings: tuple[tuple[str, str], ...] = (), ends_within_s: float = ENDS_WITHIN_S, **parameters: str) -> Action:
     """One of this package's nodes with the arguments above; `parameters` name further arguments and their parameters.
 
-    What an argument gives beats what `params_file` says.
+    What an argument gives beats what `params_file` says; an empty one gives nothing. After SIGTERM the node has so many seconds to end.
     """
-    return OpaqueFunction(function=_node, args=[executable, remappings, parameters])
+    return OpaqueFunction(function=_node, args=[executable, remappings, ends_within_s, parameters])
 
 
-def recorded(value: Callable[[str], str]) -> tuple[list[str], list[str]]:
+def recorded(context: LaunchContext) -> tuple[list[str], list[str]]:
     """The topics of a recording that a patrol with the arguments above hears, and those that it does without if need be."""
-    image = value("image").removesuffix(COMPRESSED) + (COMPRESSED if value("image_transport") == "compressed" else "")
-    poses = "/tf" if value("localization_type") == "tf" else value("localization")
-    return [image, value("camera_info"), poses], ["/tf_static"]
+    image = _value(context, "image").removesuffix(COMPRESSED) + (COMPRESSED if _value_or_files(context, "image_transport") == "compressed" else "")
+    poses = "/tf" if _value_or_files(context, "localization_type") == "tf" else _value(context, "localization")
+    return [image, _value(context, "camera_info"), poses], ["/tf_static"]
+
+
+def _value(context: LaunchContext, name: str) -> str:
+    return LaunchConfiguration(name).perform(context)
+
+
+def _value_or_files(context: LaunchContext, name: str) -> str:
+    """An argument, or where that is empty what `params_file` says, or else the default of the parameter of that name."""
+    if given := _value(context, name):
+        return given
+    try:
+        sections = yaml.safe_load(Path(_value(context, "params_file")).read_text(encoding="utf-8"))
+        said = [section["ros__parameters"][name] for section in sections.values() if name in section.get("ros__parameters", {})]
+    except (OSError, yaml.YAMLError, AttributeError, TypeError):    # the node says what is wrong with it
+        said = []
+    return str(said[-1] if said else _DEFAULTS[name])
 
 
 def _fast_dds(context: LaunchContext) -> list[Action]:
@@ -77,19 +99,18 @@ def _fast_dds(context: LaunchContext) -> list[Action]:
     return [SetEnvironmentVariable(name, profile) for name in names]
 
 
-def _node(context: LaunchContext, executable: str, remappings: tuple[tuple[str, str], ...], parameters: dict[str, str]) -> list[Action]:
-    def value(name: str) -> str:
-        return LaunchConfiguration(name).perform(context)
-
-    given = {"map": value("map"), "image_transport": value("image_transport"), "localization_type": value("localization_type"),
-             "use_sim_time": value("use_sim_time") == "true"}
-    given |= {parameter: value(name) for name, parameter in parameters.items()}
+def _node(context: LaunchContext, executable: str, remappings: tuple[tuple[str, str], ...], ends_within_s: float,
+          parameters: dict[str, str]) -> list[Action]:
+    value = partial(_value, context)
+    named = {"map": "map", "image_transport": "image_transport", "localization_type": "localization_type", **parameters}
+    given = {parameter: value(name) for name, parameter in named.items() if value(name)}
+    given["use_sim_time"] = value("use_sim_time") == "true"
     if value("body_t_camera").split():
         given["input.body_t_camera"] = _numbers(value("body_t_camera"))
     image = value("image").removesuffix(COMPRESSED)
     return [Node(
         package=PACKAGE, executable=executable, name=executable, namespace=value("namespace"), output="screen",
-        respawn=value("respawn") == "true", respawn_delay=RESPAWN_S,
+        respawn=value("respawn") == "true", respawn_delay=RESPAWN_S, sigkill_timeout=str(ends_within_s),
         additional_env=jemalloc_in(context.environment) if value("allocator") == "jemalloc" else {},
         parameters=[value("params_file"), given],
         remappings=[("image", image), ("image/compressed", image + COMPRESSED), ("camera_info", value("camera_info")),

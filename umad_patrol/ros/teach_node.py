@@ -19,6 +19,7 @@ from umad_patrol.ros.conversions import diagnostics_message
 from umad_patrol.ros.monitor import TAUGHT, Monitor
 from umad_patrol.ros.parameter_files import TEACH
 from umad_patrol.ros.runner import run_node
+from umad_patrol.ros.worker import INTERNAL, Worker
 
 
 class TeachNode(Node):
@@ -38,7 +39,6 @@ class TeachNode(Node):
         from umad_patrol.align.features import extract  # these import torch, which takes seconds: after rclpy can hear a signal
         from umad_patrol.reference.teach import Teacher, existing_map
         from umad_patrol.ros.inputs import Inputs
-        from umad_patrol.ros.worker import Worker
 
         existing_map(self._path, settings.teach.run)
         self._teacher = Teacher(settings, lambda image: extract(image, settings.align))
@@ -79,8 +79,8 @@ class TeachNode(Node):
         while (record := self._inputs.frames.take(final=True)) is not None:
             try:
                 self._work(record)
-            except PatrolError as error:
-                self._monitor.fault(error.reason, str(error))
+            except Exception as error:  # the next may be whole, and the map is to be written
+                self._monitor.fault(getattr(error, "reason", INTERNAL), str(error))
 
     def _on_save(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         response.success, response.message = self._save()
@@ -90,15 +90,16 @@ class TeachNode(Node):
         with self._lock:
             try:
                 saved = self._teacher.save(self._path)
-            except (PatrolError, OSError) as error:
-                return False, f"the map was not saved: {error}"
+            except Exception as error:  # whatever it is: the node goes on, and can be asked again
+                return False, f"the map was not saved: {error if isinstance(error, (PatrolError, OSError)) else repr(error)}"
             self._unsaved = 0
             return True, (f"saved {self._teacher.keyframes} keyframes of {self._teacher.frames} frames as run {self._teacher.run!r} to {self._path}, "
                           f"which holds {len(saved)}")
 
     def _publish_diagnostics(self) -> None:
         frames = self._inputs.frames
-        level, message, values = self._monitor.status(frames.images, frames.dropped, frames.refused, frames.last_refusal)
+        level, message, values = self._monitor.status(frames.images, frames.dropped, frames.refused, frames.last_refusal,
+                                                       self._teacher.trouble)
         values |= {"keyframes": str(self._teacher.keyframes), "unsaved_frames": str(self._unsaved), "map": self._path}
         name, now = f"{self.get_fully_qualified_name().lstrip('/')}: teach", self.get_clock().now().nanoseconds
         self._diagnostics.publish(diagnostics_message(now, name, level, message, values))
