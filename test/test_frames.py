@@ -235,8 +235,9 @@ def test_extrinsics_from_the_transform_tree(settings, messages):
     assembler.on_image(messages.image(1.0, PICTURE))
     assert assembler.take() is None
     assert "no transform from 'camera' to 'body'" in assembler.last_refusal and "input.body_t_camera" in assembler.last_refusal
-    assembler.on_transforms(messages.transforms(("base", "body", (0, 0, 1), (0, 0, 0, 1)), ("base", "mast", (0, 0, 3), (0, 0, 0, 1)),
-                                                ("mast", "camera", (0.2, 0, 0), (0, 0, 0, 1))))
+    assembler.on_transforms(messages.transforms(("base", "body", (0, 0, 1), (0, 0, 0, 1)), ("body", "arm", (0, 0, 1), (0, 0, 0, 0)),
+                                                ("base", "mast", (0, 0, 3), (0, 0, 0, 1)), ("mast", "camera", (0.2, 0, 0), (0, 0, 0, 1))))
+    assert assembler.refused["bad transform"] == 1 and "from 'arm' to 'body'" in assembler.last_refusal
     assembler.on_pose(messages.odometry(2.0, (7, 0, 0)))
     assembler.on_image(messages.image(2.0, PICTURE))
     np.testing.assert_allclose(assembler.take().map_T_camera[:3, 3], [7.2, 0, 2])

@@ -6,6 +6,7 @@ from rosbags.rosbag2 import Reader
 from umad_patrol.errors import BagError
 from umad_patrol.geometry import se3
 from umad_patrol.io import bag_messages as build
+from umad_patrol.io.bags import open_bag
 from umad_patrol.io.bag_writer import BagWriter
 from umad_patrol.records import Camera
 
@@ -96,6 +97,32 @@ def test_an_existing_folder_is_not_written_over(tmp_path):
     with pytest.raises(BagError, match="exists already"):
         with BagWriter(tmp_path / "bag"):
             pass
+
+
+def test_a_recording_is_replaced_when_the_new_one_is_whole(tmp_path):
+    def write(stamp, fails=False, path=tmp_path / "results"):
+        with BagWriter(path, replace=True) as bag:
+            bag.write("/a", build.odometry(stamp, "map", "body", np.eye(4), 0.1, 0.1), stamp)
+            if fails:
+                raise RuntimeError
+
+    def stamp():
+        with open_bag(tmp_path / "results") as bag:
+            return [stamp for _, stamp, _ in bag.messages()]
+
+    write(1)
+    with pytest.raises(RuntimeError):
+        write(2, fails=True)
+    assert stamp() == [1]
+    write(3)
+    assert stamp() == [3] and [path.name for path in tmp_path.iterdir()] == ["results"]
+    (tmp_path / "results/thesis.txt").write_text("all of it")
+    other = tmp_path / "file"
+    other.write_text("kept")
+    for path in (tmp_path / "results", other):
+        with pytest.raises(BagError, match="is no recording"):
+            write(4, path=path)
+    assert stamp() == [3] and (tmp_path / "results/thesis.txt").read_text() == "all of it" and other.read_text() == "kept"
 
 
 def test_a_failure_leaves_nothing(tmp_path):

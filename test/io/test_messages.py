@@ -1,9 +1,11 @@
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
 from umad_patrol.errors import CameraError, ImageError, LocalizationError
-from umad_patrol.io.messages import camera_from_info, cloud_from, image_from, pose_from, stamp_ns, transforms_from
+from umad_patrol.io.images import decode
+from umad_patrol.io.messages import camera_from_info, cloud_from, image_from, pose_from, stamp_ns, transform_from
 
 HALF = np.sqrt(0.5)
 
@@ -56,10 +58,22 @@ def test_bad_poses(messages, xyz, quat):
         pose_from(messages.odometry(0, xyz, quat))
 
 
+def test_a_camera_picture_lies_as_its_sensor_has_it_whatever_exif_says(messages, rng):
+    picture = np.kron(rng.integers(0, 255, (3, 4, 3)), np.ones((16, 16, 1))).astype(np.uint8)
+    jpeg = cv2.imencode(".jpg", picture)[1].tobytes()
+    turned = b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0"     # orientation 6: a quarter turn
+    tagged = jpeg[:2] + b"\xff\xe1" + (len(turned) + 2).to_bytes(2, "big") + turned + jpeg[2:]
+    assert decode(tagged).shape == (64, 48, 3)
+    np.testing.assert_array_equal(image_from(messages.jpeg(0, picture, data=tagged), 1.0), decode(jpeg))
+
+
 def test_transforms(messages):
-    found = transforms_from(messages.transforms(("body", "/camera", (0.1, 0, 0.5), (0, 0, 0, 1)), ("body", "lidar", (0, 0, 1), (0, 0, 0, 1))))
-    assert set(found) == {"camera", "lidar"} and found["camera"][0] == "body"
-    np.testing.assert_allclose(found["camera"][1][:3, 3], [0.1, 0, 0.5])
+    first, second = messages.transforms(("body", "/camera", (0.1, 0, 0.5), (0, 0, 0, 1)), ("body", "lidar", (0, 0, 1), (0, 0, 0, 0))).transforms
+    child, parent, parent_T_child = transform_from(first)
+    assert (child, parent) == ("camera", "body")
+    np.testing.assert_allclose(parent_T_child[:3, 3], [0.1, 0, 0.5])
+    with pytest.raises(LocalizationError, match="from 'lidar' to 'body'"):
+        transform_from(second)
 
 
 @given(count=st.integers(0, 40), padding=st.integers(0, 20), kind=st.sampled_from([7, 8]))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from types import TracebackType
 
@@ -22,13 +21,10 @@ class ResultsBag:
     """Masks (PNG) of the frames compared, and alerts and markers whenever they change. An earlier one at `path` is replaced."""
 
     def __init__(self, path: Path):
-        self._path = path
-        self._bag: BagWriter | None = None
+        self._bag = BagWriter(path, replace=True)
 
     def __enter__(self) -> ResultsBag:
-        if self._path.is_dir():
-            shutil.rmtree(self._path)
-        self._bag = BagWriter(self._path).__enter__()
+        self._bag.__enter__()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:

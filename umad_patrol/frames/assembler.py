@@ -131,10 +131,11 @@ class FrameAssembler:
     def on_transforms(self, msg: Any) -> None:
         """The tf2_msgs/TFMessage of /tf_static."""
         with self._changed:
-            try:
-                self._mounting.add(msg)
-            except LocalizationError as error:
-                self._refuse(BAD_TRANSFORM, str(error))
+            for transform in msg.transforms:    # a robot's joints come in one message: a bad one spoils no other
+                try:
+                    self._mounting.add(transform)
+                except LocalizationError as error:
+                    self._refuse(BAD_TRANSFORM, str(error))
             self._changed.notify_all()
 
     @property

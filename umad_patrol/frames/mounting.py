@@ -10,7 +10,7 @@ from umad_patrol.config import InputSettings
 from umad_patrol.errors import ConfigError, LocalizationError
 from umad_patrol.geometry import se3
 from umad_patrol.geometry.tree import TransformTree
-from umad_patrol.io.messages import transforms_from
+from umad_patrol.io.messages import transform_from
 
 
 class Mounting:
@@ -22,9 +22,8 @@ class Mounting:
         self._tree = TransformTree()
 
     def add(self, msg: Any) -> None:
-        """Take in a tf2_msgs/TFMessage. Raises LocalizationError for a transform that is none."""
-        for child, (parent, parent_T_child) in transforms_from(msg).items():
-            self._tree.add(child, parent, parent_T_child)
+        """Take in a geometry_msgs/TransformStamped. Raises LocalizationError for one that is none."""
+        self._tree.add(*transform_from(msg))
 
     def body_T_camera(self, body_frame: str, camera_frame: str) -> np.ndarray:
         """`(4, 4)`. Raises LocalizationError where it is not known."""

@@ -15,6 +15,7 @@ from rosbags.rosbag2.errors import WriterError
 from umad_patrol.errors import BagError
 from umad_patrol.io.bag_messages import TYPES
 
+METADATA, STORAGE = "metadata.yaml", (".mcap", ".db3")
 _FOREVER = QosTime(9223372036, 854775807)
 
 
@@ -37,19 +38,23 @@ def qos(latched: bool) -> Qos:
 class BagWriter:
     """A recording being written: `with BagWriter(path) as bag: bag.write("/topic", message, stamp_ns)`.
 
-    `path` is the folder that will hold it and must not exist yet (BagError). Messages come from
-    `umad_patrol.io.bag_messages`; a topic takes the type of its first message. If the block raises, nothing is left.
+    `path` is the folder that will hold it and must not exist yet (BagError), or with `replace` hold nothing but a recording, which stays until
+    the new one is whole. Messages come from `umad_patrol.io.bag_messages`; a topic takes the type of its first message. If the block raises,
+    nothing new is left.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, replace: bool = False) -> None:
         self.path = Path(path)
+        self._replace = replace
         self._beside = self.path.parent / f".{self.path.name}.{os.getpid()}"
         self._writer: Writer | None = None
         self._topics: dict[str, Connection] = {}
 
     def __enter__(self) -> BagWriter:
-        if self.path.exists():
+        if self.path.exists() and not self._replace:
             raise BagError(f"{self.path} exists already and is not written over; name another folder or remove it")
+        if self.path.exists() and not _is_recording(self.path):
+            raise BagError(f"{self.path} exists already and is no recording; it is not written over: name another folder or remove it")
         shutil.rmtree(self._beside, ignore_errors=True)
         self._beside.mkdir(parents=True)
         # the storage file is named after its folder, so the folder has its final name from the start
@@ -79,6 +84,13 @@ class BagWriter:
             if writer is not None:
                 writer.close()
             if kind is None:
+                if self._replace and self.path.exists():
+                    self.path.rename(self._beside / ".before")
                 (self._beside / self.path.name).rename(self.path)
         finally:
             shutil.rmtree(self._beside, ignore_errors=True)
+
+
+def _is_recording(path: Path) -> bool:
+    """Whether a folder holds a recording and nothing else."""
+    return path.is_dir() and (path / METADATA).is_file() and all(kept.name == METADATA or kept.suffix in STORAGE for kept in path.iterdir())

@@ -35,8 +35,8 @@ def read_image(path: str | Path, max_mpx: float = MAX_MPX) -> np.ndarray:
         raise ImageError(f"{path}: {error}") from error
 
 
-def decode(data: bytes, max_mpx: float = MAX_MPX) -> np.ndarray:
-    """Decode a JPEG, PNG or BMP to `(H, W, 3)` uint8 BGR.
+def decode(data: bytes, max_mpx: float = MAX_MPX, turned: bool = True) -> np.ndarray:
+    """Decode a JPEG, PNG or BMP to `(H, W, 3)` uint8 BGR, `turned` upright as EXIF says, or as its sensor has it.
 
     The size is read from the header first, so that a small file cannot ask for gigabytes; what has no such header is
     given to no decoder. Raises ImageError.
@@ -51,7 +51,7 @@ def decode(data: bytes, max_mpx: float = MAX_MPX) -> np.ndarray:
     if data.startswith(_JPEG) and data.rfind(_END_OF_IMAGE) < data.rfind(_START_OF_SCAN):
         raise ImageError(f"JPEG of {len(data)} bytes is cut off before its end")
     try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | (0 if turned else cv2.IMREAD_IGNORE_ORIENTATION))
     except cv2.error:
         image = None
     if image is None:

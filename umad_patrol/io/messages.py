@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from umad_patrol.errors import CameraError, ImageError
+from umad_patrol.errors import CameraError, ImageError, LocalizationError
 from umad_patrol.geometry import se3
 from umad_patrol.geometry.camera import check_camera
 from umad_patrol.io.images import decode
@@ -77,7 +77,7 @@ def image_from(msg: Any, max_mpx: float) -> np.ndarray:
                           max_mpx)
     if "compressedDepth" in str(msg.format):
         raise ImageError(f"a depth picture ({msg.format!r}) cannot be compared; choose the topic of the colour camera")
-    return decode(bytes(msg.data), max_mpx)
+    return decode(bytes(msg.data), max_mpx, turned=False)   # CameraInfo is of the sensor's rows and columns
 
 
 def cloud_from(msg: Any) -> np.ndarray:
@@ -103,10 +103,13 @@ def cloud_from(msg: Any) -> np.ndarray:
     return xyz[np.isfinite(xyz).all(axis=1)]
 
 
-def transforms_from(msg: Any) -> dict[str, tuple[str, np.ndarray]]:
-    """`{child: (parent, parent_T_child)}` of a tf2_msgs/TFMessage, unusable ones raise LocalizationError."""
-    return {frame_name(t.child_frame_id): (frame_name(t.header.frame_id), _matrix(t.transform.translation, t.transform.rotation))
-            for t in msg.transforms}
+def transform_from(msg: Any) -> tuple[str, str, np.ndarray]:
+    """Child, parent and `parent_T_child` of a geometry_msgs/TransformStamped. Raises LocalizationError for one that is none."""
+    child, parent = frame_name(msg.child_frame_id), frame_name(msg.header.frame_id)
+    try:
+        return child, parent, _matrix(msg.transform.translation, msg.transform.rotation)
+    except LocalizationError as error:
+        raise LocalizationError(f"transform from {child!r} to {parent!r}: {error}") from error
 
 
 def frame_name(name: Any) -> str:
