@@ -88,11 +88,11 @@ class Messages:
         return self._make("geometry_msgs/msg/Pose", self._make("geometry_msgs/msg/Point", *map(float, xyz)),
                           self._make("geometry_msgs/msg/Quaternion", *map(float, quat_xyzw)))
 
-    def odometry(self, time_s, xyz=(0.0, 0.0, 0.0), quat_xyzw=(0.0, 0.0, 0.0, 1.0), child="body"):
+    def odometry(self, time_s, xyz=(0.0, 0.0, 0.0), quat_xyzw=(0.0, 0.0, 0.0, 1.0), child="body", frame="map"):
         zero = self._make("geometry_msgs/msg/Vector3", 0.0, 0.0, 0.0)
         twist = self._make("geometry_msgs/msg/TwistWithCovariance", self._make("geometry_msgs/msg/Twist", zero, zero), np.zeros(36))
         pose = self._make("geometry_msgs/msg/PoseWithCovariance", self.pose(xyz, quat_xyzw), np.zeros(36))
-        return self._make("nav_msgs/msg/Odometry", self.header(time_s, "map"), child, pose, twist)
+        return self._make("nav_msgs/msg/Odometry", self.header(time_s, frame), child, pose, twist)
 
     def pose_stamped(self, time_s, xyz=(0.0, 0.0, 0.0), quat_xyzw=(0.0, 0.0, 0.0, 1.0)):
         return self._make("geometry_msgs/msg/PoseStamped", self.header(time_s, "map"), self.pose(xyz, quat_xyzw))

@@ -9,7 +9,8 @@ from umad_patrol.comparer import HELD, Comparer, choose_device
 from umad_patrol.config import Settings
 from umad_patrol.errors import ConfigError, ImageError, MapError
 from umad_patrol.pipeline import Pipeline
-from umad_patrol.records import COMPARED, NO_REFERENCE, NOT_COMPARABLE, Camera, Frame, Reference
+from umad_patrol.records import COMPARED, NO_REFERENCE, NOT_COMPARABLE, Alert, Camera, Frame, Reference
+from umad_patrol.reference.map import ReferenceMap
 from umad_patrol.reference.teach import Teacher
 
 SIZE = 640, 360
@@ -76,6 +77,15 @@ def test_the_same_frame_gives_the_same_bytes(taught):
         masks.append(pipeline.process(frame(with_box(scene()), 5, 0.1)).mask)
         pipeline.close()
     assert masks[0].any() and masks[0].tobytes() == masks[1].tobytes()
+
+
+def test_alerts_outlive_another_map_without_a_store(taught):
+    pipeline = Pipeline(ReferenceMap.load(taught), SETTINGS)
+    alert = Alert("A0007", "active", "anomaly", 0.9, (1.0, 2.0, 0.0), (0.3, 0.5), 10**9, 2 * 10**9, 7)
+    pipeline._watch.tracker.restore([alert])
+    pipeline.reload(ReferenceMap.load(taught))
+    assert pipeline.alerts == (alert,) and pipeline._watch.tracker._next_id() == "A0008"
+    pipeline.close()
 
 
 def test_too_far_away_says_how_far(pipeline):

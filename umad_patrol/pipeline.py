@@ -58,7 +58,7 @@ class Pipeline:
 
     @property
     def trouble(self) -> str:
-        """Why alerts cannot be written now; empty if they can."""
+        """Why alerts cannot be raised or written now; empty if they can."""
         return self._watch.trouble
 
     def process(self, frame: Frame) -> Result:
@@ -106,9 +106,10 @@ class Pipeline:
     def reload(self, reference_map: ReferenceMap) -> None:
         """Go on with another map; alerts stay, what was no alert yet is forgotten. Raises StoreError or MapError."""
         self._watch.finish()
+        known = self.known_alerts
         self.map, self._retriever = reference_map, Retriever(reference_map, self.settings.retrieve)
         self.comparer.use_map(reference_map)
-        self._watch = self._new_watch()
+        self._watch = self._new_watch(known)
 
     def pause(self) -> None:
         """Write what is pending and close the store. Raises StoreError where that fails; the store is closed all the same."""
@@ -131,9 +132,9 @@ class Pipeline:
         finally:
             self.comparer.close()
 
-    def _new_watch(self) -> Watch:
+    def _new_watch(self, known: tuple[Alert, ...] = ()) -> Watch:
         return Watch(self.settings, self._store, self.map.checksum, self.comparer.detector.checksum, self.map.cloud(),
-                     read_dismissed(self.map.path))
+                     read_dismissed(self.map.path), known)
 
     def _without_reference(self, frame: Frame) -> Result:
         near, limits = self._retriever.nearest(frame.map_T_camera), self.settings.retrieve

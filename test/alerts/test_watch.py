@@ -13,6 +13,7 @@ from umad_patrol.alerts.evidence import read_facts
 from umad_patrol.alerts.store import AlertStore
 from umad_patrol.alerts.watch import Watch
 from umad_patrol.config import Settings, with_values
+from umad_patrol.errors import StoreError
 from umad_patrol.records import NO_REFERENCE, NOT_COMPARABLE
 
 SETTINGS = Settings()
@@ -110,6 +111,55 @@ def test_a_robot_that_stands_writes_no_row_a_frame(tmp_path):
         drive(watch, [], [pose(0.0)] * 50)
         watch.finish()
         assert [s.frames for s in store.coverage()] == [50]
+
+
+def test_a_robot_that_stands_or_begins_anew_drives_no_way(tmp_path, rng):
+    with AlertStore(tmp_path) as store:
+        watch = Watch(SETTINGS, store)
+        trembling = [pose(*rng.normal(0, 0.005, 2)) for _ in range(500)]
+        drive(watch, [], trembling)
+        for _ in range(3):
+            drive(watch, [], [pose(0.3 * i) for i in range(11)])
+            watch.reset_time()
+        assert sum(s.metres for s in store.coverage()) == pytest.approx(9.0)
+
+
+def test_a_way_that_is_too_long_is_forgotten_while_it_is_written(tmp_path, monkeypatch):
+    monkeypatch.setattr("umad_patrol.alerts.store.KEPT_COVERAGE", 20)
+    monkeypatch.setattr("umad_patrol.alerts.store.LOOKED_AT_EVERY", 10)
+    with AlertStore(tmp_path) as store:
+        watch = Watch(SETTINGS, store)
+        for i in range(200):
+            watch.observe(result(i, pose(i), [], SMALL, NO_REFERENCE, str(i)), draw)
+        assert 20 <= len(store.coverage()) <= 30 and store.coverage()[-1].reason == "198"
+
+
+@pytest.mark.parametrize("roll_deg, alerts", [(0, 1), (10, 1), (90, 0), (180, 0)])
+def test_a_camera_that_is_not_upright_raises_no_alert_and_says_so(roll_deg, alerts):
+    a = np.radians(roll_deg)
+    roll = np.eye(4)
+    roll[:2, :2] = (np.cos(a), -np.sin(a)), (np.sin(a), np.cos(a))
+    watch = Watch(SETTINGS, None)
+    found = drive(watch, [BAG], [T @ roll for T in ahead()])
+    assert len(watch.alerts) == alerts and bool(watch.trouble) != bool(alerts) and (alerts or not any(r.sightings for r in found))
+    drive(watch, [BAG])
+    assert not watch.trouble
+
+
+def test_a_disk_that_refuses_keeps_nothing_from_beginning_anew(tmp_path, monkeypatch):
+    with AlertStore(tmp_path) as store:
+        watch = Watch(SETTINGS, store)
+        drive(watch, [BAG], ahead()[:4])
+        assert any(what for _, _, what, _ in watch.tracker.explain())
+
+        def full(*_):
+            raise StoreError("disk is full")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(store, "add_coverage", full)
+            with pytest.raises(StoreError):
+                watch.reset_time()
+        assert not watch.tracker.explain()
 
 
 def test_without_a_store_alerts_are_told_all_the_same():

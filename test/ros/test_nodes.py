@@ -126,7 +126,19 @@ def test_parameters_have_ranges_and_meanings(ros):
                       ("image_transport", "smoke"), ("input.body_t_camera", "here")]:
         result, = node.set_parameters([Parameter(name, value=bad)])
         assert not result.successful and result.reason, (name, bad)
+    for name in ("detect.threshold", "input.body_t_camera"):
+        result, = node.set_parameters([Parameter(name)])
+        assert not result.successful and "cannot be deleted" in result.reason, name
     assert node.set_parameters([Parameter("detect.threshold", value=0.6)])[0].successful
+
+
+def test_poses_of_another_frame_are_warned_of_once(ros, messages, tmp_path, capfd):
+    ros.start(["-p", f"map:={tmp_path / 'map'}", "-p", "save_on_exit:=false"])
+    node, = ros.add(TeachNode())
+    for frame, warnings in (("map", 0), ("odom", 1), ("odom", 0)):
+        node._inputs.frames.on_pose(messages.odometry(1.0, frame=frame))
+        node._publish_diagnostics()
+        assert capfd.readouterr().err.count("odometry that drifts") == warnings
 
 
 @pytest.mark.parametrize("words, kind", [([], ConfigError), (["-p", "map:=/proc"], MapError)])

@@ -26,6 +26,7 @@ CREATE TABLE coverage (
     number INTEGER PRIMARY KEY, first_ns INTEGER NOT NULL, last_ns INTEGER NOT NULL, x REAL NOT NULL, y REAL NOT NULL, z REAL NOT NULL,
     metres REAL NOT NULL, frames INTEGER NOT NULL, status TEXT NOT NULL, reason TEXT NOT NULL);
 """
+LOOKED_AT_EVERY = 1000  # pieces: whether there are too many
 KEPT_COVERAGE = 200_000  # newest pieces of the way that are kept: 100 km of half a metre each
 _DISK = ("full", "readonly", "read-only", "unable to open", "disk i/o", "locked")  # what SQLite says when the file is not to blame
 COLUMNS = "id, state, class_name, score, x, y, z, width_m, height_m, first_seen_ns, last_seen_ns, sightings, evidence"
@@ -56,6 +57,7 @@ class AlertStore:
         self.folder = Path(folder)
         self._mutex = threading.Lock()
         self._lock: int | None = None
+        self._pieces = 0
         self._given = 0  # highest number that was given to an alert
         if not read_only:
             self._claim()
@@ -104,6 +106,12 @@ class AlertStore:
         row = (stretch.first_ns, stretch.last_ns, *stretch.position, stretch.metres, stretch.frames, stretch.status, stretch.reason)
         self._run(lambda c: c.execute("INSERT INTO coverage (first_ns, last_ns, x, y, z, metres, frames, status, reason) "
                                       "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row))
+        self._pieces += 1
+        if self._pieces % LOOKED_AT_EVERY == 0:
+            self._drop_old_coverage()
+
+    def _drop_old_coverage(self) -> None:
+        self._run(lambda c: c.execute("DELETE FROM coverage WHERE number <= (SELECT max(number) FROM coverage) - ?", (KEPT_COVERAGE,)))
 
     def evidence_bytes(self) -> dict[str, int]:
         """What the evidence of each alert takes on disk."""
@@ -151,7 +159,7 @@ class AlertStore:
         """Go on after whoever wrote last, perhaps killed on the way: half-made evidence goes, half-replaced comes back."""
         alerts = self.alerts()
         self._given = max((_number(a.id) for a in alerts), default=0)
-        self._run(lambda c: c.execute("DELETE FROM coverage WHERE number <= (SELECT max(number) FROM coverage) - ?", (KEPT_COVERAGE,)))
+        self._drop_old_coverage()
         known = {alert.id for alert in alerts}
         for folder in sorted(self.evidence_folder.iterdir()):
             name, dot, ending = folder.name[1:].rpartition(".")

@@ -18,28 +18,33 @@ from umad_patrol.alerts.track import ACTIVE, Tracker
 from umad_patrol.alerts.way import Way
 from umad_patrol.config import Settings
 from umad_patrol.errors import ImageError, StoreError
+from umad_patrol.geometry.camera import is_upright
 from umad_patrol.geometry.plane import UP, through
 from umad_patrol.records import ANOMALY, COMPARED, Alert, Dismissed, Result, Sighting
+
+
+TILTED = ("the camera stands on its head or lies on its side, so no foot of a thing can be told and nothing becomes an alert: turn its pictures "
+          "upright in the driver, calibration and transform with them")
 
 
 class Watch:
     """What the pipeline asks, frame by frame, in the order of time.
 
     With a `store` the alerts of before go on; without one nothing is kept. `cloud` `(N, 3)` in `map` is what the map knows
-    to stand there: a foot behind it is on no ground. `dismissed` never alarms. A disk that refuses stops nothing: what
-    could not be written is kept and tried again, and `trouble` says so.
+    to stand there: a foot behind it is on no ground. `dismissed` never alarms; `known` are alerts to go on with where no store
+    tells of them. A disk that refuses stops nothing: what could not be written is kept and tried again, and `trouble` says so.
     """
 
     def __init__(self, settings: Settings, store: AlertStore | None, map_checksum: str = "", model_checksum: str = "",
-                 cloud: np.ndarray | None = None, dismissed: Iterable[Dismissed] = ()):
+                 cloud: np.ndarray | None = None, dismissed: Iterable[Dismissed] = (), known: Iterable[Alert] = ()):
         self._settings = settings
         self._keeper = Keeper(store) if store is not None else None
         self._pictures = Pictures(store, settings.alerts, (map_checksum, model_checksum)) if store is not None else None
         self._structure = Structure(cloud) if settings.alerts.use_cloud and cloud is not None and len(cloud) else None
         self.tracker = Tracker(settings.alerts, store.new_id if store is not None else None)
-        if store is not None:
-            self.tracker.restore(store.alerts())
+        self.tracker.restore(store.alerts() if store is not None else known)
         self.tracker.leave_alone(dismissed)
+        self._tilted = ""
         self._way = Way(settings.alerts.coverage_step_m, self._keeper.add_coverage if self._keeper is not None else None)
 
     @property
@@ -49,8 +54,8 @@ class Watch:
 
     @property
     def trouble(self) -> str:
-        """Why alerts or their evidence cannot be written now; empty if they can."""
-        return self._keeper.trouble if self._keeper is not None else ""
+        """Why alerts cannot be raised, or they or their evidence not be written now; empty if all is well."""
+        return (self._keeper.trouble if self._keeper is not None else "") or self._tilted
 
     def observe(self, result: Result, overlay: Overlay) -> Result:
         """The result with its sightings and alerts filled in; what is new is stored before it is told."""
@@ -68,8 +73,11 @@ class Watch:
 
     def reset_time(self) -> None:
         """Forget what depends on the order of frames: the clock jumped or the recording began anew. Alerts stay."""
-        self.finish()
-        self.tracker.reset_time()
+        try:
+            self.finish()
+        finally:
+            self._way.interrupt()
+            self.tracker.reset_time()
 
     def finish(self) -> None:
         """Write what is pending: the last piece of the way, and the latest of every alert. Raises StoreError where that fails."""
@@ -105,6 +113,9 @@ class Watch:
 
     def _place(self, result: Result, valid: np.ndarray | None) -> list[Sighting]:
         frame, settings = result.frame, self._settings
+        self._tilted = "" if is_upright(frame.map_T_camera) else TILTED
+        if self._tilted:
+            return []
         ground = result.reference.ground if result.reference is not None else None
         if ground is None:  # the robot stands on level ground
             ground = through(frame.map_T_camera[:3, 3] - [0.0, 0.0, settings.teach.camera_height_m], UP)

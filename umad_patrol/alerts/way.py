@@ -8,6 +8,7 @@ from collections.abc import Callable
 import numpy as np
 
 from umad_patrol.alerts.store import Stretch
+from umad_patrol.geometry.strides import Strides
 
 
 class Way:
@@ -16,13 +17,12 @@ class Way:
     def __init__(self, step_m: float, keep: Callable[[Stretch], None] | None):
         self._step_m, self._keep = step_m, keep
         self._piece: Stretch | None = None
-        self._last: np.ndarray | None = None
+        self._strides = Strides()
 
     def add(self, stamp_ns: int, position: np.ndarray, status: str, reason: str, then: Callable[[], None]) -> None:
         """Count a frame; `then` is called when a piece is complete."""
         place = tuple(float(v) for v in position)
-        gone = float(np.linalg.norm(position - self._last)) if self._last is not None else 0.0
-        self._last = np.array(position)
+        gone = self._strides.add(position)
         piece = self._piece
         if piece is not None and status == piece.status and np.linalg.norm(position - np.array(piece.position)) < self._step_m:
             self._piece = dataclasses.replace(piece, last_ns=stamp_ns, metres=piece.metres + gone, frames=piece.frames + 1, reason=reason)
@@ -37,3 +37,7 @@ class Way:
                 self._keep(self._piece)
             then()
         self._piece = None
+
+    def interrupt(self) -> None:
+        """What comes next did not begin where the last frame was."""
+        self._strides.interrupt()

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import sys
 import time
 from collections import Counter
 from pathlib import Path
@@ -59,6 +60,8 @@ def run(args: argparse.Namespace) -> dict:
             rows.append(_row(result))
             if not args.no_masks and result.status == COMPARED:
                 write_image(out / "masks" / f"{result.frame.stamp_ns}.png", result.mask)
+    if pipeline.trouble:
+        print(pipeline.trouble, file=sys.stderr)
     pipeline.close()
     with AlertStore(out, read_only=True) as kept:
         alerts = kept.alerts()

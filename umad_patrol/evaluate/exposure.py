@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from umad_patrol.geometry.strides import Strides
+
 LONGEST_GAP_S = 5.0   # a longer gap between two frames is a break in the recording
-LONGEST_STRIDE_M = 10.0  # a longer one is a jump of the localization
-STRIDE_M = 0.1        # way is counted in strides, so that the noise of a localization at rest adds up to none
 
 
 class Exposure:
@@ -15,7 +15,7 @@ class Exposure:
     def __init__(self) -> None:
         self._seconds = self._metres = 0.0
         self._last_ns: int | None = None
-        self._anchor: np.ndarray | None = None
+        self._strides = Strides()
 
     @property
     def hours(self) -> float:
@@ -28,10 +28,11 @@ class Exposure:
     def add(self, stamp_ns: int, position: np.ndarray, compared: bool) -> None:
         """Take in the next frame: when and where `(3,)` in metres it was taken. Breaks and jumps of the clock count nothing."""
         gap_s = (stamp_ns - self._last_ns) / 1e9 if self._last_ns is not None else 0.0
-        whole = self._anchor is not None and 0 <= gap_s <= LONGEST_GAP_S
-        self._seconds += gap_s if whole and compared else 0.0
-        stride = float(np.linalg.norm(position - self._anchor)) if whole else np.inf
-        if stride >= STRIDE_M:
-            self._metres += stride if compared and stride <= LONGEST_STRIDE_M else 0.0
-            self._anchor = np.array(position, np.float64)
+        if not 0 <= gap_s <= LONGEST_GAP_S:
+            self._strides.interrupt()
+            gap_s = 0.0
+        stride = self._strides.add(position)
+        if compared:
+            self._seconds += gap_s
+            self._metres += stride
         self._last_ns = stamp_ns

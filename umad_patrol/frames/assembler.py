@@ -62,6 +62,7 @@ class FrameAssembler:
         self.images, self.dropped, self.resets = 0, 0, 0
         self._refused: Counter[str] = Counter()
         self.last_refusal = ""
+        self.pose_frame = ""    # that the last pose says to be in
         self.assembly_s = 0.0  # of the last frame: mostly its decoding
 
     def on_camera_info(self, msg: Any) -> None:
@@ -83,6 +84,7 @@ class FrameAssembler:
             try:
                 pose = pose_from(msg)
                 unsure = doubt(msg, self._input)
+                self.pose_frame = frame_name(msg.header.frame_id)
                 self._body_frame = frame_name(getattr(msg, "child_frame_id", "")) or self._input.body_frame
             except LocalizationError as error:
                 self._refuse(BAD_POSE, str(error))

@@ -68,6 +68,12 @@ def horizon_row(camera: Camera, map_T_camera: np.ndarray) -> float:
     return float(min(-(up[2] + up[0] * x) / up[1] for x in (0, camera.width - 1)))
 
 
+def is_upright(map_T_camera: np.ndarray) -> bool:
+    """Whether what is lower in the picture is lower in `map`: the camera is rolled by less than 45 degrees."""
+    across, down = np.asarray(map_T_camera, np.float64)[2, :2]
+    return bool(-down > abs(across))
+
+
 def scale_camera(camera: Camera, width: int, height: int) -> Camera:
     """The camera of the picture resized to `width` x `height` (pixel centres at integers, as cv2.resize maps them)."""
     if width <= 0 or height <= 0:

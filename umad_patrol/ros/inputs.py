@@ -43,6 +43,13 @@ class Inputs:
         elif not settings.input.body_t_camera:
             node.get_logger().warning("tf2_msgs is not installed, so /tf_static cannot be heard: set input.body_t_camera")
 
+    def warn_of_frame(self) -> None:
+        """Say once if the poses that come are of another frame than `map_frame`: odometry that drifts is in no map."""
+        wanted, found = self._node.get_parameter("map_frame").value, self.frames.pose_frame
+        if found not in ("", wanted):
+            self._node.get_logger().warning(f"the localization gives poses in frame {found!r}, not in {wanted!r} (map_frame): is that the map's, or "
+                                            "odometry that drifts?", once=True)
+
     def topics(self) -> str:
         """What is subscribed to, as it is remapped."""
         return ", ".join(subscription.topic_name for subscription in self._subscriptions)

@@ -202,6 +202,7 @@ class PatrolNode(LifecycleNode):
         fresh = ReferenceMap.load(self._pipeline.map.path)
         self._pipeline.reload(fresh)
         self._show_map()
+        self._tell([])
         return f"loaded map {fresh.path} of {len(fresh)} keyframes, checksum {fresh.checksum[:12]}"
 
     def _show_map(self) -> None:
@@ -227,6 +228,7 @@ class PatrolNode(LifecycleNode):
         level, message = (ERROR, self._trouble) if self._trouble else (WARN, self._state)
         if self._inputs is not None:
             frames = self._inputs.frames
+            self._inputs.warn_of_frame()
             level, message, values = self._monitor.status(frames.images, frames.dropped, frames.refused, frames.last_refusal, pipeline.trouble)
             if level != OK:
                 self.get_logger().warning(message, throttle_duration_sec=WARN_EVERY_S)

@@ -98,6 +98,7 @@ class TeachNode(Node):
 
     def _publish_diagnostics(self) -> None:
         frames = self._inputs.frames
+        self._inputs.warn_of_frame()
         level, message, values = self._monitor.status(frames.images, frames.dropped, frames.refused, frames.last_refusal,
                                                        self._teacher.trouble)
         values |= {"keyframes": str(self._teacher.keyframes), "unsaved_frames": str(self._unsaved), "map": self._path}
