@@ -36,7 +36,7 @@ setup(
     packages=find_packages(include=[NAME, f"{NAME}.*"]),
     package_data={"": ["*.html", "*.css", "*.js", "*.yaml", "*.json", "*.safetensors", "*.onnx"]},
     data_files=data_files,
-    install_requires=["setuptools", "numpy>=2,<3", "PyYAML", "tqdm", "opencv-python-headless>=4.8,<6", "torch", "kornia", "rosbags",
+    install_requires=["setuptools", "numpy>=1.26,<3", "PyYAML", "tqdm", "opencv-python-headless>=4.6,<6", "torch", "kornia", "rosbags",
                       "safetensors", "open3d-cpu; platform_machine == 'x86_64'", "open3d; platform_machine != 'x86_64'", "libusb-package"],
     extras_require={
         "test": ["pytest>=8.0,<8.4", "hypothesis"],

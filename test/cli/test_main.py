@@ -1,12 +1,14 @@
 """The command line as a whole: help, exit status, JSON."""
 
 import json
+import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
-from umad_patrol.cli.main import VERBS, main
+from umad_patrol.cli.main import VERBS, _parser, main, settings_of
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -49,6 +51,72 @@ def test_bad_input_is_one_line_and_status_2(words, capsys):
     assert main(words) == 2
     lines = capsys.readouterr().err.strip().splitlines()
     assert len(lines) == 1 and lines[0].startswith("umad-patrol settings:")
+
+
+def test_what_a_verb_was_given_before_and_after_its_target_counts_together():
+    words = ["evaluate", "--set", "align.levels=3", "alignment", "DIR", "--set", "align.ratio=0.8", "--set", "align.levels=2"]
+    align = settings_of(_parser(words).parse_args(words)).align
+    assert (align.levels, align.ratio) == (2, 0.8)
+    words = ["evaluate", "--set", "align.levels=3", "alignment", "DIR", "--set", "align.ratio=0.8"]
+    assert settings_of(_parser(words).parse_args(words)).align.levels == 3
+
+
+@pytest.mark.parametrize("words", [["inspect", "m"], ["simulate", "w"], ["train", "r"], ["evaluate", "patrol", "p", "--truth", "t"]])
+@pytest.mark.parametrize("bad", [["--set", "bogus=1"], ["--config", "/nowhere.yaml"]])
+def test_a_bad_setting_is_refused_by_every_verb(words, bad, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main([*words, *bad]) == 2
+    line, = capsys.readouterr().err.strip().splitlines()
+    assert line.startswith(f"umad-patrol {words[0]}:") and ("bogus" in line or "/nowhere.yaml" in line) and not list(tmp_path.iterdir())
+
+
+def test_where_json_cannot_go_no_work_begins(tmp_path, capsys):
+    assert main(["settings", "--json", str(tmp_path)]) == 2
+    said = capsys.readouterr()
+    assert "cannot be written" in said.err and not said.out and not list(tmp_path.iterdir())
+
+
+def test_a_disk_that_refuses_is_one_line_and_status_2(tmp_path, monkeypatch, capsys):
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("pathlib.Path.write_text", full)
+    assert main(["settings", "--json", str(tmp_path / "all.json")]) == 2
+    line, = capsys.readouterr().err.strip().splitlines()
+    assert line == f"umad-patrol settings: No space left on device: '{tmp_path / 'all.json'}'" and not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_leaves_nothing_half_made(tmp_path, sign):
+    words = [sys.executable, "-m", "umad_patrol.cli.main", "simulate", str(tmp_path / "world"), "--frames", "60", "--workers", "1"]
+    done = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
+    end = time.monotonic() + 60
+    while not list(tmp_path.iterdir()) and time.monotonic() < end:
+        time.sleep(0.05)
+    done.send_signal(sign)
+    told = done.communicate(timeout=60)[1]
+    assert done.returncode == 130 and "umad-patrol: interrupted" in told and "Traceback" not in told and not list(tmp_path.iterdir())
+
+
+def test_a_signal_while_a_verb_is_imported_is_an_interruption(monkeypatch, capsys):
+    def interrupted(words):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("umad_patrol.cli.main._parser", interrupted)
+    assert main(["detect"]) == 130 and capsys.readouterr().err == "umad-patrol: interrupted\n"
+
+
+def test_the_demo_replaces_nothing_that_no_demo_made(tmp_path, capsys):
+    (tmp_path / "map").mkdir()
+    (tmp_path / "map/mine.txt").write_text("x")
+    assert main(["demo", "--out", str(tmp_path)]) == 2
+    assert "holds 'map', which no demo made" in capsys.readouterr().err and (tmp_path / "map/mine.txt").exists()
+    (tmp_path / "map/mine.txt").rename(tmp_path / "mine.txt")
+    (tmp_path / "map").rmdir()
+    (tmp_path / "world").mkdir()
+    (tmp_path / "world.yaml").write_text("version: 0\n")
+    assert main(["demo", "--out", str(tmp_path), "--frames", "0"]) == 2
+    assert "0 frames" in capsys.readouterr().err and (tmp_path / "world").is_dir()
 
 
 def test_runs_as_a_module():

@@ -114,7 +114,14 @@ def test_folders_that_cannot_be_scored_are_refused(tmp_path, pictures, capsys):
     write_pair(tmp_path / "two" / "a", *pictures, labels=labelled()[:50])
     assert "240x50, the query 240x160" in refusal(capsys, "evaluate", "detection", tmp_path / "two")
     write_pair(tmp_path / "three" / "a", pictures[0][:100], pictures[1], labels=labelled())
-    assert "240x100" in refusal(capsys, "evaluate", "detection", tmp_path / "three")
+    said = refusal(capsys, "evaluate", "detection", tmp_path / "three")
+    assert "240x100" in said and "three/a" in said
+
+
+def test_masks_that_are_no_bits_are_refused_by_name(tmp_path, pictures, capsys):
+    for name, labels in {"white": labelled(255), "coloured": np.dstack([labelled(), labelled() * 0, labelled()]), "deep": labelled().astype(np.uint16)}.items():
+        write_pair(tmp_path / name / "a", *pictures, labels=labels)
+        assert f"{name}/a/labels.png" in refusal(capsys, "evaluate", "detection", tmp_path / name)
 
 
 @pytest.mark.parametrize("options", [("--no-align",), ()])

@@ -98,7 +98,7 @@ def test_truth_files_are_read(tmp_path):
     assert truth.moved[0].new == (1.0, 0.0, 0.0) and truth.passers[0].path.tolist() == [[2.0, 1.0, 2.0, 0.0]]
 
 
-@pytest.mark.parametrize("text", ["{", "7", "[7]", "[{id: a, kind: b}]", "[{id: a, kind: b, position: [1, 2]}]", "[{id: a, kind: b, position: x}]"])
+@pytest.mark.parametrize("text", ["{", "7", "[7]", "[{id: a, kind: b}]", "[{id: a, kind: b, position: [1, 2]}]", "[{id: a, kind: b, position: x}]", "[{id: a, kind: b, position: [.nan, 1, 2]}]"])
 def test_bad_truth_is_named(tmp_path, text):
     write(tmp_path, anomalies=text)
     with pytest.raises(DatasetError, match="truth"):

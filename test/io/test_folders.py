@@ -22,6 +22,14 @@ def test_nothing_is_left_where_it_went_wrong(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_what_a_killed_writer_left_is_taken_away(tmp_path):
+    for left in (".out.999999999", ".out.1", ".outer.999999999", ".out.old"):
+        (tmp_path / left).mkdir()
+    with new_folder(tmp_path / "out", DatasetError):
+        pass
+    assert {path.name for path in tmp_path.iterdir()} == {"out", ".out.1", ".outer.999999999", ".out.old"}     # 1 lives, the others are not of this one
+
+
 @pytest.mark.parametrize("name", ["full", "file", "nowhere/out"])
 def test_what_cannot_be_made_is_refused_by_name(tmp_path, name):
     (tmp_path / "full").mkdir()

@@ -200,6 +200,19 @@ def test_what_is_there_and_is_no_map_stays(tmp_path):
     assert len(teach(tmp_path / "empty")) == 5
 
 
+def test_a_further_run_takes_nothing_away_that_others_put_there(tmp_path):
+    teach(tmp_path / "map")
+    (tmp_path / "map/notes.txt").write_text("the gate is closed at night")
+    (tmp_path / "map/pictures/of").mkdir(parents=True)
+    (tmp_path / "map/pictures/of/gate.txt").write_text("gate")
+    (tmp_path / "map/link").symlink_to("notes.txt")
+    found = teach(tmp_path / "map", teach__run="dusk")
+    assert found.runs == ("noon", "dusk") and (tmp_path / "map/notes.txt").read_text() == "the gate is closed at night"
+    assert (tmp_path / "map/pictures/of/gate.txt").read_text() == "gate" and (tmp_path / "map/link").is_symlink()
+    (tmp_path / "map/notes.txt").write_text("and on Sundays")
+    assert ReferenceMap.load(tmp_path / "map").runs == ("noon", "dusk")     # they are none of its files
+
+
 def test_a_damaged_map_gets_no_further_run(tmp_path):
     teach(tmp_path / "map")
     (tmp_path / "map" / "images" / "000001.jpg").write_bytes(b"x")

@@ -14,6 +14,8 @@ from umad_patrol.align.aligner import Aligner
 from umad_patrol.align.anaglyph import before_after
 from umad_patrol.cli.main import settings_of, write_json
 from umad_patrol.comparer import choose_device
+from umad_patrol.errors import ImageError
+from umad_patrol.io.files import check_folder
 from umad_patrol.io.images import read_image, to_image, write_image
 from umad_patrol.records import Alignment, Camera, Reference
 
@@ -28,6 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> dict:
     """Align, print, write. Not comparable is a result, not a failure."""
     settings = settings_of(args)
+    check_folder("--out", args.out, ImageError)
     reference, query = (read_image(path, settings.input.max_image_mpx) for path in (args.reference, args.query))
     camera = Camera(reference.shape[1], reference.shape[0], np.eye(3))
     aligner = Aligner(settings.align, choose_device(settings.device))

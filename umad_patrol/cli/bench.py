@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import os
-from pathlib import Path
 
 import torch
 
@@ -21,6 +20,7 @@ from umad_patrol.cli.main import settings_of
 from umad_patrol.cli.simulate import size_of
 from umad_patrol.comparer import choose_device
 from umad_patrol.errors import ConfigError
+from umad_patrol.io.files import PICTURES, check_file
 
 LIMITS_PX = (64, 4096)
 SIDE_PX = 16     # sides of the networks' pictures are multiples of this
@@ -82,5 +82,4 @@ def _check(args: argparse.Namespace, size: tuple[int, int], crop: tuple[int, int
     for option, values, most in (("repeat", [args.repeat], 100_000), ("threads", [args.threads], 1024), ("batch", args.batch, 1024)):
         if not all(1 <= value <= most for value in values):
             raise ConfigError(f"--{option} {' '.join(map(str, values))}: must be 1 to {most}")
-    if args.plot and (not Path(args.plot).parent.is_dir() or Path(args.plot).suffix.lower() not in (".png", ".jpg", ".jpeg")):
-        raise ConfigError(f"--plot {args.plot!r} cannot be written; name a .png or .jpg in a folder that exists")
+    check_file("--plot", args.plot, ConfigError, PICTURES)

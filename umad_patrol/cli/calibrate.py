@@ -16,7 +16,6 @@ from __future__ import annotations
 import argparse
 import math
 from dataclasses import asdict
-from pathlib import Path
 
 from umad_patrol.cli.main import settings_of
 from umad_patrol.cli.offline import results_of
@@ -26,6 +25,7 @@ from umad_patrol.evaluate.calibrate import HOUR, KM, Choice, Gatherer, Run, choo
 from umad_patrol.evaluate.calibrate_plot import draw_curve
 from umad_patrol.evaluate.site_settings import site_tree, write_settings
 from umad_patrol.frames import Recording
+from umad_patrol.io.files import PICTURES, check_file
 from umad_patrol.io.images import write_image
 from umad_patrol.pipeline import Pipeline
 from umad_patrol.records import ANOMALY
@@ -103,10 +103,8 @@ def _check(args: argparse.Namespace, settings: Settings) -> float:
     floor = lowest if args.floor is None else args.floor
     if not lowest <= floor <= 1:
         raise ConfigError(f"--floor {floor:g} is outside {lowest:g} (detect.low_threshold) to 1")
-    for option, kinds in (("out", (".yaml", ".yml")), ("plot", (".png", ".jpg", ".jpeg"))):
-        path = Path(getattr(args, option)) if getattr(args, option) is not None else None
-        if path is not None and (not path.parent.is_dir() or path.is_dir() or path.suffix.lower() not in kinds):
-            raise ConfigError(f"--{option} {str(path)!r} cannot be written; name a {' or '.join(kinds)} file in a folder that exists")
+    check_file("--out", args.out, ConfigError, (".yaml", ".yml"))
+    check_file("--plot", args.plot, ConfigError, PICTURES)
     return floor
 
 

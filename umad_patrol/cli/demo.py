@@ -30,6 +30,7 @@ from umad_patrol.errors import ConfigError, PatrolError
 from umad_patrol.evaluate.patrol import load_truth, match_alerts
 from umad_patrol.geometry.se3 import quat_xyzw
 from umad_patrol.io.bags import open_bag
+from umad_patrol.io.files import check_folder, replaced
 from umad_patrol.reference.map import ReferenceMap
 from umad_patrol.ros.processes import Node, parameters, remappings, require_ros
 from umad_patrol.simulate.drive import make_rig
@@ -38,6 +39,7 @@ from umad_patrol.simulate.record import write_simulation
 TOPICS = {"image/compressed": "/camera/color/image_raw/compressed", "camera_info": "/camera/color/camera_info",
           "localization": "/localization", "points": "/livox/lidar"}
 SIZE = (1280, 720)
+NOTE, MADE = "world.yaml", ("map", "patrol", "log")     # what the world is made of, and what each demo makes anew beside it
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -54,10 +56,11 @@ def run(args: argparse.Namespace) -> dict:
     if not 0.05 <= args.rate <= 10:
         raise ConfigError(f"--rate {args.rate} is outside 0.05 to 10")
     settings, out = settings_of(args), Path(args.out)
+    _check_folder(out)
     out.mkdir(parents=True, exist_ok=True)
     begun = time.monotonic()
     world = _world(out, args.seed, args.frames)
-    for made in ("map", "patrol", "log"):  # by an earlier demo
+    for made in MADE:
         shutil.rmtree(out / made, ignore_errors=True)
     with_ros = _Ros(out, world, settings)
     with_ros.teach()
@@ -70,15 +73,26 @@ def run(args: argparse.Namespace) -> dict:
 
 def _world(out: Path, seed: int, frames: int) -> Path:
     """The simulated world, made or found as an earlier demo of the same version left it."""
-    world, note = out / "world", out / "world.yaml"
+    world, note, fresh = out / "world", out / NOTE, out / ".world"
     made_of = {"version": __version__, "seed": seed, "frames": frames, "size": list(SIZE)}
     if world.is_dir() and note.is_file() and yaml.safe_load(note.read_text(encoding="utf-8")) == made_of:
         print(f"world: {world} from before")
         return world
+    shutil.rmtree(fresh, ignore_errors=True)
+    write_simulation(fresh, seed=seed, frames=frames, size=SIZE, progress=True)
     shutil.rmtree(world, ignore_errors=True)
-    write_simulation(world, seed=seed, frames=frames, size=SIZE, progress=True)
-    note.write_text(yaml.safe_dump(made_of), encoding="utf-8")
+    with replaced(note) as file:
+        file.write_text(yaml.safe_dump(made_of), encoding="utf-8")
+    fresh.rename(world)
     return world
+
+
+def _check_folder(out: Path) -> None:
+    """Refuse a folder that holds what the demo would replace and no earlier demo made."""
+    check_folder("--out", out, ConfigError)
+    others = [name for name in ("world", *MADE) if (out / name).exists()] if not (out / NOTE).is_file() else []
+    if others:
+        raise ConfigError(f"--out {str(out)!r} holds {others[0]!r}, which no demo made; name another folder")
 
 
 class _Ros:

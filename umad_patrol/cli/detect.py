@@ -17,6 +17,7 @@ from umad_patrol.cli.main import settings_of, write_json
 from umad_patrol.detect.overlay import overlay
 from umad_patrol.errors import ImageError
 from umad_patrol.evaluate.compare import Compared, PairComparer
+from umad_patrol.io.files import check_folder
 from umad_patrol.io.images import read_image, write_image
 
 
@@ -32,8 +33,7 @@ def run(args: argparse.Namespace) -> dict:
     """Compare, print, write. Not comparable is a result, not a failure."""
     settings = settings_of(args)
     out = Path(args.out)
-    if out.exists() and not out.is_dir():
-        raise ImageError(f"--out {args.out!r} is a file; name a folder")
+    check_folder("--out", out, ImageError)
     reference, query = (read_image(path, settings.input.max_image_mpx) for path in (args.reference, args.query))
     comparer = PairComparer(settings, align=not args.no_align)
     found = comparer.compare(reference, query)

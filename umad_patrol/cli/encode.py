@@ -18,7 +18,9 @@ from tqdm import tqdm
 from umad_patrol.cli.main import settings_of
 from umad_patrol.comparer import Comparer, one_thread
 from umad_patrol.errors import ConfigError, MapError
+from umad_patrol.io.files import check_folder
 from umad_patrol.reference.encodings import Encodings
+from umad_patrol.reference.folder import ENCODED
 from umad_patrol.reference.map import ReferenceMap
 
 SPARE_BYTES = 100_000_000   # left free on the disk
@@ -33,6 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> dict:
     """Encode what is not yet kept. Returns how many keyframes, and what they take."""
     reference_map = ReferenceMap.load(args.map, verify=False)
+    check_folder("MAP", reference_map.path / ENCODED, MapError)
     if args.remove:
         Encodings(reference_map.path, "", "").remove()
         print(f"removed: {args.map} keeps its pictures alone")

@@ -33,6 +33,7 @@ from umad_patrol.detect.change_net.weights import SHIPPED
 from umad_patrol.errors import DetectorError
 from umad_patrol.evaluate.asked import Asked
 from umad_patrol.evaluate.pairs import find_pairs
+from umad_patrol.io.files import check_folder
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -46,8 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> dict:
     """Export, check, print. Returns paths, checksum and differences."""
-    if Path(args.out).exists() and not Path(args.out).is_dir():
-        raise DetectorError(f"OUT {args.out!r} is a file; name a folder")
+    check_folder("OUT", args.out, DetectorError)
     if args.int8 and args.format != "onnx":
         raise DetectorError(f"--int8 is of --format onnx; {args.format} has no 8 bits")
     weights = args.weights or settings_of(args).detect.weights or SHIPPED

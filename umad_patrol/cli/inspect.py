@@ -12,7 +12,9 @@ import argparse
 import numpy as np
 from tqdm import tqdm
 
+from umad_patrol.errors import MapError
 from umad_patrol.geometry import plane
+from umad_patrol.io.files import PICTURES, check_file
 from umad_patrol.io.images import write_image
 from umad_patrol.reference.dismissed import read_dismissed
 from umad_patrol.reference.map import VERSION, ReferenceMap
@@ -27,6 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> dict:
     """Load the map with all checks and print its summary."""
+    check_file("--images", args.images, MapError, PICTURES)
     reference_map = ReferenceMap.load(args.map, verify=False)
     for index in tqdm(range(len(reference_map)), unit="keyframe", desc="inspect", disable=None):
         reference_map.reference(index)  # checks the files and that they can be used; the summary checks the cloud

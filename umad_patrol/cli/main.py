@@ -8,15 +8,18 @@ import importlib
 import json
 import logging
 import os
+import signal
 import sys
-from pathlib import Path
+import threading
 from typing import Any
 
 from umad_patrol import __version__
 from umad_patrol.config import Settings, load, parse_changes, with_values
 from umad_patrol.errors import ConfigError, PatrolError
+from umad_patrol.io.files import check_file, replaced
 from umad_patrol.io.memory import keep_freed_memory
 
+SET_BELOW = "set_below"     # where what is given to a parser below a verb's is kept: argparse would forget the verb's own for it
 VERBS = {
     "demo": "simulate, teach, patrol through real ROS 2 nodes, report",
     "simulate": "write a simulated teach run and patrol as bags, with their truth",
@@ -39,29 +42,32 @@ VERBS = {
 def main(arguments: list[str] | None = None) -> int:
     """Run one verb. Returns the exit status: 0 done, 1 a failure of ours, 2 bad usage or input."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    args = _parser(words).parse_args(words)
-    keep_freed_memory()
-    logging.basicConfig(level=logging.INFO if args.verbose else logging.WARNING, format="%(levelname)s: %(message)s")
+    verb = next((word for word in words if word in VERBS), "")
+    _end_as_by_ctrl_c()
     try:
-        _check_target(args.json)
+        args = _parser(words).parse_args(words)     # imports the verb, which may take a second
+        keep_freed_memory()
+        logging.basicConfig(level=logging.INFO if args.verbose else logging.WARNING, format="%(levelname)s: %(message)s")
+        check_file("--json", args.json if args.json != "-" else None, ConfigError)
+        settings_of(args)   # a bad one is refused by every verb, also by one that heeds few of them
         with contextlib.redirect_stdout(sys.stderr if args.json == "-" else sys.stdout):    # JSON stands alone there
             result = args.run(args)
         if args.json:
             write_json(args.json, result if result is not None else {})
         return int(result.get("exit_status", 0)) if isinstance(result, dict) else 0
     except PatrolError as error:
-        return _refuse(args.verb, str(error))
+        return _refuse(verb, str(error))
     except KeyboardInterrupt:
         print("umad-patrol: interrupted", file=sys.stderr)
         return 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except (PermissionError, IsADirectoryError, NotADirectoryError, FileNotFoundError) as error:
-        return _refuse(args.verb, f"{error.strerror}: {error.filename!r}")
+    except OSError as error:
+        return _refuse(verb, f"{error.strerror or error}" + (f": {error.filename!r}" if error.filename else ""))
     except Exception as error:  # ours: say which, keep the traceback for --verbose
         logging.getLogger(__name__).info("traceback", exc_info=True)
-        print(f"umad-patrol {args.verb}: internal error: {type(error).__name__}: {error} (--verbose shows where)", file=sys.stderr)
+        print(f"umad-patrol {verb}: internal error: {type(error).__name__}: {error} (--verbose shows where)", file=sys.stderr)
         return 1
 
 
@@ -71,29 +77,28 @@ def write_json(path: str, result: Any) -> None:
     if path == "-":
         sys.stdout.write(text)
         return
-    target = Path(path)
-    beside = target.with_name(f".{target.name}.{os.getpid()}")
-    beside.write_text(text, encoding="utf-8")
-    beside.replace(target)
+    with replaced(path) as file:
+        file.write_text(text, encoding="utf-8")
 
 
-def _check_target(path: str | None) -> None:
-    """Refuse a JSON target that cannot be written before the work begins, not after it."""
-    if path and path != "-" and not Path(path).parent.is_dir():
-        raise ConfigError(f"--json {path!r}: there is no folder {str(Path(path).parent)!r}; make it first")
+def _end_as_by_ctrl_c() -> None:
+    """Have SIGTERM end the work as Ctrl-C does: what is half done is taken away."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def settings_of(args: argparse.Namespace) -> Settings:
     """The settings that `--config` and `--set` ask for."""
     settings = load(args.config) if args.config else Settings()
-    return with_values(settings, parse_changes(args.set))
+    return with_values(settings, parse_changes([*args.set, *getattr(args, SET_BELOW, [])]))
 
 
 def add_common_options(parser: argparse.ArgumentParser, below: bool = False) -> None:
     """What every verb understands. On a parser `below` a verb's, what is not given leaves alone what the verb was given."""
     unset = {"default": argparse.SUPPRESS} if below else {}
     parser.add_argument("--config", metavar="FILE", help="settings as YAML (config/patrol.yaml is one)", **unset)
-    parser.add_argument("--set", action="append", metavar="NAME=VALUE", help="change one setting; may be repeated", **(unset or {"default": []}))
+    parser.add_argument("--set", action="append", metavar="NAME=VALUE", help="change one setting; may be repeated",
+                        **(unset | {"dest": SET_BELOW} if below else {"default": []}))
     parser.add_argument("--json", metavar="FILE", help="write the result as JSON; - for standard output", **unset)
     parser.add_argument("--verbose", action="store_true", help="say more, with tracebacks", **unset)
 

@@ -24,6 +24,7 @@ from umad_patrol.cli.offline import results_of
 from umad_patrol.cli.results import ResultsBag
 from umad_patrol.errors import StoreError
 from umad_patrol.frames import Recording
+from umad_patrol.io.files import check_folder, replaced
 from umad_patrol.io.images import write_image
 from umad_patrol.pipeline import Pipeline
 from umad_patrol.records import COMPARED, Result
@@ -44,8 +45,7 @@ def run(args: argparse.Namespace) -> dict:
     reference_map = ReferenceMap.load(args.map)
     recording = Recording(args.bag, settings)
     out = Path(args.out)
-    if out.exists() and not out.is_dir():
-        raise StoreError(f"--out {args.out!r} is a file; name a folder")
+    check_folder("--out", out / "masks", StoreError)
     store = AlertStore(out)
     if not args.no_masks:
         (out / "masks").mkdir(exist_ok=True)
@@ -88,12 +88,10 @@ def _row(result: Result) -> dict:
 
 
 def _write_rows(path: Path, rows: list[dict]) -> None:
-    beside = path.with_name(f".{path.name}")
-    with beside.open("w", newline="", encoding="utf-8") as file:
+    with replaced(path) as beside, beside.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, fieldnames=list(rows[0]) if rows else ["stamp_ns"])
         writer.writeheader()
         writer.writerows(rows)
-    beside.replace(path)
 
 
 def _print(summary: dict) -> None:

@@ -19,7 +19,9 @@ import argparse
 import os
 from pathlib import Path
 
+from umad_patrol.cli.main import settings_of
 from umad_patrol.errors import TrainingError
+from umad_patrol.io.files import PICTURES, check_file
 
 NETWORKS = ("change_net", "fc_siam_diff")
 MOST_PREVIEWED, MOST_HELD = 200, 10_000
@@ -54,7 +56,7 @@ def _add_time(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--echo", type=int, default=1, metavar="N", help="steps that learn from a pair, mirrored and lit anew each time, where a GPU is "
                                                                         "quicker than the workers (default 1)")
     group.add_argument("--seed", type=int, default=1, metavar="N", help="of data and network (default 1)")
-    group.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"), help="default auto")
+    group.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"), help="default: the setting device, which is auto")
     group.add_argument("--half", action="store_true", help="mixed precision: float16 on CUDA, bfloat16 on a CPU")
     group.add_argument("--validate-every", type=int, default=500, metavar="N", help="steps from one line of the log to the next (default 500)")
     group.add_argument("--workers", type=int, default=1, metavar="N", help="processes that make pairs (default 1; a GPU feeds on many)")
@@ -109,14 +111,12 @@ def _options(args: argparse.Namespace):
     if empty:
         raise TrainingError(f"{'OUT' if empty == 'out' else '--' + empty} is empty; name a file or folder")
     plain = ("pairs_share", "folder_share", "network", "distillation", "correlation", "shadows", "dynamic", "minutes", "distil_minutes", "keep", "closer",
-             "batch", "echo", "seed", "workers", "validate_every", "device", "half")
+             "batch", "echo", "seed", "workers", "validate_every", "half")
     return RunOptions(**{name: Path(value) if value is not None else None for name, value in paths.items()}, hold=tuple(args.hold),
-                      **{name: getattr(args, name) for name in plain})
+                      **{name: getattr(args, name) for name in plain}, device=settings_of(args).device if args.device == "auto" else args.device)
 
 
 def _check_preview(args: argparse.Namespace) -> None:
-    path = Path(args.preview)
-    if not path.parent.is_dir() or path.is_dir() or path.suffix.lower() not in (".png", ".jpg", ".jpeg"):
-        raise TrainingError(f"--preview {args.preview!r} cannot be written; name a .png or .jpg in a folder that exists")
+    check_file("--preview", args.preview, TrainingError, PICTURES)
     if not 1 <= args.preview_pairs <= MOST_PREVIEWED:
         raise TrainingError(f"--preview-pairs {args.preview_pairs}: must be 1 to {MOST_PREVIEWED}")

@@ -17,7 +17,6 @@ import argparse
 import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -37,6 +36,7 @@ from umad_patrol.evaluate.homo_eva import find_homo_eva, is_homo_eva
 from umad_patrol.evaluate.known import Known, known_of
 from umad_patrol.evaluate.pairs import LAYERS, Pair, find_pairs, read_points
 from umad_patrol.evaluate.pme import pme, pme_of, summary
+from umad_patrol.io.files import PICTURES, check_file
 from umad_patrol.io.images import write_image
 from umad_patrol.records import Alignment
 
@@ -166,6 +166,4 @@ def _timed(method: Callable, *arguments) -> tuple:
 def _check_targets(args: argparse.Namespace) -> None:
     """Refuse a picture that cannot be written before the work begins."""
     for option in ("sheet", "plot"):
-        path = getattr(args, option)
-        if path and (not Path(path).parent.is_dir() or Path(path).suffix.lower() not in (".png", ".jpg", ".jpeg")):
-            raise DatasetError(f"--{option} {path!r} cannot be written; name a .png or .jpg in a folder that exists")
+        check_file(f"--{option}", getattr(args, option), DatasetError, PICTURES)

@@ -26,12 +26,14 @@ from umad_patrol.config import DetectSettings, Settings
 from umad_patrol.detect import Detector
 from umad_patrol.detect.overlay import overlay
 from umad_patrol.detect.regions import find_regions
-from umad_patrol.errors import DatasetError
+from umad_patrol.errors import DatasetError, ImageError
 from umad_patrol.evaluate import metrics
 from umad_patrol.evaluate.compare import Compared, PairComparer
 from umad_patrol.evaluate.metrics import ObjectCounts, PixelCounts, RankCounts, RegionCounts
 from umad_patrol.evaluate.pairs import Pair, find_pairs
 from umad_patrol.evaluate.peers.trained import PeerDetector
+from umad_patrol.evaluate.umad_data import read_labels
+from umad_patrol.io.files import check_folder
 from umad_patrol.io.images import read_image, write_image
 
 SWEPT = tuple(round(0.05 * step, 2) for step in range(6, 19))   # thresholds from 0.3 to 0.9
@@ -92,6 +94,7 @@ def run(args: argparse.Namespace) -> dict:
     """Score, print the table, write the overlays; returns what `evaluate` does."""
     if args.moved is not None and (args.align or not 0 <= args.moved < 2**31):
         raise DatasetError(f"--moved {args.moved}: 0 to {2**31 - 1}, and not with --align, which is to find out by itself how references lie")
+    check_folder("--out", args.out, DatasetError)
     pairs, settings = find_pairs(args.folder, needs=("labels",)), settings_of(args)
     peer = PeerDetector(args.peer, choose_device(settings.device)) if args.peer else None
     if args.sweep:
@@ -151,7 +154,11 @@ def _compared(pairs: list[Pair], comparer: PairComparer) -> Iterator[tuple[Pair,
     for pair in tqdm(pairs, desc="detecting", unit="pair", disable=None):
         reference, query = pair.pictures()
         truth = read_truth(pair, query.shape[:2])
-        yield pair, query, truth, comparer.compare(reference, query, truth.valid, truth.horizon)
+        try:
+            found = comparer.compare(reference, query, truth.valid, truth.horizon)
+        except ImageError as error:
+            raise DatasetError(f"{pair.folder}: {error}") from error
+        yield pair, query, truth, found
 
 
 def sweep_table(result: dict) -> str:
@@ -173,7 +180,7 @@ def read_truth(pair: Pair, size: tuple[int, int]) -> Truth:
     planes = {}
     for name in ("labels", "valid", "below_horizon"):
         path = getattr(pair, name)
-        planes[name] = None if path is None else read_image(path)[:, :, 0]
+        planes[name] = None if path is None else read_labels(path) if name == "labels" else read_image(path)[:, :, 0]
         if planes[name] is not None and planes[name].shape != size:
             raise DatasetError(f"{path} is {planes[name].shape[1]}x{planes[name].shape[0]}, the query {size[1]}x{size[0]}")
     everywhere = np.ones(size, bool)

@@ -240,6 +240,8 @@ def _point(values: Sequence[float]) -> tuple[float, float, float]:
         x, y, z = (float(v) for v in values)
     except (TypeError, ValueError) as error:
         raise DatasetError(f"position {values!r} in the truth is no x, y, z in metres") from error
+    if not np.isfinite((x, y, z)).all():
+        raise DatasetError(f"position {values!r} in the truth is no place; `umad-patrol simulate` writes finite numbers")
     return x, y, z
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import yaml
 
 from umad_patrol.config import Settings, flatten, load, values
 from umad_patrol.errors import ConfigError
+from umad_patrol.io.files import replaced
 
 NODES, PARAMETERS = "/**", "ros__parameters"
 
@@ -37,16 +37,12 @@ def write_settings(path: str | Path, tree: dict, about: Iterable[str] = ()) -> N
 
     Raises ConfigError where it cannot be written.
     """
-    target = Path(path)
-    beside = target.with_name(f".{target.name}.{os.getpid()}")
     try:
-        beside.write_text("".join(f"# {line}\n" for line in about) + yaml.safe_dump(tree, sort_keys=False, allow_unicode=True), encoding="utf-8")
-        load(beside)
-        beside.replace(target)
+        with replaced(path) as file:
+            file.write_text("".join(f"# {line}\n" for line in about) + yaml.safe_dump(tree, sort_keys=False, allow_unicode=True), encoding="utf-8")
+            load(file)
     except OSError as error:
-        raise ConfigError(f"cannot write settings {str(target)!r}: {error.strerror}; name a file in a folder that can be written") from error
-    finally:
-        beside.unlink(missing_ok=True)
+        raise ConfigError(f"cannot write settings {str(path)!r}: {error.strerror}; name a file in a folder that can be written") from error
 
 
 def _read(config: str | Path) -> dict:

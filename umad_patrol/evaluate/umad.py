@@ -35,6 +35,7 @@ from umad_patrol.evaluate.pairs import thinned
 from umad_patrol.evaluate.umad_data import UmadPair, find_umad
 from umad_patrol.evaluate.umad_table import ANOMALY, BINARY, CHANGE, DYNAMIC, SOURCE, published, table
 from umad_patrol.evaluate.warp_border import shown
+from umad_patrol.io.files import check_folder
 from umad_patrol.io.images import write_image
 
 COLOURS = {ANOMALY: (80, 255, 80), DYNAMIC: (255, 200, 60), CHANGE: (80, 255, 80)}
@@ -55,8 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> dict:
     """Score, print the table, write the overlays; returns what `evaluate` does."""
     out = Path(args.out) if args.out else None
-    if out is not None and out.exists() and not out.is_dir():
-        raise DatasetError(f"--out {args.out!r} is a file; name a folder")
+    check_folder("--out", out, DatasetError)
     found, missing = _found(args)
     result = evaluate(found, settings_of(args), args.align, out) | {"missing": missing}
     print(table(result))

@@ -139,7 +139,9 @@ def find_umad(root: str | Path) -> Umad:
 
 
 def read_labels(path: str | Path) -> np.ndarray:
-    """A bit mask `(H, W)` uint8. Raises DatasetError for what cannot be one: coloured, of 16 bits, black and white."""
+    """A bit mask `(H, W)` uint8. Raises DatasetError for what cannot be one: a JPEG, coloured, of 16 bits, black and white."""
+    if Path(path).suffix.lower() in (".jpg", ".jpeg"):
+        raise DatasetError(f"{path} is a JPEG, which keeps no bits; write bit masks as PNG")
     data = Path(path).read_bytes()[:26] if Path(path).is_file() else b""
     picture = read_image(path)
     if data[:4] == b"\x89PNG" and data[24] == 16:

@@ -10,7 +10,6 @@ as when the robot believes to be where it is not. The place of a pair is what po
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -26,8 +25,9 @@ from umad_patrol.evaluate.alignment import ours
 from umad_patrol.evaluate.alignment_sheet import captioned, sheet
 from umad_patrol.evaluate.known import known_of
 from umad_patrol.evaluate.pair_poses import read_poses
-from umad_patrol.evaluate.pairs import SUFFIXES, Pair, find_pairs, read_points
+from umad_patrol.evaluate.pairs import Pair, find_pairs, read_points
 from umad_patrol.evaluate.pme import FAILURE_PX, pme_of
+from umad_patrol.io.files import PICTURES, check_file
 from umad_patrol.io.images import write_image
 
 MAX_COUNT = 100_000
@@ -46,8 +46,7 @@ def run(args: argparse.Namespace) -> dict:
     """Judge, print what was wrong, write the sheet; returns what `evaluate` does."""
     if not 1 <= args.count <= MAX_COUNT or args.seed < 0:
         raise DatasetError(f"--count {args.count} --seed {args.seed} cannot be met; give 1 to {MAX_COUNT} and a seed from 0 on")
-    if args.sheet and (not Path(args.sheet).parent.is_dir() or Path(args.sheet).suffix.lower() not in SUFFIXES):
-        raise DatasetError(f"--sheet {args.sheet!r} cannot be written; name a .png or .jpg in a folder that exists")
+    check_file("--sheet", args.sheet, DatasetError, PICTURES)
     pairs = [pair for folder in args.folders for pair in find_pairs(folder)]
     settings = settings_of(args)
     result, tiles = evaluate(pairs, settings.align, args.count, args.seed, not args.no_poses, choose_device(settings.device))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import shutil
 from collections.abc import Iterator
@@ -23,7 +24,7 @@ def new_folder(out: str | Path, refusal: type[PatrolError]) -> Iterator[Path]:
     if not out.resolve().parent.is_dir():
         raise refusal(f"{out}: there is no folder {out.resolve().parent}; make it first")
     beside = out.resolve().parent / f".{out.resolve().name}.{os.getpid()}"
-    shutil.rmtree(beside, ignore_errors=True)
+    _remove_leftovers(out.resolve())
     try:
         beside.mkdir()
         yield beside
@@ -32,3 +33,11 @@ def new_folder(out: str | Path, refusal: type[PatrolError]) -> Iterator[Path]:
         beside.rename(out)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
+
+
+def _remove_leftovers(out: Path) -> None:
+    """Remove what killed writers of this folder left beside it, and what a dead one of our number did."""
+    for beside in out.parent.glob(f".{glob.escape(out.name)}.*"):
+        number = beside.name.rpartition(".")[2]
+        if number.isdigit() and (int(number) == os.getpid() or not Path(f"/proc/{number}").exists()):
+            shutil.rmtree(beside, ignore_errors=True)

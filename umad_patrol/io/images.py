@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import struct
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ import cv2
 import numpy as np
 
 from umad_patrol.errors import ImageError
+from umad_patrol.io.files import replaced
 
 if TYPE_CHECKING:
     import torch
@@ -70,9 +70,8 @@ def write_image(path: str | Path, image: np.ndarray, quality: int = 92) -> None:
         raise ImageError(f"cannot write {target}: {image.dtype} {image.shape} as {target.suffix or 'a file without suffix'}") from error
     if not done:
         raise ImageError(f"cannot write {target}: OpenCV cannot encode {image.dtype} {image.shape}")
-    beside = target.with_name(f".{target.name}.{os.getpid()}")
-    beside.write_bytes(data.tobytes())
-    beside.replace(target)
+    with replaced(target) as file:
+        file.write_bytes(data.tobytes())
 
 
 def to_tensor(image: np.ndarray, device: str | torch.device = "cpu") -> torch.Tensor:

@@ -6,16 +6,17 @@ It can be made anew at any time, so it is no part of the map's checksum; a file 
 from __future__ import annotations
 
 import logging
-import os
 import shutil
 import zlib
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 
-FOLDER = "encoded"
+from umad_patrol.io.files import replaced
+from umad_patrol.reference.folder import ENCODED
+
 _LOG = logging.getLogger(__name__)
 
 
@@ -23,7 +24,7 @@ class Encodings:
     """Those that a model, by its checksum, made of a map, by its checksum. Safe to share between threads."""
 
     def __init__(self, map_path: str | Path, map_checksum: str, model: str) -> None:
-        self.folder = Path(map_path) / FOLDER
+        self.folder = Path(map_path) / ENCODED
         self._of = {"map": map_checksum, "model": model}
         self._known = self.folder.is_dir()
 
@@ -54,13 +55,8 @@ class Encodings:
         """Keep what was made of a keyframe from row `top` down: beside, then renamed."""
         self.folder.mkdir(exist_ok=True)
         self._known = True
-        path = self.path(index)
-        beside = path.with_name(f".{path.name}.{os.getpid()}")
-        try:
-            save_file(tensors, beside, self._wanted(top) | {"crc": _crc(tensors)})
-            beside.replace(path)
-        finally:
-            beside.unlink(missing_ok=True)
+        with replaced(self.path(index)) as file:
+            file.write_bytes(save(tensors, self._wanted(top) | {"crc": _crc(tensors)}))
 
     def size_bytes(self) -> int:
         """What all of them take on disk."""

@@ -27,6 +27,8 @@ from umad_patrol.errors import MapError, MapReplacedError
 from umad_patrol.reference.dismissed import FILE as DISMISSED
 
 MAP, TABLE, TRAJECTORY, CLOUD, SUMS = "map.yaml", "keyframes.csv", "trajectory.txt", "cloud.pcd", "SHA256SUMS"
+ENCODED = "encoded"     # what a detector made of the keyframes, which is made anew: see encodings.py
+OURS = {MAP, TABLE, TRAJECTORY, CLOUD, SUMS, DISMISSED, "images", "features", ENCODED}
 _HERE, _EXCHANGE = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
 _LINE = re.compile(r"^([0-9a-f]{64})  (\S+)$")
 
@@ -155,6 +157,7 @@ def written_whole(target: Path) -> Iterator[Path]:
         fcntl.flock(handle, fcntl.LOCK_EX)  # says that somebody is at work here
         yield beside
         _write_sums(beside)
+        _carry_over_what_is_not_ours(target, beside)
         _flush(beside)
         _put_in_place(beside, target)
     except OSError as error:
@@ -180,8 +183,19 @@ def _write_sums(folder: Path) -> None:
     (folder / SUMS).write_text("".join(lines), encoding="utf-8")
 
 
+def _carry_over_what_is_not_ours(target: Path, beside: Path) -> None:
+    """What somebody else put into the folder of a map, such as notes: a further run takes none of it away."""
+    for entry in target.iterdir() if target.is_dir() else ():
+        if entry.name in OURS:
+            continue
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.copytree(entry, beside / entry.name, symlinks=True)
+        else:
+            shutil.copy2(entry, beside / entry.name, follow_symlinks=False)
+
+
 def _flush(folder: Path) -> None:
-    for path in [*folder.rglob("*"), folder]:
+    for path in [*(path for path in folder.rglob("*") if not path.is_symlink()), folder]:
         handle = os.open(path, os.O_RDONLY)
         try:
             os.fsync(handle)

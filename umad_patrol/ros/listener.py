@@ -17,6 +17,7 @@ from rclpy.qos import QoSDurabilityPolicy, QoSProfile
 from sensor_msgs.msg import Image
 from visualization_msgs.msg import MarkerArray
 
+from umad_patrol.io.files import replaced
 from umad_patrol.io.messages import stamp_ns
 from umad_patrol.ros.runner import run_node
 
@@ -62,9 +63,8 @@ class Listener(Node):
         heard = {"masks": {str(k): v for k, v in sorted(self.masks.items())},
                  "digests": {str(k): v for k, v in sorted(self.digests.items())}, "alerts": self.alerts, "markers": self.markers,
                  "diagnostics": self.diagnostics}
-        beside = self.out.with_name(f".{self.out.name}")
-        beside.write_text(json.dumps(heard, indent=1), encoding="utf-8")
-        beside.replace(self.out)
+        with replaced(self.out) as file:
+            file.write_text(json.dumps(heard, indent=1), encoding="utf-8")
         super().destroy_node()
 
 

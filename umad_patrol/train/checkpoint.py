@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import pickle
 from dataclasses import asdict
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from umad_patrol.errors import TrainingError
+from umad_patrol.io.files import replaced
 
 UNREADABLE = (OSError, KeyError, IndexError, RuntimeError, ValueError, TypeError, AttributeError, EOFError, pickle.UnpicklingError)
 FIXED = ("seed", "batch")   # settings that a run keeps to its end
@@ -18,9 +19,10 @@ FIXED = ("seed", "batch")   # settings that a run keeps to its end
 
 def save_checkpoint(path: Path, content: dict[str, Any], settings: Any) -> None:
     """Write `content` and the `settings`, a dataclass."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    torch.save({**content, "settings": asdict(settings)}, beside)
-    beside.replace(path)
+    data = BytesIO()    # torch says of a full disk that it was an internal error
+    torch.save({**content, "settings": asdict(settings)}, data)
+    with replaced(path) as file:
+        file.write_bytes(data.getbuffer())
 
 
 def load_checkpoint(path: Path, settings: Any, device: torch.device) -> dict[str, Any]:

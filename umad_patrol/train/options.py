@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
 from umad_patrol.errors import TrainingError
+from umad_patrol.io.files import replaced
 from umad_patrol.train import distil, trainer
 from umad_patrol.train.photos import find_photos
 
@@ -160,9 +160,8 @@ def check_record(options: RunOptions, counts: dict[str, int]) -> None:
 def write_record(options: RunOptions, counts: dict[str, int]) -> None:
     """Write what makes the run what it is into its folder: beside, then renamed."""
     options.out.mkdir(parents=True, exist_ok=True)
-    beside = options.out / f".{RECORD}.{os.getpid()}"
-    beside.write_text(json.dumps(_record(options, counts), indent=1), encoding="utf-8")
-    beside.replace(options.out / RECORD)
+    with replaced(options.out / RECORD) as file:
+        file.write_text(json.dumps(_record(options, counts), indent=1), encoding="utf-8")
 
 
 def _record(options: RunOptions, counts: dict[str, int]) -> dict:

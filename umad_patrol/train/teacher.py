@@ -235,5 +235,6 @@ def load_teacher(path: str | Path) -> Teacher:
                                 ("level1.conv.weight", "level2_0.act.weight", "level3_0.act.weight", "level4_0.act.weight")))
         teacher.load_state_dict(weights)
     except UNREADABLE as error:
-        raise TrainingError(f"{path} holds no ESPNetv2 segmentation weights: {' '.join(str(error).split())[:200]}") from error
+        why = " ".join(str(error).split())[:200] or type(error).__name__
+        raise TrainingError(f"{path} holds no ESPNetv2 segmentation weights ({why}); name a checkpoint of EdgeNets' espnetv2, or train without") from error
     return teacher.eval().requires_grad_(False)

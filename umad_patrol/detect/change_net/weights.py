@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from umad_patrol.detect.change_net.network import ChangeNet
 from umad_patrol.errors import WeightsError
+from umad_patrol.io.files import replaced
 
 SHIPPED = Path(__file__).with_name("change_net.safetensors")
 FORMAT = "umad_patrol change_net 2"
@@ -26,11 +26,9 @@ def save_weights(network: ChangeNet, path: str | Path, card: dict | None = None,
     Returns their checksum.
     """
     tensors = _tensors(network) | ({CLOSER + name: value for name, value in _tensors(closer).items()} if closer is not None else {})
-    checksum, path = _checksum(tensors), Path(path)
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    save_file(tensors, beside, {"format": FORMAT, "sha256": checksum, "card": json.dumps(card or {}, sort_keys=True)})
-    beside.chmod(0o644)     # safetensors makes it the writer's alone
-    beside.replace(path)
+    checksum = _checksum(tensors)
+    with replaced(path) as file:
+        file.write_bytes(save(tensors, {"format": FORMAT, "sha256": checksum, "card": json.dumps(card or {}, sort_keys=True)}))
     return checksum
 
 

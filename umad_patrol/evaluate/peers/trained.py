@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from umad_patrol.detect.change_net.network import CLASSES, PRIOR
 from umad_patrol.detect.contract import check_picture, check_sizes
 from umad_patrol.errors import WeightsError
 from umad_patrol.evaluate.peers.fc_siam_diff import FCSiamDiff
+from umad_patrol.io.files import replaced
 
 FORMAT = "umad_patrol peer fc_siam_diff 1"
 SMALLEST_PX = 16    # a side that FC-Siam-diff can halve as often as it does
@@ -40,11 +40,9 @@ class SiamDiffPeer(nn.Module):
 
 def save_peer(peer: SiamDiffPeer, path: str | Path, card: dict) -> None:
     """Write the weights, marked as a peer's: beside, then renamed."""
-    path = Path(path)
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
     tensors = {name: value.detach().cpu().contiguous() for name, value in peer.state_dict().items()}
-    beside.write_bytes(save(tensors, {"format": FORMAT, "card": json.dumps(card, sort_keys=True)}))
-    beside.replace(path)
+    with replaced(path) as file:
+        file.write_bytes(save(tensors, {"format": FORMAT, "card": json.dumps(card, sort_keys=True)}))
 
 
 def load_peer(path: str | Path) -> SiamDiffPeer:
