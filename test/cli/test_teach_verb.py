@@ -42,6 +42,23 @@ def one_line(capsys):
     return said[0]
 
 
+def test_a_full_temporary_disk_makes_no_map_with_gaps(tmp_path, bag, capsys, monkeypatch):
+    from umad_patrol.reference import teach as teaching
+
+    write, written = teaching.write_image, []
+
+    def full(path, *words):
+        written.append(path)
+        if len(written) > 2:
+            raise OSError(28, "No space left on device", str(path))
+        write(path, *words)
+
+    monkeypatch.setattr(teaching, "write_image", full)
+    assert main(["teach", str(bag), str(tmp_path / "map"), *TOPICS]) == 2
+    said = one_line(capsys)
+    assert "No space left on device" in said and "TMPDIR" in said and not (tmp_path / "map").exists()
+
+
 def test_teach_then_inspect(tmp_path, bag, capsys):
     target, result = tmp_path / "map", tmp_path / "result.json"
     assert main(["teach", str(bag), str(target), "--run", "noon", "--json", str(result), *TOPICS]) == 0

@@ -128,18 +128,18 @@ def test_time_and_way_are_those_compared():
     exposure = Exposure()
     for i in range(101):  # 10 s at 1 m/s; the second half is not compared
         exposure.add(int(i * 1e8), np.array([i * 0.1 + 1e-6 * i, 0, 0]), i <= 50)
-    assert exposure.hours * 3600 == pytest.approx(5.0) and exposure.km * 1000 == pytest.approx(5.0, abs=0.11)
+    assert exposure.hours * 3600 == pytest.approx(5.0) and exposure.km * 1000 == pytest.approx(5.0, abs=0.26)
     exposure.add(int(60e9), np.array([50.0, 0, 0]), True)       # a break
     exposure.add(int(61e9), np.array([50.5, 0, 0]), True)
     exposure.add(int(20e9), np.array([0.0, 0, 0]), True)        # the clock jumped back
     exposure.add(int(20.5e9), np.array([300.0, 0, 0]), True)    # so did the localization
-    assert exposure.hours * 3600 == pytest.approx(6.5) and exposure.km * 1000 == pytest.approx(5.5, abs=0.11)
+    assert exposure.hours * 3600 == pytest.approx(6.5) and exposure.km * 1000 == pytest.approx(5.5, abs=0.26)
 
 
 def test_noise_at_rest_is_no_way(rng):
     exposure = Exposure()
     for i in range(300):
-        exposure.add(int(i * 1e8), rng.normal(0, 0.01, 3), True)
+        exposure.add(int(i * 1e8), rng.normal(0, 0.03, 3), True)
     assert exposure.km == 0 and exposure.hours * 3600 == pytest.approx(29.9)
 
 

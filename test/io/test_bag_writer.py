@@ -125,6 +125,30 @@ def test_a_recording_is_replaced_when_the_new_one_is_whole(tmp_path):
     assert stamp() == [3] and (tmp_path / "results/thesis.txt").read_text() == "all of it" and other.read_text() == "kept"
 
 
+def test_the_old_recording_comes_back_where_the_new_one_cannot_take_its_place(tmp_path, monkeypatch):
+    path = tmp_path / "results"
+
+    def write(stamp):
+        with BagWriter(path, replace=True) as bag:
+            bag.write("/a", build.odometry(stamp, "map", "body", np.eye(4), 0.1, 0.1), stamp)
+
+    write(1)
+    rename = type(path).rename
+
+    def interrupted(self, target):
+        if self.name == "results" and target == path:
+            raise KeyboardInterrupt
+        return rename(self, target)
+
+    monkeypatch.setattr(type(path), "rename", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write(2)
+    monkeypatch.undo()
+    with open_bag(path) as bag:
+        assert [stamp for _, stamp, _ in bag.messages()] == [1]
+    assert [kept.name for kept in tmp_path.iterdir()] == ["results"]
+
+
 def test_a_failure_leaves_nothing(tmp_path):
     with pytest.raises(RuntimeError):
         with BagWriter(tmp_path / "bag") as bag:

@@ -1,6 +1,8 @@
 """Files come whole or not at all, links and pipes stay what they are, and what cannot be written is refused beforehand."""
 
 import os
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -49,6 +51,12 @@ def test_a_pipe_is_written_to(tmp_path):
     write(pipe, "told")
     reader.join(10)
     assert heard == ["told"] and pipe.is_fifo()
+
+
+def test_a_pipe_of_the_shell_is_written_to():
+    done = subprocess.run([sys.executable, "-c", "from umad_patrol.io.files import replaced\nwith replaced('/dev/stdout') as f: f.write_text('told')"],
+                          capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "told"), done.stderr
 
 
 def test_what_cannot_be_written_is_refused_beforehand(tmp_path):

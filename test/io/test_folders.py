@@ -23,11 +23,23 @@ def test_nothing_is_left_where_it_went_wrong(tmp_path):
 
 
 def test_what_a_killed_writer_left_is_taken_away(tmp_path):
-    for left in (".out.999999999", ".out.1", ".outer.999999999", ".out.old"):
-        (tmp_path / left).mkdir()
+    for name in (".out.9.unfinished", ".outer.9.unfinished", ".out.20261101", ".out.old"):
+        (tmp_path / name).mkdir()
     with new_folder(tmp_path / "out", DatasetError):
         pass
-    assert {path.name for path in tmp_path.iterdir()} == {"out", ".out.1", ".outer.999999999", ".out.old"}     # 1 lives, the others are not of this one
+    assert {path.name for path in tmp_path.iterdir()} == {"out", ".outer.9.unfinished", ".out.20261101", ".out.old"}
+
+
+def test_what_a_living_writer_is_at_stays(tmp_path):
+    with new_folder(tmp_path / "out", DatasetError) as first:
+        (first / "file").write_text("1")
+        first.rename(tmp_path / ".out.9.unfinished")    # as if it were another process's
+        with new_folder(tmp_path / "out", DatasetError) as second:
+            assert (tmp_path / ".out.9.unfinished/file").exists()
+            (second / "file").write_text("2")
+        (tmp_path / ".out.9.unfinished").rename(first)
+        (tmp_path / "out/file").unlink()
+    assert (tmp_path / "out/file").read_text() == "1"
 
 
 @pytest.mark.parametrize("name", ["full", "file", "nowhere/out"])

@@ -75,7 +75,8 @@ def test_patrol_takes_its_arguments_over_the_file(tmp_path, installed):
 def test_what_no_argument_says_the_file_says(tmp_path, installed, bag):
     said = {"image_transport": "raw", "localization_type": "pose", "output": str(tmp_path / "kept"), "map": "/nowhere"}
     file = tmp_path / "site.yaml"
-    file.write_text(yaml.safe_dump({"/**": {"ros__parameters": said}}))
+    file.write_text(yaml.safe_dump({"/**": {"ros__parameters": said | {"image_transport": "compressed"}}, "teach_node": {"ros__parameters": {"image_transport": "x"}},
+                                    "patrol_node": {"ros__parameters": {"image_transport": "raw"}}}))
     run(installed, "teach.launch.py", {**INPUTS, "map": str(tmp_path / "map")}, ready="ready:", then=teaching(bag))
     given = {**INPUTS, "map": str(tmp_path / "map"), "params_file": str(file)}
     status, codes, text = run(installed, "patrol.launch.py", given, ready="ready:")

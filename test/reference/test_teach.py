@@ -1,4 +1,5 @@
 import dataclasses
+import os
 
 import cv2
 import numpy as np
@@ -206,11 +207,29 @@ def test_a_further_run_takes_nothing_away_that_others_put_there(tmp_path):
     (tmp_path / "map/pictures/of").mkdir(parents=True)
     (tmp_path / "map/pictures/of/gate.txt").write_text("gate")
     (tmp_path / "map/link").symlink_to("notes.txt")
+    os.mkfifo(tmp_path / "map/pipe")
     found = teach(tmp_path / "map", teach__run="dusk")
     assert found.runs == ("noon", "dusk") and (tmp_path / "map/notes.txt").read_text() == "the gate is closed at night"
     assert (tmp_path / "map/pictures/of/gate.txt").read_text() == "gate" and (tmp_path / "map/link").is_symlink()
+    assert (tmp_path / "map/pipe").is_fifo() and [path.name for path in tmp_path.iterdir()] == ["map"]
     (tmp_path / "map/notes.txt").write_text("and on Sundays")
     assert ReferenceMap.load(tmp_path / "map").runs == ("noon", "dusk")     # they are none of its files
+
+
+def test_what_cannot_go_on_in_the_new_map_stays_with_the_old_one(tmp_path, monkeypatch, caplog):
+    teach(tmp_path / "map")
+    (tmp_path / "map/notes.txt").write_text("kept")
+    rename = type(tmp_path).rename
+
+    def refused(self, target):
+        if self.name == "notes.txt":
+            raise PermissionError(13, "Permission denied")
+        return rename(self, target)
+
+    monkeypatch.setattr(type(tmp_path), "rename", refused)
+    assert teach(tmp_path / "map", teach__run="dusk").runs == ("noon", "dusk")
+    old, = (path for path in tmp_path.iterdir() if path.name != "map")
+    assert old.name.startswith("map.before-") and (old / "notes.txt").read_text() == "kept" and str(old) in caplog.text
 
 
 def test_a_damaged_map_gets_no_further_run(tmp_path):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import os
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
@@ -20,6 +19,7 @@ from umad_patrol.alerts.plot import draw_plot
 from umad_patrol.alerts.report_page import PAGE
 from umad_patrol.alerts.store import AlertStore, Stretch
 from umad_patrol.errors import ImageError, StoreError
+from umad_patrol.io.files import replaced
 from umad_patrol.io.images import read_image
 from umad_patrol.records import COMPARED, NO_REFERENCE, NOT_COMPARABLE, Alert
 
@@ -50,11 +50,10 @@ def write_report(store: AlertStore, map_poses: Any, out_path: str | Path, truth:
         alerts=[_card(number, alert, store.folder) for number, alert in enumerate(alerts, 1)], coverage=_coverage(way),
         footer=f"umad_patrol {__version__}; positions in metres in the frame of the map; times are UTC")
     target = Path(out_path)
-    beside = target.with_name(f".{target.name}.{os.getpid()}")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_text(page, encoding="utf-8")
-        beside.replace(target)
+        with replaced(target) as file:
+            file.write_text(page, encoding="utf-8")
     except OSError as error:
         raise StoreError(f"cannot write report {str(target)!r}: {error.strerror}; name a folder that can be written") from error
     return target

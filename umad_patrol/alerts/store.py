@@ -104,11 +104,11 @@ class AlertStore:
     def add_coverage(self, stretch: Stretch) -> None:
         """Write another piece of the way."""
         row = (stretch.first_ns, stretch.last_ns, *stretch.position, stretch.metres, stretch.frames, stretch.status, stretch.reason)
+        if self._pieces % LOOKED_AT_EVERY == 0:
+            self._drop_old_coverage()
         self._run(lambda c: c.execute("INSERT INTO coverage (first_ns, last_ns, x, y, z, metres, frames, status, reason) "
                                       "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row))
         self._pieces += 1
-        if self._pieces % LOOKED_AT_EVERY == 0:
-            self._drop_old_coverage()
 
     def _drop_old_coverage(self) -> None:
         self._run(lambda c: c.execute("DELETE FROM coverage WHERE number <= (SELECT max(number) FROM coverage) - ?", (KEPT_COVERAGE,)))
@@ -159,7 +159,6 @@ class AlertStore:
         """Go on after whoever wrote last, perhaps killed on the way: half-made evidence goes, half-replaced comes back."""
         alerts = self.alerts()
         self._given = max((_number(a.id) for a in alerts), default=0)
-        self._drop_old_coverage()
         known = {alert.id for alert in alerts}
         for folder in sorted(self.evidence_folder.iterdir()):
             name, dot, ending = folder.name[1:].rpartition(".")

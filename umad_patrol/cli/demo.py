@@ -39,7 +39,8 @@ from umad_patrol.simulate.record import write_simulation
 TOPICS = {"image/compressed": "/camera/color/image_raw/compressed", "camera_info": "/camera/color/camera_info",
           "localization": "/localization", "points": "/livox/lidar"}
 SIZE = (1280, 720)
-NOTE, MADE = "world.yaml", ("map", "patrol", "log")     # what the world is made of, and what each demo makes anew beside it
+NOTE, HEARD, REPORT = "world.yaml", "heard.json", "report.html"
+MADE = ("map", "patrol", "log")    # besides these and the world
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -52,11 +53,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> dict:
     """Everything from the world to the verdict. Returns what is printed."""
+    _check_folder(Path(args.out))
     require_ros()
     if not 0.05 <= args.rate <= 10:
         raise ConfigError(f"--rate {args.rate} is outside 0.05 to 10")
     settings, out = settings_of(args), Path(args.out)
-    _check_folder(out)
     out.mkdir(parents=True, exist_ok=True)
     begun = time.monotonic()
     world = _world(out, args.seed, args.frames)
@@ -67,7 +68,7 @@ def run(args: argparse.Namespace) -> dict:
     heard = with_ros.patrol(args.rate)
     summary = _verdict(out, world, heard)
     summary["seconds"] = round(time.monotonic() - begun, 1)
-    print(f"{'passed' if summary['passed'] else 'FAILED'} in {summary['seconds']:.0f} s; report: {out / 'report.html'}")
+    print(f"{'passed' if summary['passed'] else 'FAILED'} in {summary['seconds']:.0f} s; report: {out / REPORT}")
     return {**summary, "exit_status": 0 if summary["passed"] else 1}
 
 
@@ -80,6 +81,7 @@ def _world(out: Path, seed: int, frames: int) -> Path:
         return world
     shutil.rmtree(fresh, ignore_errors=True)
     write_simulation(fresh, seed=seed, frames=frames, size=SIZE, progress=True)
+    note.unlink(missing_ok=True)     # an old one would speak for half a world
     shutil.rmtree(world, ignore_errors=True)
     with replaced(note) as file:
         file.write_text(yaml.safe_dump(made_of), encoding="utf-8")
@@ -90,7 +92,7 @@ def _world(out: Path, seed: int, frames: int) -> Path:
 def _check_folder(out: Path) -> None:
     """Refuse a folder that holds what the demo would replace and no earlier demo made."""
     check_folder("--out", out, ConfigError)
-    others = [name for name in ("world", *MADE) if (out / name).exists()] if not (out / NOTE).is_file() else []
+    others = [name for name in ("world", *MADE, HEARD, REPORT) if (out / name).exists()] if not (out / NOTE).is_file() else []
     if others:
         raise ConfigError(f"--out {str(out)!r} holds {others[0]!r}, which no demo made; name another folder")
 
@@ -119,7 +121,7 @@ class _Ros:
 
     def patrol(self, rate: float) -> dict:
         """patrol_node hears the patrol run, a listener hears patrol_node. Returns what it heard."""
-        heard = self._out / "heard.json"
+        heard = self._out / HEARD
         heard.unlink(missing_ok=True)
         patrol = self._node("patrol_node", {"map": self._out / "map", "output": self._out / "patrol"})
         listener = Node("umad_patrol.ros.listener", parameters({"out": heard}), self._out / "log" / "listener.log", self._environment)
@@ -160,7 +162,7 @@ def _verdict(out: Path, world: Path, heard: dict) -> dict:
         alerts = store.alerts()
         score = match_alerts(alerts, truth)
         tables = ("Planted against found", *score.cells()), ("Other alerts", *score.extra_cells())
-        write_report(store, ReferenceMap.load(out / "map"), out / "report.html", [vars(p) for p in truth.planted], "Demo patrol", tables)
+        write_report(store, ReferenceMap.load(out / "map"), out / REPORT, [vars(p) for p in truth.planted], "Demo patrol", tables)
     print(score.text())
     masks, changed = len(heard["masks"]), sum(1 for pixels in heard["masks"].values() if pixels)
     over_dds = masks > 0 and {a.id for a in alerts} == set(heard["alerts"])

@@ -45,9 +45,9 @@ def main(arguments: list[str] | None = None) -> int:
     verb = next((word for word in words if word in VERBS), "")
     _end_as_by_ctrl_c()
     try:
+        logging.basicConfig(level=logging.INFO if "--verbose" in words else logging.WARNING, format="%(levelname)s: %(message)s")
         args = _parser(words).parse_args(words)     # imports the verb, which may take a second
         keep_freed_memory()
-        logging.basicConfig(level=logging.INFO if args.verbose else logging.WARNING, format="%(levelname)s: %(message)s")
         check_file("--json", args.json if args.json != "-" else None, ConfigError)
         settings_of(args)   # a bad one is refused by every verb, also by one that heeds few of them
         with contextlib.redirect_stdout(sys.stderr if args.json == "-" else sys.stdout):    # JSON stands alone there

@@ -17,7 +17,7 @@ from umad_patrol.align.features import extract
 from umad_patrol.cli.inspect import print_summary, summary
 from umad_patrol.cli.main import settings_of
 from umad_patrol.config import with_values
-from umad_patrol.errors import PatrolError
+from umad_patrol.errors import MapError, PatrolError
 from umad_patrol.frames import Recording
 from umad_patrol.records import Frame
 from umad_patrol.reference.teach import Teacher, existing_map
@@ -48,6 +48,9 @@ def run(args: argparse.Namespace) -> dict:
                     teacher.add_frame(event)
                 else:
                     teacher.add_cloud(event.points)
+            except MapError:    # a keyframe could not be kept: a map with gaps is none, and the recording can be taught again
+                teacher.close()
+                raise
             except PatrolError as error:
                 refused[error.reason] += 1
                 last_reason = str(error)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-STRIDE_M = 0.1      # shorter ones wait until they add up, so that the noise of a localization at rest adds up to nothing
+STRIDE_M = 0.25     # shorter ones wait until they add up, so that the noise of a localization at rest, to some 3 cm, adds up to nothing
 LONGEST_M = 10.0    # a longer one is a jump of the localization
 
 

@@ -53,8 +53,8 @@ class BagWriter:
     def __enter__(self) -> BagWriter:
         if self.path.exists() and not self._replace:
             raise BagError(f"{self.path} exists already and is not written over; name another folder or remove it")
-        if self.path.exists() and not _is_recording(self.path):
-            raise BagError(f"{self.path} exists already and is no recording; it is not written over: name another folder or remove it")
+        if self.path.exists():
+            _check_replaceable(self.path)
         shutil.rmtree(self._beside, ignore_errors=True)
         self._beside.mkdir(parents=True)
         # the storage file is named after its folder, so the folder has its final name from the start
@@ -84,13 +84,25 @@ class BagWriter:
             if writer is not None:
                 writer.close()
             if kind is None:
-                if self._replace and self.path.exists():
-                    self.path.rename(self._beside / ".before")
-                (self._beside / self.path.name).rename(self.path)
+                self._put_in_place()
         finally:
             shutil.rmtree(self._beside, ignore_errors=True)
 
+    def _put_in_place(self) -> None:
+        new, before = self._beside / self.path.name, self._beside / ".before"
+        if not self.path.exists():
+            new.rename(self.path)
+            return
+        _check_replaceable(self.path)   # once more: others may have put something there meanwhile
+        self.path.rename(before)
+        try:
+            new.rename(self.path)
+        except BaseException:
+            before.rename(self.path)
+            raise
 
-def _is_recording(path: Path) -> bool:
-    """Whether a folder holds a recording and nothing else."""
-    return path.is_dir() and (path / METADATA).is_file() and all(kept.name == METADATA or kept.suffix in STORAGE for kept in path.iterdir())
+
+def _check_replaceable(path: Path) -> None:
+    """Raise BagError unless a folder holds a recording and nothing else."""
+    if not (path.is_dir() and (path / METADATA).is_file() and all(kept.name == METADATA or kept.suffix in STORAGE for kept in path.iterdir())):
+        raise BagError(f"{path} exists already and is no recording; it is not written over: name another folder or remove it")

@@ -19,12 +19,13 @@ def replaced(path: str | Path) -> Iterator[Path]:
 
     A link is followed; what is neither a file nor a folder, such as a pipe, is written to as it is. Raises OSError.
     """
-    target = Path(path).resolve()
+    target = Path(path)
     if target.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     if target.exists() and not target.is_file():
         yield target
         return
+    target = Path(os.path.realpath(target))
     beside = target.with_name(f".{target.name}.{os.getpid()}")
     try:
         yield beside

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import glob
 import os
 import shutil
@@ -10,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from umad_patrol.errors import PatrolError
+
+UNFINISHED = ".unfinished"
 
 
 @contextmanager
@@ -23,21 +26,30 @@ def new_folder(out: str | Path, refusal: type[PatrolError]) -> Iterator[Path]:
         raise refusal(f"{out} exists and is not an empty folder; name another OUT or remove it")
     if not out.resolve().parent.is_dir():
         raise refusal(f"{out}: there is no folder {out.resolve().parent}; make it first")
-    beside = out.resolve().parent / f".{out.resolve().name}.{os.getpid()}"
+    beside, handle = out.resolve().parent / f".{out.resolve().name}.{os.getpid()}{UNFINISHED}", None
     _remove_leftovers(out.resolve())
     try:
         beside.mkdir()
+        handle = os.open(beside, os.O_RDONLY | os.O_DIRECTORY)
+        fcntl.flock(handle, fcntl.LOCK_EX)  # says that somebody is at work here
         yield beside
         if out.exists():
             out.rmdir()
         beside.rename(out)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
+        if handle is not None:
+            os.close(handle)
 
 
 def _remove_leftovers(out: Path) -> None:
-    """Remove what killed writers of this folder left beside it, and what a dead one of our number did."""
-    for beside in out.parent.glob(f".{glob.escape(out.name)}.*"):
-        number = beside.name.rpartition(".")[2]
-        if number.isdigit() and (int(number) == os.getpid() or not Path(f"/proc/{number}").exists()):
+    """Remove what killed writers of this folder left beside it."""
+    for beside in out.parent.glob(f".{glob.escape(out.name)}.*{UNFINISHED}"):
+        handle = os.open(beside, os.O_RDONLY)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             shutil.rmtree(beside, ignore_errors=True)
+        except BlockingIOError:  # its writer lives
+            pass
+        finally:
+            os.close(handle)

@@ -61,7 +61,7 @@ def decode(data: bytes, max_mpx: float = MAX_MPX, turned: bool = True) -> np.nda
 
 
 def write_image(path: str | Path, image: np.ndarray, quality: int = 92) -> None:
-    """Write `(H, W)` or `(H, W, 3)` uint8 as the suffix says, beside first and then renamed. `quality` is JPEG's."""
+    """Write `(H, W)`, `(H, W, 3)` or `(H, W, 4)` uint8 as the suffix says, beside first and then renamed. `quality` is JPEG's."""
     target = Path(path)
     options = [cv2.IMWRITE_JPEG_QUALITY, quality] if target.suffix.lower() in (".jpg", ".jpeg") else []
     try:

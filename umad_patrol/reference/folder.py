@@ -15,6 +15,7 @@ import ctypes
 import fcntl
 import glob
 import hashlib
+import logging
 import os
 import re
 import shutil
@@ -26,6 +27,7 @@ from pathlib import Path
 from umad_patrol.errors import MapError, MapReplacedError
 from umad_patrol.reference.dismissed import FILE as DISMISSED
 
+_LOG = logging.getLogger(__name__)
 MAP, TABLE, TRAJECTORY, CLOUD, SUMS = "map.yaml", "keyframes.csv", "trajectory.txt", "cloud.pcd", "SHA256SUMS"
 ENCODED = "encoded"     # what a detector made of the keyframes, which is made anew: see encodings.py
 OURS = {MAP, TABLE, TRAJECTORY, CLOUD, SUMS, DISMISSED, "images", "features", ENCODED}
@@ -157,7 +159,6 @@ def written_whole(target: Path) -> Iterator[Path]:
         fcntl.flock(handle, fcntl.LOCK_EX)  # says that somebody is at work here
         yield beside
         _write_sums(beside)
-        _carry_over_what_is_not_ours(target, beside)
         _flush(beside)
         _put_in_place(beside, target)
     except OSError as error:
@@ -183,19 +184,22 @@ def _write_sums(folder: Path) -> None:
     (folder / SUMS).write_text("".join(lines), encoding="utf-8")
 
 
-def _carry_over_what_is_not_ours(target: Path, beside: Path) -> None:
-    """What somebody else put into the folder of a map, such as notes: a further run takes none of it away."""
-    for entry in target.iterdir() if target.is_dir() else ():
-        if entry.name in OURS:
-            continue
-        if entry.is_dir() and not entry.is_symlink():
-            shutil.copytree(entry, beside / entry.name, symlinks=True)
-        else:
-            shutil.copy2(entry, beside / entry.name, follow_symlinks=False)
+def _retire(old: Path, new: Path) -> None:
+    """Remove a map that another took the place of; what somebody else put into its folder, such as notes, goes on in the new one."""
+    for entry in old.iterdir():
+        if entry.name not in OURS and not entry.name.startswith(f".{DISMISSED}."):
+            try:
+                entry.rename(new / entry.name)
+            except OSError as error:
+                kept = new.with_name(f"{new.name}.before-{uuid.uuid4().hex[:8]}")
+                old.rename(kept)
+                _LOG.warning("%s cannot be moved into the new map (%s); the old one stays as %s", entry.name, error.strerror, kept)
+                return
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def _flush(folder: Path) -> None:
-    for path in [*(path for path in folder.rglob("*") if not path.is_symlink()), folder]:
+    for path in [*folder.rglob("*"), folder]:
         handle = os.open(path, os.O_RDONLY)
         try:
             os.fsync(handle)
@@ -207,7 +211,7 @@ def _put_in_place(beside: Path, target: Path) -> None:
     if not target.exists():
         beside.rename(target)
     elif _exchange(beside, target):  # `beside` is the old map now
-        shutil.rmtree(beside, ignore_errors=True)
+        _retire(beside, target)
     else:
         aside = beside.with_name(beside.name + ".old")
         target.rename(aside)
@@ -216,7 +220,7 @@ def _put_in_place(beside: Path, target: Path) -> None:
         except OSError:
             aside.rename(target)
             raise
-        shutil.rmtree(aside, ignore_errors=True)
+        _retire(aside, target)
     handle = os.open(target.parent, os.O_RDONLY)
     try:
         os.fsync(handle)

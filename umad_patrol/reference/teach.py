@@ -104,7 +104,7 @@ class Teacher:
 
     Keyframes wait as files in the system's temporary folder, so memory does not grow with the route.
     `extract_features` makes the features that alignment wants (None: the map has none); `trouble` says why the last
-    keyframe could not be kept, empty if it was. Raises ConfigError for a bad run name.
+    keyframe could not be kept, empty if it was, `lost` how many were not. Raises ConfigError for a bad run name.
     """
 
     def __init__(self, settings: Settings, extract_features: Callable[[np.ndarray], Features] | None = None) -> None:
@@ -119,7 +119,7 @@ class Teacher:
         self._camera: Camera | None = None
         self._saved_at: Path | None = None
         self.run = teach.run
-        self.frames = 0
+        self.frames = self.lost = 0
         self.trouble = ""
 
     @property
@@ -215,6 +215,7 @@ class Teacher:
         try:
             self._spool_files(len(self._chosen), frame.image)
         except (OSError, ImageError) as error:
+            self.lost += 1
             self.trouble = f"keyframes are lost: {error}; free space in {Path(self._spool.name).parent}, or start again with TMPDIR on a larger disk"
             raise MapError(self.trouble) from error
         self.trouble = ""

@@ -47,7 +47,7 @@ def arguments(node: str) -> list[Action]:
                               description=f"kind of pose topic; empty: {_FILE_SAYS}"),
         DeclareLaunchArgument("body_t_camera", default_value="",
                               description=f"'x y z qx qy qz qw' of the camera in the body; empty: {_FILE_SAYS}, else from /tf_static"),
-        DeclareLaunchArgument("use_sim_time", default_value="false", choices=["true", "false"], description="take the time from /clock"),
+        DeclareLaunchArgument("use_sim_time", default_value="false", choices=["true", "false"], description=f"take the time from /clock; false: {_FILE_SAYS}"),
         DeclareLaunchArgument("respawn", default_value="false", choices=["true", "false"], description="start the node again 2 s after it ended, however it ended"),
         DeclareLaunchArgument("allocator", default_value="jemalloc", choices=["jemalloc", "system"],
                               description="where the node has its memory from: jemalloc, where it is installed, holds less"),
@@ -86,11 +86,23 @@ def _value_or_files(context: LaunchContext, name: str) -> str:
     if given := _value(context, name):
         return given
     try:
-        sections = yaml.safe_load(Path(_value(context, "params_file")).read_text(encoding="utf-8"))
-        said = [section["ros__parameters"][name] for section in sections.values() if name in section.get("ros__parameters", {})]
-    except (OSError, yaml.YAMLError, AttributeError, TypeError):    # the node says what is wrong with it
-        said = []
-    return str(said[-1] if said else _DEFAULTS[name])
+        said = _said_of("patrol_node", yaml.safe_load(Path(_value(context, "params_file")).read_text(encoding="utf-8")))
+    except (OSError, yaml.YAMLError):    # the node says what is wrong with it
+        said = {}
+    return str(said.get(name, _DEFAULTS[name]))
+
+
+def _said_of(node: str, tree: object) -> dict:
+    """The parameters that a file gives a node of this name, in whatever namespace: what is said of it alone beats what is said of all."""
+    of_all, of_node = {}, {}
+    for key, below in tree.items() if isinstance(tree, dict) else ():
+        last = str(key).rpartition("/")[2]
+        if isinstance(below, dict) and isinstance(below.get("ros__parameters"), dict):
+            if last in ("**", "*", node):
+                (of_node if last == node else of_all).update(below["ros__parameters"])
+        else:
+            of_node |= _said_of(node, below)
+    return of_all | of_node
 
 
 def _fast_dds(context: LaunchContext) -> list[Action]:
@@ -104,7 +116,8 @@ def _node(context: LaunchContext, executable: str, remappings: tuple[tuple[str, 
     value = partial(_value, context)
     named = {"map": "map", "image_transport": "image_transport", "localization_type": "localization_type", **parameters}
     given = {parameter: value(name) for name, parameter in named.items() if value(name)}
-    given["use_sim_time"] = value("use_sim_time") == "true"
+    if value("use_sim_time") == "true":
+        given["use_sim_time"] = True
     if value("body_t_camera").split():
         given["input.body_t_camera"] = _numbers(value("body_t_camera"))
     image = value("image").removesuffix(COMPRESSED)

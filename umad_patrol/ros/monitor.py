@@ -2,8 +2,8 @@
 
 The level follows rules, the worst that applies:
 
-- ERROR: a transition failed; alerts cannot be written; nothing could be worked on for 30 s although the node is active (no
-  image, not localized, no usable calibration).
+- ERROR: a transition failed; alerts cannot be raised or written; keyframes are lost while teaching; nothing could be worked on for 30 s although
+  the node is active (no image, not localized, no usable calibration).
 - WARN: the node is not active; no frame for 5 s; the newest frame was not compared (no reference here, not comparable).
 - OK: frames are compared, or the node was activated less than 5 s ago.
 """

@@ -54,7 +54,7 @@ def check(own: tuple[SettingInfo, ...], parameters: list[Parameter]) -> SetParam
     try:
         with_values(Settings(), {p.name: p.value for p in parameters if p.name in known and p.value is not None})
         for parameter in parameters:
-            if parameter.type_ == Parameter.Type.NOT_SET and parameter.name in known | {info.name for info in own}:
+            if parameter.type_ == Parameter.Type.NOT_SET and parameter.name in names(own):
                 raise ConfigError(f"{parameter.name} cannot be deleted; give it another value")
             if parameter.name in choices and parameter.value not in choices[parameter.name]:
                 raise ConfigError(f"{parameter.name} = {parameter.value!r} is none of {', '.join(choices[parameter.name])}")

@@ -94,7 +94,7 @@ class TeachNode(Node):
                 return False, f"the map was not saved: {error if isinstance(error, (PatrolError, OSError)) else repr(error)}"
             self._unsaved = 0
             return True, (f"saved {self._teacher.keyframes} keyframes of {self._teacher.frames} frames as run {self._teacher.run!r} to {self._path}, "
-                          f"which holds {len(saved)}")
+                          f"which holds {len(saved)}" + (f"; {self._teacher.lost} keyframes were lost on the way, the route has gaps" if self._teacher.lost else ""))
 
     def _publish_diagnostics(self) -> None:
         frames = self._inputs.frames

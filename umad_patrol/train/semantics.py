@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import zlib
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from umad_patrol.io.images import write_image
 from umad_patrol.train.photos import Photo
 from umad_patrol.train.sprites import CUT_OUT, PERSON, SMALLEST_PX, THING, VEHICLE, Sprite, write_sprite
 from umad_patrol.train.teacher import VOC_PERSON, VOC_VEHICLES, Teacher
@@ -31,7 +31,7 @@ def label_photos(photos: list[Photo], teacher: Teacher, shelf: str | Path) -> No
         chances = _chances(photo.image, teacher)
         if not photo.held_out:
             _cut_out(photo, chances, folder)
-        _write(_label_path(folder, photo), np.dstack([chances[PERSON], chances[VEHICLE], chances[THING]]))
+        write_image(_label_path(folder, photo), np.dstack([chances[PERSON], chances[VEHICLE], chances[THING]]))
 
 
 def with_labels(photos: list[Photo], shelf: str | Path) -> list[Photo]:
@@ -74,9 +74,3 @@ def _cut_out(photo: Photo, chances: dict[str, np.ndarray], folder: Path) -> None
                 alpha = np.where(mine, np.clip((chance[part].astype(np.float32) / 255 - 0.3) / 0.4, 0, 1) * 255, 0).astype(np.uint8)
                 write_sprite(folder, Sprite(kind, f"{CUT_OUT}{photo.path.parent.name}-{photo.path.stem}-{index}", np.dstack([photo.image[part], alpha]),
                                             1.7 if kind == PERSON else 0.0))
-
-
-def _write(path: Path, image: np.ndarray) -> None:
-    beside = path.with_name(f".{os.getpid()}.png")
-    cv2.imwrite(str(beside), image)
-    beside.replace(path)

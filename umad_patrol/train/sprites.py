@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,6 +19,8 @@ import numpy as np
 from tqdm import tqdm
 
 from umad_patrol.errors import SimulationError, TrainingError
+from umad_patrol.io.files import replaced
+from umad_patrol.io.images import write_image
 from umad_patrol.simulate.actors import POSES, posed
 from umad_patrol.simulate.assets import Shelf
 from umad_patrol.simulate.mesh import Mesh
@@ -143,17 +144,14 @@ def _rendered(shelf: Path, of: dict) -> list[str]:
 
 
 def _note(shelf: Path, content: dict) -> None:
-    beside = shelf / f".{os.getpid()}.json"
-    beside.write_text(json.dumps(content), encoding="utf-8")
-    beside.replace(shelf / RENDERED)
+    with replaced(shelf / RENDERED) as file:
+        file.write_text(json.dumps(content), encoding="utf-8")
 
 
 def write_sprite(shelf: Path, sprite: Sprite) -> None:
     """Write beside, then rename."""
     name = f"{sprite.kind}_{sprite.name.replace('_', '-')}_{round(sprite.height_m * 1000)}.png"
-    beside = shelf / f".{os.getpid()}.png"
-    cv2.imwrite(str(beside), cv2.cvtColor(sprite.image, cv2.COLOR_RGBA2BGRA))
-    beside.replace(shelf / name)
+    write_image(shelf / name, cv2.cvtColor(sprite.image, cv2.COLOR_RGBA2BGRA))
 
 
 def read_sprites(shelf: str | Path) -> list[Sprite]:
