@@ -22,12 +22,13 @@ from umad_patrol.detect.regions import find_regions
 from umad_patrol.errors import ConfigError, ImageError
 from umad_patrol.geometry.camera import horizon_row
 from umad_patrol.io.images import to_tensor
-from umad_patrol.records import Alignment, Frame, Reference, Region, ScoreMap
+from umad_patrol.records import Alignment, Camera, Frame, Reference, Region, ScoreMap
 from umad_patrol.reference.encodings import Encodings
 from umad_patrol.reference.map import ReferenceMap
 
 BESIDE_PX = 32      # a reference is prepared from so far above: where a query looks from its own horizon down
 HELD = 5            # references whose features are held, some 8 MB each at 1280x720: more than one frame is compared with
+LEVEL = float(np.cos(np.radians(2.0)))  # ground that is tilted less is taken for level: a plane fitted to a cloud is no surer
 LOWEST_TOP = 0.7    # of the picture's height: where the horizon lies lower all the same, something is wrong with the pose
 
 
@@ -102,7 +103,7 @@ class Keyframes:
 
     def top(self, reference: Reference) -> int:
         """The row of a reference from which queries can look at it."""
-        return _top(horizon_row(reference.camera, reference.map_T_camera) - self._above_horizon_px - BESIDE_PX, reference.image)
+        return _top(_horizon(reference.camera, reference.map_T_camera, [reference]) - self._above_horizon_px - BESIDE_PX, reference.image)
 
 
 class Comparer:
@@ -135,7 +136,7 @@ class Comparer:
         size_of(frame.image)
         with watch.stage("features"):
             picture = self.aligner.prepare(frame.image)
-        top = horizon_row(frame.camera, frame.map_T_camera) - self._settings.detect.above_horizon_px
+        top = _horizon(frame.camera, frame.map_T_camera, references) - self._settings.detect.above_horizon_px
         return self.compare_laid(frame.image, references, lambda reference: self.aligner.align(
             picture, reference, frame.camera, frame.map_T_camera), watch, _top(top, frame.image))
 
@@ -200,6 +201,12 @@ class _Look:
     reference: Reference
     alignment: Alignment
     scores: Any
+
+
+def _horizon(camera: Camera, map_T_camera: np.ndarray, references: list[Reference]) -> float:
+    """The row of the horizon, of level ground or of the ground of references that goes uphill, whichever is higher."""
+    tilted = [reference.ground[:3] for reference in references if reference.ground is not None and reference.ground[2] < LEVEL]
+    return min(horizon_row(camera, map_T_camera), *(horizon_row(camera, map_T_camera, up) for up in tilted), np.inf)
 
 
 def _top(row: float, image: np.ndarray) -> int:

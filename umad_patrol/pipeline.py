@@ -134,7 +134,7 @@ class Pipeline:
 
     def _new_watch(self, known: tuple[Alert, ...] = ()) -> Watch:
         return Watch(self.settings, self._store, self.map.checksum, self.comparer.detector.checksum, self.map.cloud(),
-                     read_dismissed(self.map.path), known)
+                     read_dismissed(self.map.path), known, (self.map.poses[:, :3, 3], self.map.grounds))
 
     def _without_reference(self, frame: Frame) -> Result:
         near, limits = self._retriever.nearest(frame.map_T_camera), self.settings.retrieve

@@ -159,13 +159,15 @@ class Region:
 
 @dataclass(frozen=True)
 class Sighting:
-    """A region placed in the map: `position` (x, y, z) in metres, how far from the camera, how large; `look` as alerts.look has it."""
+    """A region placed in the map: `position` (x, y, z) in metres, how far from the camera, how large, how high above that ground the camera is;
+    `look` as alerts.look has it."""
 
     region: Region
     position: tuple[float, float, float]
     range_m: float
     width_m: float
     height_m: float
+    eye_height_m: float
     look: tuple[float, ...] = ()
 
 

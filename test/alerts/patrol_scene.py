@@ -49,6 +49,13 @@ def box_region(centre, size, map_T_camera, camera=CAMERA, noise=(0.0, 0.0, 0.0),
     return Region(name, score, box[2] * box[3], box, (float(left + right) / 2, float(bottom)))
 
 
+def tilt(slope: float) -> np.ndarray:
+    """`(4, 4)`: a world that goes uphill along x by `slope` from the origin on, as it lies level."""
+    a, T = np.arctan(slope), np.eye(4)
+    T[:3, :3] = [[np.cos(a), 0, -np.sin(a)], [0, 1, 0], [np.sin(a), 0, np.cos(a)]]
+    return T
+
+
 @dataclass
 class Patrol:
     """Drives past things and feeds a tracker. `things` are functions of (seconds, map_T_camera, rng) that give regions."""
@@ -57,6 +64,7 @@ class Patrol:
     things: list = field(default_factory=list)
     seed: int = 0
     valid: np.ndarray | None = None
+    ground: np.ndarray = field(default_factory=lambda: GROUND)
     opened: list = field(default_factory=list)
     changed: list = field(default_factory=list)
 
@@ -72,7 +80,7 @@ class Patrol:
                 mask[r.box[1]:r.box[1] + r.box[3], r.box[0]:r.box[0] + r.box[2]] = True
             measured = T.copy()
             measured[:3, 3] += rng.normal(0, 0.02, 3) * [1, 1, 0.2]
-            found = [place(r, CAMERA, measured, GROUND, settings) for r in join_parts(tuple(regions))]
+            found = [place(r, CAMERA, measured, self.ground, settings) for r in join_parts(tuple(regions))]
             changed = self.tracker.update(int(seconds * 1e9), CAMERA, measured, [s for s in found if s], self.valid, mask)
             self.changed += changed
             self.opened += [a for a in changed if a.state == "active" and a.id not in active]

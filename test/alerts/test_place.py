@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
-from patrol_scene import CAMERA, GROUND, box_region, pose
+from patrol_scene import CAMERA, GROUND, box_region, pose, tilt
 
 from umad_patrol.alerts.place import join_parts, place
 from umad_patrol.alerts.structure import Structure
@@ -107,6 +107,28 @@ def test_the_ground_itself_is_no_structure():
     floor[:, 2] += np.random.default_rng(0).normal(0, 0.03, len(floor))
     assert not Structure(floor).blocks(np.array([0, 0, 0.7]), np.array([9.0, 0.5, 0.0]))
     assert Structure(wall(5.0)).blocks(np.array([0, 0, 0.7]), np.array([9.0, 0.5, 0.0]))
+
+
+def blocked(structure, up=np.eye(4)):
+    """The share of free places on the floor before a camera that structure is said to hide."""
+    places = [(x, y, 0.0) for x in np.arange(1.5, 10, 0.5) for y in np.arange(-2, 2.1, 0.5)]
+    return np.mean([structure.blocks(up[:3, :3] @ [0.0, 0.0, 0.7], up[:3, :3] @ place_) for place_ in places])
+
+
+def test_neither_returns_from_below_the_floor_nor_a_ramp_nor_a_storey_below_hide_anything(rng):
+    floor = rng.uniform([-1, -3, 0], [13, 3, 0], (9000, 3)) + rng.normal(0, 0.02, (9000, 3)) * [0, 0, 1]
+    eyes = np.array([[x, 0, 0.7] for x in np.arange(0, 12, 0.25)])
+    route = eyes, np.tile(GROUND, (len(eyes), 1))
+    ghosts = rng.uniform([-1, -3, -1], [13, 3, -0.35], (80, 3))
+    assert blocked(Structure(np.vstack([floor, ghosts]), *route)) == 0
+    assert blocked(Structure(np.vstack([floor, ghosts]))) < 0.05     # also where no keyframe tells
+    assert blocked(Structure(np.vstack([floor, floor - [0, 0, 2.8]]), *route)) == 0
+    for slope in (0.25, 0.36):
+        up = tilt(slope)
+        turned = eyes @ up[:3, :3].T, np.tile(np.append(up[:3, 2], 0.0), (len(eyes), 1))
+        assert blocked(Structure(floor @ up[:3, :3].T, *turned), up) == 0
+        assert blocked(Structure(wall(2.0) @ up[:3, :3].T, *turned), up) > 0.7
+    assert blocked(Structure(wall(2.0), *route)) > 0.7
 
 
 def test_parts_above_one_another_are_one_thing():

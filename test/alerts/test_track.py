@@ -4,11 +4,12 @@ import dataclasses
 
 import numpy as np
 import pytest
-from patrol_scene import CAMERA, Patrol, ahead, flicker, patch, pose, standing, walking
+from patrol_scene import CAMERA, Patrol, ahead, box_region, flicker, patch, pose, standing, tilt, walking
 
+from umad_patrol.alerts.place import place
 from umad_patrol.alerts.track import Tracker
 from umad_patrol.config import AlertSettings
-from umad_patrol.records import Region, Sighting
+from umad_patrol.records import Dismissed, Region, Sighting
 
 SETTINGS = AlertSettings()
 SIZES = {"can": (0.07, 0.07, 0.12), "bottle": (0.08, 0.08, 0.25), "carton": (0.4, 0.4, 0.3), "bag": (0.4, 0.3, 0.45), "cone": (0.35, 0.35, 0.7),
@@ -138,6 +139,41 @@ def test_what_was_carried_off_by_metres_is_a_new_alert():
     assert [a.state for a in tracker.alerts] == ["cleared", "active"]
 
 
+@pytest.mark.parametrize("slope", [-0.2, -0.1, 0.08, 0.12, 0.2])
+def test_on_a_ramp_it_is_as_on_level_ground(slope):
+    """The same world, camera and all, turned: the same is seen, so the same becomes an alert, in the place turned."""
+    up, tracker, rng = tilt(slope), Tracker(SETTINGS), np.random.default_rng(0)
+    ground = np.append(up[:3, 2], 0.0)
+    for i, T in enumerate(ahead()):
+        region = box_region((10.0, 0.8), SIZES["bag"], T, noise=rng.normal(0, 1.5, 3))
+        sighting = place(region, CAMERA, up @ T, ground, SETTINGS)
+        tracker.update(i * 300_000_000, CAMERA, up @ T, [] if sighting is None else [sighting])
+    alert, = tracker.alerts
+    assert np.linalg.norm(np.array(alert.position) - up[:3, :3] @ [10.0, 0.8, 0.0]) < 0.3
+
+
+def test_what_is_on_another_storey_is_another_thing():
+    tracker = Tracker(SETTINGS)
+    tracker.leave_alone([Dismissed("A0009", "anomaly", (10.0, 0.8, 3.0), (0.4, 0.45), (), 0, b"")])
+    patrol([standing((10.0, 0.8), SIZES["bag"])], tracker=tracker)
+    assert [a.id for a in tracker.alerts] == ["A0001"]
+    tracker = Tracker(SETTINGS)
+    tracker.leave_alone([Dismissed("A0009", "anomaly", (10.0, 0.8, 0.0), (0.4, 0.45), (), 0, b"")])
+    patrol([standing((10.0, 0.8), SIZES["bag"])], tracker=tracker)
+    assert not tracker.alerts
+
+
+def test_a_robot_that_waits_before_a_thing_counts_all_that_it_saw():
+    poses = [pose(x) for x in (0.6, 0.7, 0.8, 0.9, 1.0)] + [pose(1.9)] * 400 + [pose(x) for x in np.arange(1.9, 7, 0.1)]
+    seen = standing((9.0, 0.0), SIZES["carton"], detect=1.0, sigma=0.3)
+
+    def often(seconds, T, rng):
+        return seen(seconds, T, rng) if seconds > 40.5 or round(10 * seconds) % 10 < 6 else []
+
+    assert len(patrol([often], poses, dt=0.1).tracker.alerts) == 1
+    assert not patrol([standing((9.0, 0.0), SIZES["carton"], detect=0.2)], poses, dt=0.1).tracker.alerts
+
+
 def test_a_dismissed_alert_stays_dismissed():
     tracker = Tracker(SETTINGS)
     patrol([standing((10.0, 0.8), SIZES["bag"])], tracker=tracker)
@@ -158,8 +194,8 @@ def test_memory_is_bounded_over_ten_thousand_frames():
     here = np.array([6.0, 0.0, 0.0])
     for i in range(10_000):
         T = pose(0.0)
-        strays = [Sighting(region, (float(x), float(y), 0.0), 6.0, 0.2, 0.2) for x, y in rng.uniform(-4, 4, (int(i % 10 == 1), 2)) + [6, 0]]
-        steady = [Sighting(region, tuple(here), 6.0, 0.2, 0.2)] if i % 10 == 0 else []
+        strays = [Sighting(region, (float(x), float(y), 0.0), 6.0, 0.2, 0.2, 0.7) for x, y in rng.uniform(-4, 4, (int(i % 10 == 1), 2)) + [6, 0]]
+        steady = [Sighting(region, tuple(here), 6.0, 0.2, 0.2, 0.7)] if i % 10 == 0 else []
         tracker.update(i * 300_000_000, CAMERA, T, strays + steady)
     assert len(tracker.explain()) <= 12
     assert sum(len(t.spots) for t in tracker._things) <= 12 * 60

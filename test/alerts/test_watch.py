@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import yaml
 from fake_results import SMALL, result
-from patrol_scene import ahead, pose
+from patrol_scene import ahead, box_region, pose
 
 from umad_patrol.alerts.evidence import read_facts
 from umad_patrol.alerts.store import AlertStore
@@ -144,6 +144,20 @@ def test_a_camera_that_is_not_upright_raises_no_alert_and_says_so(roll_deg, aler
     assert len(watch.alerts) == alerts and bool(watch.trouble) != bool(alerts) and (alerts or not any(r.sightings for r in found))
     drive(watch, [BAG])
     assert not watch.trouble
+
+
+def test_somebody_who_passes_clears_no_alert_that_he_hides():
+    watch = Watch(SETTINGS, None)
+    drive(watch, [BAG])
+    T = ahead()[-10]
+    box = box_region(*BAG[:2], T, SMALL).box
+    near = dataclasses.replace(box_region(*BAG[:2], T, SMALL), class_name="dynamic", box=(box[0] - 8, box[1] - 20, box[2] + 16, box[3] + 30))
+    for i in range(10):
+        watch.observe(result(1100 + 0.1 * i, T, [], SMALL, regions=(near,)), draw)
+    assert [a.state for a in watch.tracker.alerts] == ["active"]
+    for i in range(10):
+        watch.observe(result(1110 + 0.1 * i, T, [], SMALL), draw)
+    assert [a.state for a in watch.tracker.alerts] == ["cleared"]
 
 
 def test_a_disk_that_refuses_keeps_nothing_from_beginning_anew(tmp_path, monkeypatch):

@@ -50,7 +50,7 @@ def place(region: Region, camera: Camera, map_T_camera: np.ndarray, ground: np.n
     middle = points[0] + min(width_m / 2, settings.max_depth_m) * away
     if structure is not None and structure.fills(middle):
         return None
-    return Sighting(region, tuple(float(v) for v in middle), range_m, width_m, height_m)
+    return Sighting(region, tuple(float(v) for v in middle), range_m, width_m, height_m, eye_height)
 
 
 def join_parts(regions: tuple[Region, ...]) -> list[Region]:

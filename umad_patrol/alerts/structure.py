@@ -6,7 +6,10 @@ import numpy as np
 
 VOXEL_M = 0.2
 STEP_M = 0.1
-CELL_M = 1.0        # side of the cells whose lowest point is taken for the ground
+CELL_M = 1.0        # side of the cells whose lowest points are taken for the ground
+LOWEST = 0.05       # share of a cell's points that lie below that: returns from below the floor, off wet ground and glass
+BLOCK_M = 16.0      # the ground planes of keyframes tell of points so near to them at least
+APART_M = 1.0       # keyframes so near to one another are as good as one
 CLEARANCE_M = 0.25  # what is lower belongs to the ground: kerbs, grass, the noise of the LiDAR
 NEAR_M = 0.5        # structure this near to the end of a ray is what a thing leans on, not what hides its place
 HIP_M = 1.0
@@ -16,13 +19,17 @@ REACH = 1 << 20     # voxels a side, so that three indices fit in 63 bits
 class Structure:
     """Filled voxels of the map above the ground, to ask whether a line of sight is free.
 
-    `points` `(N, 3)` in `map`, z up, metres. A voxel counts from two points on.
+    `points` `(N, 3)` in `map`, z up, metres. A voxel counts from two points on. With places `eyes` `(K, 3)` and the planes `grounds` `(K, 4)`
+    before them, as keyframes have, what lies on the plane of the nearest one is no structure either: a ramp, or a floor above another.
     """
 
-    def __init__(self, points: np.ndarray):
+    def __init__(self, points: np.ndarray, eyes: np.ndarray | None = None, grounds: np.ndarray | None = None):
         points = np.asarray(points, dtype=np.float64).reshape(-1, 3)
         points = points[np.isfinite(points).all(axis=1)]
-        voxels, counts = np.unique(_codes(points[_above_ground(points)], VOXEL_M), return_counts=True)
+        points = points[_above_lowest(points)]
+        if eyes is not None and grounds is not None and len(eyes):
+            points = points[_heights(points, np.asarray(eyes, np.float64), np.asarray(grounds, np.float64)) > CLEARANCE_M]
+        voxels, counts = np.unique(_codes(points, VOXEL_M), return_counts=True)
         self._voxels = voxels[counts >= 2]
 
     def __len__(self) -> int:
@@ -49,12 +56,28 @@ class Structure:
         return bool((self._voxels[found] == codes).any())
 
 
-def _above_ground(points: np.ndarray) -> np.ndarray:
+def _above_lowest(points: np.ndarray) -> np.ndarray:
     flat = np.column_stack([points[:, :2], np.zeros(len(points))])
-    _, cell = np.unique(_codes(flat, CELL_M), return_inverse=True)
-    lowest = np.full(cell.max() + 1 if len(cell) else 0, np.inf)
-    np.minimum.at(lowest, cell, points[:, 2])
+    _, cell, counts = np.unique(_codes(flat, CELL_M), return_inverse=True, return_counts=True)
+    upwards = points[np.lexsort((points[:, 2], cell)), 2]
+    lowest = upwards[np.cumsum(counts) - counts + (LOWEST * counts).astype(np.intp)] if len(points) else upwards
     return points[:, 2] > lowest[cell] + CLEARANCE_M
+
+
+def _heights(points: np.ndarray, eyes: np.ndarray, grounds: np.ndarray) -> np.ndarray:
+    """Heights `(N,)` above the plane of the nearest keyframe; infinite where none is near."""
+    some = np.unique(_codes(eyes, APART_M), return_index=True)[1]
+    eyes, grounds = eyes[some], grounds[some]
+    at, blocks = (np.floor(places[:, :2] / BLOCK_M).astype(np.int64) for places in (eyes, points))
+    order = np.lexsort((blocks[:, 1], blocks[:, 0]))
+    starts = np.flatnonzero(np.append(True, (np.diff(blocks[order], axis=0) != 0).any(axis=1))) if len(points) else []
+    heights = np.full(len(points), np.inf)
+    for some in np.split(order, starts[1:]) if len(points) else ():
+        near = np.flatnonzero(np.abs(at - blocks[some[0]]).max(axis=1) <= 1)
+        if len(near):
+            nearest = near[((eyes[near] ** 2).sum(1) - 2 * points[some] @ eyes[near].T).argmin(axis=1)]
+            heights[some] = (points[some] * grounds[nearest, :3]).sum(1) + grounds[nearest, 3]
+    return heights
 
 
 def _codes(points: np.ndarray, side_m: float) -> np.ndarray:

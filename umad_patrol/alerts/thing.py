@@ -25,7 +25,6 @@ class Spot:
     sighting: Sighting
     place: np.ndarray
     covariance: np.ndarray
-    eye_height_m: float
 
     @classmethod
     def of(cls, sighting: Sighting, stamp_ns: int, frame: int, camera: Camera, map_T_camera: np.ndarray,
@@ -33,10 +32,9 @@ class Spot:
         """The spot of a sighting that a camera at `map_T_camera` had in comparable frame number `frame`."""
         place, eye = np.array(sighting.position), map_T_camera[:3, 3]
         away = (place - eye)[:2] / max(float(np.linalg.norm((place - eye)[:2])), 1e-9)
-        eye_height = float(eye[2] - place[2])
         covariance = sighting_covariance(sighting.range_m, away, min(sighting.width_m, settings.max_size_m), float(camera.K[1, 1]),
-                                         eye_height, settings.foot_sigma_px, settings.pose_sigma_m)
-        return cls(stamp_ns, frame, sighting, place[:2], covariance, eye_height)
+                                         sighting.eye_height_m, settings.foot_sigma_px, settings.pose_sigma_m)
+        return cls(stamp_ns, frame, sighting, place[:2], covariance)
 
 
 @dataclass(eq=False)
@@ -47,6 +45,7 @@ class Thing:
     spots: list[Spot] = field(default_factory=list)
     alert: Alert | None = None
     earlier: int = 0            # sightings that are no longer kept, of this run or before a restart
+    thinned: int = 0            # of these since it is followed
     clean: int = 0              # views of its place without it, since it is followed
     clean_in_a_row: int = 0
     remembered_range_m: float = 0.0
@@ -70,7 +69,8 @@ class Thing:
         self.remembered_range_m = max(self.remembered_range_m, spot.sighting.range_m)
         if len(self.spots) > KEPT:
             old = self.spots[:-RECENT]
-            self.earlier += len(old) - len(old[::2])
+            gone = len(old) - len(old[::2])
+            self.earlier, self.thinned = self.earlier + gone, self.thinned + gone
             self.spots = old[::2] + self.spots[-RECENT:]
         self._estimate()
 
@@ -86,7 +86,7 @@ class Thing:
         """Start afresh after the thing was taken away: only new sightings can bring the alert back."""
         self.earlier += len(self.spots)
         self.prior = self.centre, self.covariance
-        self.spots, self.clean, self.clean_in_a_row = [], 0, 0
+        self.spots, self.thinned, self.clean, self.clean_in_a_row = [], 0, 0, 0
         self.squared, self.moves = np.zeros(0), False
 
     def is_another(self) -> bool:
@@ -140,7 +140,8 @@ class Thing:
             return f"seen {hits} of {settings.sightings} times"
         if hits < 0.6 * len(recent) or len(agreeing) < 0.5 * len(self.spots):
             return "sightings disagree"
-        if len(self.spots) / (len(self.spots) + self.clean) < settings.min_rate:
+        seen = len(self.spots) + self.thinned
+        if seen / (seen + self.clean) < settings.min_rate:
             return "seen too seldom"
         if self.score < settings.min_score:
             return f"score {self.score:.2f} only"
@@ -169,7 +170,7 @@ class Thing:
     def _shape_doubt(self, agreeing: list[Spot]) -> str:
         settings = self.settings
         evidence = standing_over_flat(np.array([s.sighting.range_m for s in agreeing]), np.array([s.sighting.height_m for s in agreeing]),
-                                      np.array([s.sighting.width_m for s in agreeing]), np.array([s.eye_height_m for s in agreeing]),
+                                      np.array([s.sighting.width_m for s in agreeing]), np.array([s.sighting.eye_height_m for s in agreeing]),
                                       np.array([s.sighting.region.box[3] for s in agreeing], float), settings.edge_sigma_px)
         often = len(agreeing) + self.earlier >= settings.weak_sightings
         if evidence >= settings.standing_evidence or (often and evidence >= settings.weak_evidence):

@@ -22,6 +22,7 @@ WALK_MPS = 0.8         # sigma of how fast something may move between two frames
 REMEMBERED_SIGMA_M = 0.15  # how well the place of an alert of before is known
 CLEAR_RANGE = 0.9      # a place is judged clean from this share of the range from which the thing was seen
 MOST_CLEARED = 500     # alerts that are over and still followed: the newest; those before begin as new ones
+LEVEL_M = 1.5          # two places farther apart in height are on two storeys
 TOLD_M = 0.15          # an alert that moves less is not reported again
 
 log = logging.getLogger(__name__)
@@ -59,7 +60,8 @@ class Tracker:
         """Never raise an alert for these again: what was dismissed on earlier patrols, whatever the store of this one holds."""
         for item in dismissed:
             known = self._of(item.alert)  # in this very store: then it only lacks its look
-            if known is not None and known.alert.state == DISMISSED and np.linalg.norm(known.centre - item.position[:2]) < self._settings.gate_m:
+            if known is not None and known.alert.state == DISMISSED and np.linalg.norm(known.centre - item.position[:2]) < self._settings.gate_m \
+                    and abs(known.ground_z - item.position[2]) < LEVEL_M:
                 known.known_as = item.look, item.size_m
                 continue
             thing = Thing(self._settings)
@@ -167,8 +169,8 @@ class Tracker:
 
     def _near(self, spot: Spot) -> list[Thing]:
         reach = 3 * (self._settings.gate_m + np.sqrt(np.trace(spot.covariance))) + 2 * WALK_MPS
-        return [t for t in self._things if np.abs(t.centre - spot.place).max() < reach
-                or (t.spots and np.abs(t.last.place - spot.place).max() < reach)]
+        return [t for t in self._things if abs(t.ground_z - spot.sighting.position[2]) < LEVEL_M
+                and (np.abs(t.centre - spot.place).max() < reach or (t.spots and np.abs(t.last.place - spot.place).max() < reach))]
 
     def _cost(self, thing: Thing, spot: Spot) -> float | None:
         """How badly a sighting fits a thing that stands, or one that moves; None if it fits neither."""
@@ -203,7 +205,8 @@ class Tracker:
 
     def _same_thing(self, thing: Thing) -> Thing | None:
         for other in self._things:
-            if other is not thing and other.alert is not None and other.alert.state != CLEARED and not _another(other, thing):
+            if (other is not thing and other.alert is not None and other.alert.state != CLEARED and abs(other.ground_z - thing.ground_z) < LEVEL_M
+                    and not _another(other, thing)):
                 reach = self._settings.gate_m + min(max(other.size_m[0], thing.size_m[0]) / 2, self._settings.gate_m)
                 if np.linalg.norm(other.centre - thing.centre) < reach:
                     return other

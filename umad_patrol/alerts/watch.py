@@ -20,11 +20,11 @@ from umad_patrol.config import Settings
 from umad_patrol.errors import ImageError, StoreError
 from umad_patrol.geometry.camera import is_upright
 from umad_patrol.geometry.plane import UP, through
-from umad_patrol.records import ANOMALY, COMPARED, Alert, Dismissed, Result, Sighting
+from umad_patrol.records import ANOMALY, COMPARED, DYNAMIC, Alert, Dismissed, Result, Sighting
 
 
-TILTED = ("the camera stands on its head or lies on its side, so no foot of a thing can be told and nothing becomes an alert: turn its pictures "
-          "upright in the driver, calibration and transform with them")
+TILTED = ("the camera stands on its head, lies on its side or looks straight down, so no foot of a thing can be told and nothing becomes an alert: "
+          "turn its pictures upright in the driver, calibration and transform with them")
 
 
 class Watch:
@@ -32,15 +32,16 @@ class Watch:
 
     With a `store` the alerts of before go on; without one nothing is kept. `cloud` `(N, 3)` in `map` is what the map knows
     to stand there: a foot behind it is on no ground. `dismissed` never alarms; `known` are alerts to go on with where no store
-    tells of them. A disk that refuses stops nothing: what could not be written is kept and tried again, and `trouble` says so.
+    tells of them; `route` are the places and ground planes of the map's keyframes. A disk that refuses stops nothing: what could not be written is kept and tried again, and `trouble` says so.
     """
 
     def __init__(self, settings: Settings, store: AlertStore | None, map_checksum: str = "", model_checksum: str = "",
-                 cloud: np.ndarray | None = None, dismissed: Iterable[Dismissed] = (), known: Iterable[Alert] = ()):
+                 cloud: np.ndarray | None = None, dismissed: Iterable[Dismissed] = (), known: Iterable[Alert] = (),
+                 route: tuple[np.ndarray, np.ndarray] | None = None):
         self._settings = settings
         self._keeper = Keeper(store) if store is not None else None
         self._pictures = Pictures(store, settings.alerts, (map_checksum, model_checksum)) if store is not None else None
-        self._structure = Structure(cloud) if settings.alerts.use_cloud and cloud is not None and len(cloud) else None
+        self._structure = Structure(cloud, *(route or ())) if settings.alerts.use_cloud and cloud is not None and len(cloud) else None
         self.tracker = Tracker(settings.alerts, store.new_id if store is not None else None)
         self.tracker.restore(store.alerts() if store is not None else known)
         self.tracker.leave_alone(dismissed)
@@ -65,7 +66,7 @@ class Watch:
             return dataclasses.replace(result, alerts=self.alerts)
         valid = _mask_of(result)
         sightings = self._place(result, valid)
-        changed = self.tracker.update(frame.stamp_ns, frame.camera, frame.map_T_camera, sightings, valid, result.mask, self._structure)
+        changed = self.tracker.update(frame.stamp_ns, frame.camera, frame.map_T_camera, sightings, valid, _taken(result), self._structure)
         if self._keeper is not None:
             self._keeper.keep(changed)
             changed = self._take_pictures(result, changed, overlay)
@@ -150,6 +151,15 @@ class Watch:
     def _keep_all(self) -> None:
         if self._keeper is not None:
             self._keeper.keep(self.alerts)
+
+
+def _taken(result: Result) -> np.ndarray:
+    """Where something is new, or somebody passes who may hide what is behind, `(H, W)` uint8."""
+    passing = [region.box for region in result.regions if region.class_name == DYNAMIC]
+    mask = result.mask.copy() if passing else result.mask
+    for x, y, width, height in passing:
+        mask[y:y + height, x:x + width] = 255
+    return mask
 
 
 def _mask_of(result: Result) -> np.ndarray | None:

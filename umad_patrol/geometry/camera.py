@@ -56,13 +56,13 @@ def rays(camera: Camera, pixels: np.ndarray) -> np.ndarray:
     return np.column_stack([pixels, np.ones(len(pixels))]) @ np.linalg.inv(camera.K).T
 
 
-def horizon_row(camera: Camera, map_T_camera: np.ndarray) -> float:
-    """The highest row at which a pinhole camera sees the horizon of level ground (z up in `map`), at either side of the picture.
+def horizon_row(camera: Camera, map_T_camera: np.ndarray, up: np.ndarray | tuple[float, ...] = (0.0, 0.0, 1.0)) -> float:
+    """The highest row at which a pinhole camera sees the horizon of a plane with the normal `up` in `map` (level ground), at either side of the picture.
 
     -inf where the camera looks steeply down or up, so that no row can be told. What is seen there lies in the directions
     at right angles to `up`: up . K^-1 (x, y, 1) = 0.
     """
-    up = np.linalg.inv(camera.K).T @ np.asarray(map_T_camera, np.float64)[2, :3]
+    up = np.linalg.inv(camera.K).T @ np.asarray(map_T_camera, np.float64)[:3, :3].T @ np.asarray(up, np.float64)
     if abs(up[1]) < abs(up[0]) or up[1] >= 0:   # the camera lies on its side or hangs upside down
         return -np.inf
     return float(min(-(up[2] + up[0] * x) / up[1] for x in (0, camera.width - 1)))

@@ -9,7 +9,7 @@ from umad_patrol.geometry import plane
 from umad_patrol.reference.cells import Cells
 
 _FEW, _MANY = 30, 1500  # fewer points tell nothing, more do not tell more
-_LOWEST_M, _DEEPEST_M = 0.05, 4.0  # how far below the camera the ground of a robot lies
+_LOWEST_M, _DEEPEST_M = 0.05, 2.5  # how far below the camera the ground of a robot lies; not the storey below
 
 
 def flat_ground(map_T_camera: np.ndarray, camera_height_m: float) -> np.ndarray:

@@ -30,6 +30,7 @@ from umad_patrol.reference.map import MapInfo, ReferenceMap, Run
 
 log = logging.getLogger(__name__)
 
+FAR_M = 1e5     # from here on single precision is coarser than 8 mm
 _WORTH = 0.25  # a frame nearer to the last keyframe than this share of the spacing is never worth another
 _USED = ("teach.", "align.")  # sections of the settings that shape a map
 _RUN_NAME = re.compile(r"[\w .:+-]{1,64}")
@@ -139,6 +140,9 @@ class Teacher:
             moment = datetime.datetime.fromtimestamp(frame.stamp_ns // 10**9, tz=datetime.timezone.utc)
             self.run = f"run-{moment:%Y%m%d-%H%M%S}"
         self.frames += 1
+        if self.frames == 1 and np.abs(frame.map_T_camera[:3, 3]).max() > FAR_M:
+            log.warning("the robot is at %s m: so far from the origin the cloud is coarse (single precision). Use a map frame with its origin on the site",
+                        np.round(frame.map_T_camera[:3, 3]).tolist())
         chosen = self._spacing.add(frame)
         for found in chosen:
             self._keep(*found)
