@@ -56,6 +56,32 @@ def test_a_point_that_lies_nowhere_spoils_no_cloud(rng):
         assert 50 < len(grid.points()) <= 100 and np.abs(grid.points()).max() <= 5
 
 
+def test_a_voxel_holds_the_mean_of_its_points_whatever_the_order(rng):
+    points = rng.uniform(-20, 20, (30_000, 3)).astype(np.float32)
+    grid, other = CloudGrid(0.5), CloudGrid(0.5)
+    for part in np.split(points, 10):
+        grid.add(part)
+        grid.points()
+    other.add(points[:3000])
+    for part in np.split(points[3000:], 9)[::-1]:
+        other.add(part)
+    found = grid.points()
+    np.testing.assert_allclose(other.points(), found, atol=1e-5)
+    cells, which, counts = np.unique(np.floor(points.astype(np.float64) / 0.5), axis=0, return_inverse=True, return_counts=True)
+    means = np.column_stack([np.bincount(which.ravel(), points[:, axis]) for axis in range(3)]) / counts[:, None]
+    np.testing.assert_allclose(found[np.lexsort(found.T)], means[np.lexsort(means.astype(np.float32).T)], atol=1e-5)
+    cloud = open3d().geometry.PointCloud(open3d().utility.Vector3dVector(points.astype(np.float64)))
+    assert abs(len(cloud.voxel_down_sample(0.5).points) / len(found) - 1) < 0.02     # Open3D's voxels begin at the cloud's corner
+
+
+def test_far_from_the_origin_of_the_map_it_is_as_near_it(rng):
+    near, far = CloudGrid(0.25), CloudGrid(0.25)
+    points = np.round(rng.uniform(-20, 20, (5000, 3)) * 8) / 8      # whole eighths: single precision holds them at 500 km as well
+    near.add(points)
+    far.add(points + [500_000, 400_000, 0])
+    np.testing.assert_allclose(far.points() - [500_000, 400_000, 0], near.points(), atol=0.05)
+
+
 def test_a_patrol_does_without_open3d(tmp_path):
     teach(tmp_path / "map", cloud=ground_cloud(np.random.default_rng(3)))
     done = subprocess.run([sys.executable, "-c", ALONE, str(tmp_path / "map")], capture_output=True, text=True)

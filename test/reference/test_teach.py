@@ -134,7 +134,7 @@ def test_the_cloud_does_not_grow_with_time(rng):
     sweep = rng.uniform(0, 5, (20_000, 3)) * [1, 1, 0]
     for _ in range(60):
         teacher.add_cloud(sweep)
-    held = sum(map(len, teacher._cloud._pending)) + len(teacher._cloud._points)
+    held = sum(map(len, teacher._cloud._pending)) + len(teacher._cloud._keys)
     assert held < 520_000 and len(teacher._cloud.points()) <= 144
 
 

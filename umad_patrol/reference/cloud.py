@@ -1,4 +1,4 @@
-"""The cloud of a map: gathered sweep by sweep, always down-sampled, kept as PCD; made and written by Open3D, read without."""
+"""The cloud of a map: gathered sweep by sweep, always down-sampled, kept as PCD; written by Open3D, read without."""
 
 from __future__ import annotations
 
@@ -11,22 +11,27 @@ from umad_patrol.io.open3d import open3d
 
 _LAYOUT = {b"FIELDS": b"x y z", b"SIZE": b"4 4 4", b"TYPE": b"F F F", b"COUNT": b"1 1 1"}    # of PCD 0.7, as Open3D writes it
 _HEADER_END, _POINT_BYTES = b"\nDATA binary\n", 12
-FARTHEST_M = 1e7    # as far as UTM reaches; where the smallest voxels have no numbers any more Open3D would refuse the whole cloud
+SIDE = 1 << 20      # voxels each way, so that three numbers fit into one of 63 bits
 _PENDING = 500_000  # points that wait until it is worth down-sampling anew
 
 
 class CloudGrid:
-    """Points `(N, 3)` float32 in `map`, at most one a voxel: memory grows with the place, not with the time."""
+    """Points `(N, 3)` float32 in `map`, one a voxel, the mean of all that fell into it: memory grows with the place, not with the time.
+
+    Voxels lie where they lie from the first sweep on, so that it does not matter in which order the rest comes.
+    """
 
     def __init__(self, voxel_m: float) -> None:
         self._voxel_m = voxel_m
-        self._points = np.zeros((0, 3), dtype=np.float32)
+        self._origin: np.ndarray | None = None      # of the voxels, whole voxels from that of `map`
+        self._keys = np.zeros(0, dtype=np.int64)    # of the voxels that hold something, in order
+        self._sums = np.zeros((0, 4))               # of their points from the origin on, and how many
         self._pending: list[np.ndarray] = []
 
     def add(self, points: np.ndarray) -> None:
-        """Add the points of one sweep; those that are not finite or lie farther than FARTHEST_M are left out."""
+        """Add the points of one sweep; those that are not finite, or SIDE / 2 voxels and more from the first sweep, are left out."""
         points = np.asarray(points, dtype=np.float32).reshape(-1, 3)
-        points = points[(np.abs(points) <= FARTHEST_M).all(axis=1)]     # not a number: no
+        points = points[np.isfinite(points).all(axis=1)]
         if len(points):
             self._pending.append(points)
         if sum(map(len, self._pending)) > _PENDING:
@@ -36,13 +41,23 @@ class CloudGrid:
         """The down-sampled cloud so far."""
         if self._pending:
             self._merge()
-        return self._points
+        return (self._sums[:, :3] / self._sums[:, 3:] + (0 if self._origin is None else self._origin * self._voxel_m)).astype(np.float32)
 
     def _merge(self) -> None:
-        o3d = open3d()
-        cloud = o3d.geometry.PointCloud(o3d.utility.Vector3dVector(np.vstack([self._points, *self._pending]).astype(np.float64)))
-        self._points = np.asarray(cloud.voxel_down_sample(self._voxel_m).points).astype(np.float32)
+        if self._origin is None:
+            self._origin = np.floor(np.median(self._pending[0].astype(np.float64), axis=0) / self._voxel_m)
+        points = np.vstack(self._pending).astype(np.float64) - self._origin * self._voxel_m
         self._pending = []
+        cells = np.floor(points / self._voxel_m)
+        inside = (np.abs(cells) < SIDE // 2).all(axis=1)
+        keys = (cells[inside].astype(np.int64) + SIDE // 2) @ (SIDE ** np.arange(2, -1, -1))
+        new, which = np.unique(keys, return_inverse=True)
+        sums = np.column_stack([np.bincount(which, axis, len(new)) for axis in (*points[inside].T, np.ones(len(keys)))])
+        at = np.searchsorted(self._keys, new)
+        known = np.append(self._keys, -1)[at] == new
+        self._sums[at[known]] += sums[known]
+        self._keys = np.insert(self._keys, at[~known], new[~known])
+        self._sums = np.insert(self._sums, at[~known], sums[~known], axis=0)
 
 
 def write_cloud(points: np.ndarray, path: Path) -> None:
