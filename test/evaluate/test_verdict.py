@@ -9,8 +9,8 @@ from textures import make_pair
 from umad_patrol.cli.main import main
 from umad_patrol.config import AlignSettings
 from umad_patrol.errors import DatasetError
-from umad_patrol.evaluate.pairs import find_pairs
-from umad_patrol.evaluate.verdict import different, evaluate, place_of, table
+from umad_patrol.evaluate.pairs import find_pairs, place_of
+from umad_patrol.evaluate.verdict import different, evaluate, table
 from umad_patrol.io.images import read_image
 
 

@@ -33,6 +33,22 @@ def test_some_places_are_held_back_never_all(tmp_path):
     assert [len(part) for part in find_real(write_pairs(tmp_path / "one", 1), None)] == [1, 0]
 
 
+def test_what_is_held_back_shows_nothing_that_is_trained_on(tmp_path):
+    source = write_pairs(tmp_path / "one", 1)
+    folder, = source.iterdir()
+    for i in range(600):    # a patrol of a minute, named as `pairs --patrol` names its frames
+        (tmp_path / "patrol").mkdir(exist_ok=True)
+        (tmp_path / "patrol" / str(1_700_000_000_000_000_000 + i * 10**8)).symlink_to(folder)
+    for name in ("hall_1", "hall_2", "yard_1", "yard_2"):
+        (tmp_path / "places").mkdir(exist_ok=True)
+        (tmp_path / "places" / name).symlink_to(folder)
+    training, held = find_real(tmp_path / "patrol", None)
+    times = [np.array([int(p.source.id) for p in part]) for part in (training, held)]
+    assert len(training) > 300 and len(held) >= 50 and np.abs(times[0][:, None] - times[1]).min() >= 2 * 10**9
+    training, held = find_real(tmp_path / "places", None)
+    assert {p.source.id.partition("_")[0] for p in training} & {p.source.id.partition("_")[0] for p in held} == set() and len(held) == 2
+
+
 def test_a_plain_sample_is_a_cut_with_its_truth(tmp_path):
     labelled = everything(write_pairs(tmp_path, 1))[0].read()
     sample = real_sample(labelled, 160, np.random.default_rng(2), plain=True)

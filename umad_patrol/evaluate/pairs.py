@@ -12,6 +12,7 @@ from typing import TypeVar
 import numpy as np
 
 from umad_patrol.errors import DatasetError
+from umad_patrol.evaluate.pair_poses import read_poses
 from umad_patrol.io.images import read_image
 
 _LOG = logging.getLogger(__name__)
@@ -70,6 +71,12 @@ def find_pairs(root: str | Path, needs: tuple[str, ...] = ()) -> list[Pair]:
         hint = "it is a pair itself, give the folder above it" if _picture(root, "reference") else "expected <id>/reference.png and <id>/query.png"
         raise DatasetError(f"{root} holds no pairs; {hint}")
     return pairs
+
+
+def place_of(pair: Pair) -> str:
+    """What poses.yaml says, or the pair's name up to the last "_"."""
+    said = read_poses(pair.poses).place if pair.poses else ""
+    return said or pair.id.rpartition("_")[0] or pair.id
 
 
 def read_points(path: str | Path) -> np.ndarray:

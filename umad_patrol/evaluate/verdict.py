@@ -24,8 +24,7 @@ from umad_patrol.errors import DatasetError
 from umad_patrol.evaluate.alignment import ours
 from umad_patrol.evaluate.alignment_sheet import captioned, sheet
 from umad_patrol.evaluate.known import known_of
-from umad_patrol.evaluate.pair_poses import read_poses
-from umad_patrol.evaluate.pairs import Pair, find_pairs, read_points
+from umad_patrol.evaluate.pairs import Pair, find_pairs, place_of, read_points
 from umad_patrol.evaluate.pme import FAILURE_PX, pme_of
 from umad_patrol.io.files import PICTURES, check_file
 from umad_patrol.io.images import write_image
@@ -84,12 +83,6 @@ def different(pairs: list[Pair], count: int, rng: np.random.Generator) -> list[t
                            "or say `place:` in each pair's poses.yaml")
     some = np.sort(rng.choice(len(first), min(count, len(first)), replace=False))
     return [(pairs[first[i]], pairs[second[i]]) for i in some]
-
-
-def place_of(pair: Pair) -> str:
-    """What poses.yaml says, or the pair's name up to the last "_"."""
-    said = read_poses(pair.poses).place if pair.poses else ""
-    return said or pair.id.rpartition("_")[0] or pair.id
 
 
 def table(result: dict) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ import torch
 
 from umad_patrol.errors import DatasetError, ImageError
 from umad_patrol.evaluate.change_sets import ChangePair, find_changes, is_change_set
-from umad_patrol.evaluate.pairs import Pair, find_pairs
+from umad_patrol.evaluate.pairs import Pair, find_pairs, place_of
 from umad_patrol.evaluate.umad_data import UmadPair, decode_labels, find_umad, read_labels
 from umad_patrol.evaluate.warp_border import shown
 from umad_patrol.io.images import read_image
@@ -29,6 +30,8 @@ WITH_ANOMALY = 0.5      # of the crops, where there is an anomaly to hold
 RESIDUAL = 0.25         # of the data engine's residual: such pairs bring their own
 NEVER_TRAINED = "test"  # the split of a change set that is left for scoring
 TOGETHER = 8            # items in a row that are of one pair, whether all of them are asked for or, mixed with made ones, some
+STAMP = re.compile(r"\d{6,19}")      # the name of a pair that `pairs --patrol` writes
+STRETCH_NS, APART_NS = 10 * 10**9, 2 * 10**9    # frames so near in time are of one place; and so near to one that is held back none is trained on
 TRIES = 10              # pairs that may be unreadable one after the other
 
 
@@ -84,16 +87,29 @@ class RealPair:
 def find_real(pairs: str | Path | None, umad: str | Path | None, hold: Iterable[str] = ()) -> tuple[list[RealPair], list[RealPair]]:
     """The pairs of a folder of pairs and of UMAD-1.0 or a change set, to train on and held back.
 
-    `hold` names UMAD's scenes or sequences to hold back; else, and of the other kinds, a tenth of the places are, by their names.
+    `hold` names UMAD's scenes or sequences to hold back; else, and of the other kinds, a tenth of the places are, by their names. Of a folder of
+    pairs the place is what poses.yaml says, or the name up to the last "_"; frames of a patrol are held back by stretches of time.
     Raises DatasetError.
     """
     training, held = [], []
     if pairs is not None:
-        training, held = _split([RealPair(pair, pair.id) for pair in find_pairs(pairs, ("labels",))])
+        training, held = _split([RealPair(pair, _stretch(pair) or place_of(pair)) for pair in find_pairs(pairs, ("labels",))])
+        training = _apart_from(training, held)
     if umad is not None:
         more = _changes(umad) if is_change_set(umad) else _umad(umad, tuple(hold))
         training, held = training + more[0], held + more[1]
     return training, held
+
+
+def _stretch(pair: Pair) -> str:
+    """Of the frames of a patrol, which are named by their stamps in ns, those of a stretch of time are one place; "" for other pairs."""
+    return f"stretch {int(pair.id) // STRETCH_NS}" if STAMP.fullmatch(pair.id) else ""
+
+
+def _apart_from(training: list[RealPair], held: list[RealPair]) -> list[RealPair]:
+    """Without the frames that lie next to those held back and show the same."""
+    stamps = np.array([int(pair.source.id) for pair in held if STAMP.fullmatch(pair.source.id)], np.int64)
+    return [pair for pair in training if not STAMP.fullmatch(pair.source.id) or not (np.abs(stamps - int(pair.source.id)) < APART_NS).any()]
 
 
 def _changes(root: str | Path) -> tuple[list[RealPair], list[RealPair]]:
