@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from umad_patrol.align.features import extract
-from umad_patrol.comparer import HELD, Comparer, choose_device
+from umad_patrol.comparer import HELD, Comparer, _horizon, choose_device
 from umad_patrol.config import Settings
 from umad_patrol.errors import ConfigError, ImageError, MapError
 from umad_patrol.pipeline import Pipeline
@@ -86,6 +86,21 @@ def test_alerts_outlive_another_map_without_a_store(taught):
     pipeline.reload(ReferenceMap.load(taught))
     assert pipeline.alerts == (alert,) and pipeline._watch.tracker._next_id() == "A0008"
     pipeline.close()
+
+
+@pytest.mark.parametrize("slope_deg, row", [(0, 359 - 48), (1.5, 359 - 48), (10, 359 - 48 - 910 * np.tan(np.radians(10)))])
+def test_uphill_more_of_the_picture_is_compared(slope_deg, row):
+    a = np.radians(slope_deg)
+    camera = Camera(1280, 720, np.array([[910.0, 0, 639.5], [0, 910.0, 359.5], [0, 0, 1]]))
+    ground = np.array([-np.sin(a), 0.0, np.cos(a), 0.0])
+    reference = Reference(0, "a", 0, np.zeros((720, 1280, 3), np.uint8), camera, MAP_T_CAMERA, None, ground)
+    level = Reference(1, "a", 0, reference.image, camera, MAP_T_CAMERA, None, np.array([0, 0, 1.0, 0]))
+    assert _horizon(camera, MAP_T_CAMERA, [level, reference]) - 48 == pytest.approx(row, abs=1)
+    comparer = Comparer(Settings())
+    assert comparer.keyframes.top(reference) == pytest.approx(row - 32, abs=1)
+    comparer.keyframes.use(None, hilly=True)    # a level keyframe is compared beside one that is uphill
+    assert comparer.keyframes.top(level) == 0
+    comparer.close()
 
 
 def test_too_far_away_says_how_far(pipeline):

@@ -76,12 +76,13 @@ class Keyframes:
         self._known: OrderedDict[Reference, Any] = OrderedDict()    # by identity; not as long as references live: alerts hold many
         self._lock = Lock()
         self._kept: Encodings | None = None
+        self._hilly = False
 
-    def use(self, kept: Encodings | None) -> None:
-        """Forget all; from now on take what is kept there."""
+    def use(self, kept: Encodings | None, hilly: bool = False) -> None:
+        """Forget all; from now on take what is kept there. Where it is `hilly` references are prepared whole: they may be compared with others uphill."""
         with self._lock:
             self._known.clear()
-        self._kept = kept
+        self._kept, self._hilly = kept, hilly
 
     def prepared(self, reference: Reference) -> Any:
         """What the detector makes of a reference: once."""
@@ -103,6 +104,8 @@ class Keyframes:
 
     def top(self, reference: Reference) -> int:
         """The row of a reference from which queries can look at it."""
+        if self._hilly:
+            return 0
         return _top(_horizon(reference.camera, reference.map_T_camera, [reference]) - self._above_horizon_px - BESIDE_PX, reference.image)
 
 
@@ -172,8 +175,8 @@ class Comparer:
 
     def use_map(self, reference_map: ReferenceMap | None) -> None:
         """From now on references are keyframes of this map, or of none."""
-        self.keyframes.use(Encodings(reference_map.path, reference_map.checksum, self.detector.checksum)
-                           if self.lays and reference_map is not None else None)
+        kept = Encodings(reference_map.path, reference_map.checksum, self.detector.checksum) if self.lays and reference_map is not None else None
+        self.keyframes.use(kept, reference_map is not None and bool((reference_map.grounds[:, 2] < LEVEL).any()))
 
     def close(self) -> None:
         """End the threads."""

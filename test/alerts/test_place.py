@@ -129,6 +129,17 @@ def test_neither_returns_from_below_the_floor_nor_a_ramp_nor_a_storey_below_hide
         assert blocked(Structure(floor @ up[:3, :3].T, *turned), up) == 0
         assert blocked(Structure(wall(2.0) @ up[:3, :3].T, *turned), up) > 0.7
     assert blocked(Structure(wall(2.0), *route)) > 0.7
+    unknown = eyes, np.full((len(eyes), 4), np.nan)
+    assert blocked(Structure(wall(2.0), *unknown)) > 0.7
+
+
+@pytest.mark.parametrize("high", [2.5, 8.0, 30.0])
+def test_a_wall_hides_what_is_behind_however_high_it_is(high):
+    y, z = np.meshgrid(np.arange(-3, 3, 0.1), np.arange(0.05, high, 0.1))
+    floor_x, floor_y = np.meshgrid(np.arange(-1, 12, 0.1), np.arange(-3, 3, 0.1))
+    points = np.vstack([np.column_stack([np.full(y.size, 3.3), y.ravel(), z.ravel()]), np.column_stack([floor_x.ravel(), floor_y.ravel(), 0 * floor_x.ravel()])])
+    structure = Structure(points, np.array([[0, 0, 0.7]]), GROUND[None])
+    assert all(structure.blocks(np.array([0, 0, 0.7]), np.array([x, 0.0, 0.0])) for x in (7.0, 8.0, 9.0, 10.0))
 
 
 def test_parts_above_one_another_are_one_thing():

@@ -163,9 +163,18 @@ def test_what_is_on_another_storey_is_another_thing():
     assert not tracker.alerts
 
 
+def test_what_is_on_the_storey_below_is_not_seen_from_above():
+    tracker, above = Tracker(SETTINGS), np.array([0.0, 0.0, 1.0, -2.8])
+    patrol([standing((10.0, 0.8), SIZES["bag"])], tracker=tracker)
+    upstairs = pose(6.0, height=3.5, pitch=0.4)
+    for i in range(20):
+        tracker.update(int((100 + i) * 1e9), CAMERA, upstairs, [], ground=above)
+    assert [a.state for a in tracker.alerts] == ["active"]
+
+
 def test_a_robot_that_waits_before_a_thing_counts_all_that_it_saw():
     poses = [pose(x) for x in (0.6, 0.7, 0.8, 0.9, 1.0)] + [pose(1.9)] * 400 + [pose(x) for x in np.arange(1.9, 7, 0.1)]
-    seen = standing((9.0, 0.0), SIZES["carton"], detect=1.0, sigma=0.3)
+    seen = standing((9.0, 0.0), (0.4, 0.3, 0.2), detect=1.0, sigma=0.3)
 
     def often(seconds, T, rng):
         return seen(seconds, T, rng) if seconds > 40.5 or round(10 * seconds) % 10 < 6 else []

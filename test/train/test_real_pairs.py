@@ -44,7 +44,13 @@ def test_what_is_held_back_shows_nothing_that_is_trained_on(tmp_path):
         (tmp_path / "places" / name).symlink_to(folder)
     training, held = find_real(tmp_path / "patrol", None)
     times = [np.array([int(p.source.id) for p in part]) for part in (training, held)]
-    assert len(training) > 300 and len(held) >= 50 and np.abs(times[0][:, None] - times[1]).min() >= 2 * 10**9
+    assert len(training) > 300 and len(held) >= 50 and np.abs(times[0][:, None] - times[1]).min() > 10**9
+    for count, first, step in ((600, 0, 1), (80, 3 * 10**9, 10**8), (30, 10**19 - 30, 1)):     # frame numbers, a short patrol, numbers that fill 64 bits
+        for i in range(count):
+            (tmp_path / f"few{count}").mkdir(exist_ok=True)
+            (tmp_path / f"few{count}" / f"{first + i * step:06d}").symlink_to(folder)
+        training, held = find_real(tmp_path / f"few{count}", None)
+        assert len(training) > 0.5 * count and 1 <= len(held) < 0.4 * count
     training, held = find_real(tmp_path / "places", None)
     assert {p.source.id.partition("_")[0] for p in training} & {p.source.id.partition("_")[0] for p in held} == set() and len(held) == 2
 

@@ -7,8 +7,9 @@ import numpy as np
 VOXEL_M = 0.2
 STEP_M = 0.1
 CELL_M = 1.0        # side of the cells whose lowest points are taken for the ground
-LOWEST = 0.05       # share of a cell's points that lie below that: returns from below the floor, off wet ground and glass
+LOWEST, MOST_LOW = 0.05, 5  # share of a cell's points that lie below that, and how many at most: returns from below the floor, off wet ground and glass
 BLOCK_M = 16.0      # the ground planes of keyframes tell of points so near to them at least
+AT_ONCE = 2_000_000  # distances
 APART_M = 1.0       # keyframes so near to one another are as good as one
 CLEARANCE_M = 0.25  # what is lower belongs to the ground: kerbs, grass, the noise of the LiDAR
 NEAR_M = 0.5        # structure this near to the end of a ray is what a thing leans on, not what hides its place
@@ -27,9 +28,10 @@ class Structure:
         points = np.asarray(points, dtype=np.float64).reshape(-1, 3)
         points = points[np.isfinite(points).all(axis=1)]
         points = points[_above_lowest(points)]
-        if eyes is not None and grounds is not None and len(eyes):
-            points = points[_heights(points, np.asarray(eyes, np.float64), np.asarray(grounds, np.float64)) > CLEARANCE_M]
-        voxels, counts = np.unique(_codes(points, VOXEL_M), return_counts=True)
+        voxels, first, of, counts = np.unique(_codes(points, VOXEL_M), return_index=True, return_inverse=True, return_counts=True)
+        if eyes is not None and grounds is not None:
+            planes = _planes(points[first], np.asarray(eyes, np.float64), np.asarray(grounds, np.float64))[of]
+            counts = np.bincount(of, (points * planes[:, :3]).sum(1) + planes[:, 3] > CLEARANCE_M, len(voxels))
         self._voxels = voxels[counts >= 2]
 
     def __len__(self) -> int:
@@ -60,24 +62,24 @@ def _above_lowest(points: np.ndarray) -> np.ndarray:
     flat = np.column_stack([points[:, :2], np.zeros(len(points))])
     _, cell, counts = np.unique(_codes(flat, CELL_M), return_inverse=True, return_counts=True)
     upwards = points[np.lexsort((points[:, 2], cell)), 2]
-    lowest = upwards[np.cumsum(counts) - counts + (LOWEST * counts).astype(np.intp)] if len(points) else upwards
+    lowest = upwards[np.cumsum(counts) - counts + np.minimum(LOWEST * counts, MOST_LOW).astype(np.intp)] if len(points) else upwards
     return points[:, 2] > lowest[cell] + CLEARANCE_M
 
 
-def _heights(points: np.ndarray, eyes: np.ndarray, grounds: np.ndarray) -> np.ndarray:
-    """Heights `(N,)` above the plane of the nearest keyframe; infinite where none is near."""
+def _planes(points: np.ndarray, eyes: np.ndarray, grounds: np.ndarray) -> np.ndarray:
+    """The ground planes `(N, 4)` of the keyframes nearest to points; infinitely far below where none is near that has one."""
+    eyes, grounds = (rows[np.isfinite(grounds).all(axis=1)] for rows in (eyes, grounds))
     some = np.unique(_codes(eyes, APART_M), return_index=True)[1]
     eyes, grounds = eyes[some], grounds[some]
     at, blocks = (np.floor(places[:, :2] / BLOCK_M).astype(np.int64) for places in (eyes, points))
     order = np.lexsort((blocks[:, 1], blocks[:, 0]))
     starts = np.flatnonzero(np.append(True, (np.diff(blocks[order], axis=0) != 0).any(axis=1))) if len(points) else []
-    heights = np.full(len(points), np.inf)
-    for some in np.split(order, starts[1:]) if len(points) else ():
-        near = np.flatnonzero(np.abs(at - blocks[some[0]]).max(axis=1) <= 1)
-        if len(near):
-            nearest = near[((eyes[near] ** 2).sum(1) - 2 * points[some] @ eyes[near].T).argmin(axis=1)]
-            heights[some] = (points[some] * grounds[nearest, :3]).sum(1) + grounds[nearest, 3]
-    return heights
+    planes = np.tile([0.0, 0.0, 0.0, np.inf], (len(points), 1))
+    for block in np.split(order, starts[1:]) if len(points) else ():
+        near = np.flatnonzero(np.abs(at - blocks[block[0]]).max(axis=1) <= 1)
+        for some in np.array_split(block, 1 + len(block) * len(near) // AT_ONCE) if len(near) else ():
+            planes[some] = grounds[near[((eyes[near] ** 2).sum(1) - 2 * points[some] @ eyes[near].T).argmin(axis=1)]]
+    return planes
 
 
 def _codes(points: np.ndarray, side_m: float) -> np.ndarray:

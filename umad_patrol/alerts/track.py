@@ -14,6 +14,7 @@ from umad_patrol.alerts.structure import Structure
 from umad_patrol.alerts.thing import Spot, Thing
 from umad_patrol.alerts.view import CLEAN, TAKEN, View
 from umad_patrol.config import AlertSettings
+from umad_patrol.geometry.plane import height
 from umad_patrol.alerts.look import another_size, unlike
 from umad_patrol.records import ANOMALY, Alert, Camera, Dismissed, Sighting
 
@@ -116,10 +117,12 @@ class Tracker:
         return () if thing is None else thing.look
 
     def update(self, stamp_ns: int, camera: Camera, map_T_camera: np.ndarray, sightings: Iterable[Sighting],
-               valid: np.ndarray | None = None, mask: np.ndarray | None = None, structure: Structure | None = None) -> list[Alert]:
+               valid: np.ndarray | None = None, mask: np.ndarray | None = None, structure: Structure | None = None,
+               ground: np.ndarray | None = None) -> list[Alert]:
         """Take in one comparable frame. Returns the alerts that opened, moved or cleared.
 
-        `valid` `(H, W)` bool is where the frame was compared (None: everywhere), `mask` `(H, W)` what is new in it.
+        `valid` `(H, W)` bool is where the frame was compared (None: everywhere), `mask` `(H, W)` what is new in it. Places that are not
+        about as high as the plane `ground` `(4,)` are on another storey, and not seen.
         """
         self._frame += 1
         spots = [Spot.of(s, stamp_ns, self._frame, camera, map_T_camera, self._settings) for s in sightings]
@@ -128,7 +131,7 @@ class Tracker:
         changed = [alert for thing in seen if (alert := self._judge(thing)) is not None]
         for thing in self._things:
             if thing not in seen and (thing.spots or thing.alert.state == ACTIVE):
-                self._look(thing, view, changed)
+                self._look(thing, view, changed, ground)
         self._prune(stamp_ns)
         return changed
 
@@ -222,9 +225,11 @@ class Tracker:
             thing.told = thing.alert.position
         return thing.alert
 
-    def _look(self, thing: Thing, view: View, changed: list[Alert]) -> None:
+    def _look(self, thing: Thing, view: View, changed: list[Alert], ground: np.ndarray | None) -> None:
         """Count a view of the place of a thing that was not sighted in this frame."""
         foot = np.array([thing.centre[0], thing.centre[1], thing.ground_z])
+        if ground is not None and abs(height(ground, foot[None])[0]) > LEVEL_M:
+            return
         state = view.state(foot, thing.size_m, CLEAR_RANGE * thing.remembered_range_m)
         if state == TAKEN:
             thing.clean_in_a_row = 0

@@ -65,8 +65,9 @@ class Watch:
         if result.status != COMPARED:
             return dataclasses.replace(result, alerts=self.alerts)
         valid = _mask_of(result)
-        sightings = self._place(result, valid)
-        changed = self.tracker.update(frame.stamp_ns, frame.camera, frame.map_T_camera, sightings, valid, _taken(result), self._structure)
+        ground = self._ground(result)
+        sightings = self._place(result, valid, ground)
+        changed = self.tracker.update(frame.stamp_ns, frame.camera, frame.map_T_camera, sightings, valid, _taken(result), self._structure, ground)
         if self._keeper is not None:
             self._keeper.keep(changed)
             changed = self._take_pictures(result, changed, overlay)
@@ -112,14 +113,16 @@ class Watch:
             self._keeper.keep(ended)
         return ended
 
-    def _place(self, result: Result, valid: np.ndarray | None) -> list[Sighting]:
+    def _ground(self, result: Result) -> np.ndarray:
+        """The plane on which things are placed; where the reference knows of none the robot stands on level ground."""
+        known = result.reference.ground if result.reference is not None else None
+        return through(result.frame.map_T_camera[:3, 3] - [0.0, 0.0, self._settings.teach.camera_height_m], UP) if known is None else known
+
+    def _place(self, result: Result, valid: np.ndarray | None, ground: np.ndarray) -> list[Sighting]:
         frame, settings = result.frame, self._settings
         self._tilted = "" if is_upright(frame.map_T_camera) else TILTED
         if self._tilted:
             return []
-        ground = result.reference.ground if result.reference is not None else None
-        if ground is None:  # the robot stands on level ground
-            ground = through(frame.map_T_camera[:3, 3] - [0.0, 0.0, settings.teach.camera_height_m], UP)
         placed = (place(region, frame.camera, frame.map_T_camera, ground, settings.alerts, valid, self._structure)
                   for region in join_parts([region for region in result.regions if region.class_name == ANOMALY]))
         scene = scene_colour(frame.image)

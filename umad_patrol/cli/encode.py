@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> dict:
         print(f"removed: {args.map} keeps its pictures alone")
         return {"map": args.map, "keyframes": len(reference_map), "kept": 0}
     settings = settings_of(args)
-    comparer = Comparer(settings)
+    comparer = Comparer(settings, reference_map=reference_map)
     try:
         if not comparer.lays:
             raise ConfigError(f"detect.detector = {settings.detect.detector}, detect.lay = {settings.detect.lay}: "

@@ -9,7 +9,8 @@ from umad_patrol.geometry import plane
 from umad_patrol.reference.cells import Cells
 
 _FEW, _MANY = 30, 1500  # fewer points tell nothing, more do not tell more
-_LOWEST_M, _DEEPEST_M = 0.05, 2.5  # how far below the camera the ground of a robot lies; not the storey below
+_LOWEST_M, _DEEPEST_M = 0.05, 2.5  # how far below the camera the ground of a robot lies, not the storey below
+_DEEPER_M = 1.5     # or as much farther than the settings say
 
 
 def flat_ground(map_T_camera: np.ndarray, camera_height_m: float) -> np.ndarray:
@@ -31,7 +32,7 @@ def _find(map_T_camera: np.ndarray, cloud: np.ndarray, cells: Cells | None, sett
     points = cloud[cells.near(place)].astype(np.float64)
     below = map_T_camera[2, 3] - points[:, 2]
     near = np.linalg.norm(points[:, :2] - place, axis=1) < settings.ground_radius_m
-    points = points[near & (below > 0) & (below < _DEEPEST_M)]
+    points = points[near & (below > 0) & (below < max(_DEEPEST_M, settings.camera_height_m + _DEEPER_M))]
     if len(points) < _FEW:
         return fallback
     points = points[::-(-len(points) // _MANY)]

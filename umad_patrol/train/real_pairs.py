@@ -30,8 +30,8 @@ WITH_ANOMALY = 0.5      # of the crops, where there is an anomaly to hold
 RESIDUAL = 0.25         # of the data engine's residual: such pairs bring their own
 NEVER_TRAINED = "test"  # the split of a change set that is left for scoring
 TOGETHER = 8            # items in a row that are of one pair, whether all of them are asked for or, mixed with made ones, some
-STAMP = re.compile(r"\d{6,19}")      # the name of a pair that `pairs --patrol` writes
-STRETCH_NS, APART_NS = 10 * 10**9, 2 * 10**9    # frames so near in time are of one place; and so near to one that is held back none is trained on
+NUMBER = re.compile(r"\d{1,20}")
+STRETCHES, GAPS = 10, 5     # of one place; and the fifth part of one at most lies between what is held back and what is trained on
 TRIES = 10              # pairs that may be unreadable one after the other
 
 
@@ -88,28 +88,33 @@ def find_real(pairs: str | Path | None, umad: str | Path | None, hold: Iterable[
     """The pairs of a folder of pairs and of UMAD-1.0 or a change set, to train on and held back.
 
     `hold` names UMAD's scenes or sequences to hold back; else, and of the other kinds, a tenth of the places are, by their names. Of a folder of
-    pairs the place is what poses.yaml says, or the name up to the last "_"; frames of a patrol are held back by stretches of time.
+    pairs the place is what poses.yaml says, or the name up to the last "_"; frames of one place, named by their stamps, are held back by stretches.
     Raises DatasetError.
     """
     training, held = [], []
     if pairs is not None:
-        training, held = _split([RealPair(pair, _stretch(pair) or place_of(pair)) for pair in find_pairs(pairs, ("labels",))])
-        training = _apart_from(training, held)
+        training, held = _of_folder(find_pairs(pairs, ("labels",)))
     if umad is not None:
         more = _changes(umad) if is_change_set(umad) else _umad(umad, tuple(hold))
         training, held = training + more[0], held + more[1]
     return training, held
 
 
-def _stretch(pair: Pair) -> str:
-    """Of the frames of a patrol, which are named by their stamps in ns, those of a stretch of time are one place; "" for other pairs."""
-    return f"stretch {int(pair.id) // STRETCH_NS}" if STAMP.fullmatch(pair.id) else ""
-
-
-def _apart_from(training: list[RealPair], held: list[RealPair]) -> list[RealPair]:
-    """Without the frames that lie next to those held back and show the same."""
-    stamps = np.array([int(pair.source.id) for pair in held if STAMP.fullmatch(pair.source.id)], np.int64)
-    return [pair for pair in training if not STAMP.fullmatch(pair.source.id) or not (np.abs(stamps - int(pair.source.id)) < APART_NS).any()]
+def _of_folder(pairs: list[Pair]) -> tuple[list[RealPair], list[RealPair]]:
+    """By place where there are several; frames of one place, of which the names are numbers as stamps are, by stretches of them, and none next to
+    one that is held back is trained on; else pair by pair."""
+    places = [place_of(pair) for pair in pairs]
+    numbers = [pair.id.rpartition("_")[2] for pair in pairs]
+    if 1 < len(set(places)) < len(pairs):
+        return _split([RealPair(pair, place) for pair, place in zip(pairs, places)])
+    if len(pairs) < STRETCHES or not all(NUMBER.fullmatch(number) for number in numbers):
+        return _split([RealPair(pair, pair.id) for pair in pairs])
+    ordered = [pair for _, pair in sorted(zip(map(int, numbers), pairs), key=lambda item: item[0])]
+    stretches = [rank * STRETCHES // len(ordered) for rank in range(len(ordered))]
+    training, held = _split([RealPair(pair, f"stretch {stretch}") for pair, stretch in zip(ordered, stretches)])
+    ranks, gap = {pair.id: rank for rank, pair in enumerate(ordered)}, max(1, len(ordered) // (STRETCHES * GAPS))
+    taken = [ranks[pair.source.id] for pair in held]
+    return [pair for pair in training if min(abs(ranks[pair.source.id] - rank) for rank in taken) > gap], held
 
 
 def _changes(root: str | Path) -> tuple[list[RealPair], list[RealPair]]:
