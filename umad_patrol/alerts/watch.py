@@ -32,7 +32,8 @@ class Watch:
 
     With a `store` the alerts of before go on; without one nothing is kept. `cloud` `(N, 3)` in `map` is what the map knows
     to stand there: a foot behind it is on no ground. `dismissed` never alarms; `known` are alerts to go on with where no store
-    tells of them; `route` are the places and ground planes of the map's keyframes. A disk that refuses stops nothing: what could not be written is kept and tried again, and `trouble` says so.
+    tells of them; `route` are the places and ground planes of the map's keyframes. A disk that refuses stops nothing: what
+    could not be written is kept and tried again, and `trouble` says so.
     """
 
     def __init__(self, settings: Settings, store: AlertStore | None, map_checksum: str = "", model_checksum: str = "",

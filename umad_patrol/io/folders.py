@@ -6,7 +6,7 @@ import fcntl
 import glob
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -27,7 +27,7 @@ def new_folder(out: str | Path, refusal: type[PatrolError]) -> Iterator[Path]:
     if not out.resolve().parent.is_dir():
         raise refusal(f"{out}: there is no folder {out.resolve().parent}; make it first")
     beside, handle = out.resolve().parent / f".{out.resolve().name}.{os.getpid()}{UNFINISHED}", None
-    _remove_leftovers(out.resolve())
+    remove_leftovers(beside.parent.glob(f".{glob.escape(out.resolve().name)}.*{UNFINISHED}"))
     try:
         beside.mkdir()
         handle = os.open(beside, os.O_RDONLY | os.O_DIRECTORY)
@@ -42,9 +42,9 @@ def new_folder(out: str | Path, refusal: type[PatrolError]) -> Iterator[Path]:
             os.close(handle)
 
 
-def _remove_leftovers(out: Path) -> None:
-    """Remove what killed writers of this folder left beside it."""
-    for beside in out.parent.glob(f".{glob.escape(out.name)}.*{UNFINISHED}"):
+def remove_leftovers(folders: Iterable[Path]) -> None:
+    """Remove what killed writers left; who is at work in a folder holds a lock on it."""
+    for beside in folders:
         handle = os.open(beside, os.O_RDONLY)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

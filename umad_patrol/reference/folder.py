@@ -25,6 +25,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from umad_patrol.errors import MapError, MapReplacedError
+from umad_patrol.io.folders import remove_leftovers
 from umad_patrol.reference.dismissed import FILE as DISMISSED
 
 _LOG = logging.getLogger(__name__)
@@ -153,7 +154,7 @@ def written_whole(target: Path) -> Iterator[Path]:
     beside = target.parent / f".{target.name}.{uuid.uuid4().hex[:8]}"
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        _remove_leftovers(target)
+        remove_leftovers(target.parent.glob(f".{glob.escape(target.name)}.{'[0-9a-f]' * 8}"))
         beside.mkdir()
         handle = os.open(beside, os.O_RDONLY | os.O_DIRECTORY)
         fcntl.flock(handle, fcntl.LOCK_EX)  # says that somebody is at work here
@@ -226,19 +227,6 @@ def _put_in_place(beside: Path, target: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-def _remove_leftovers(target: Path) -> None:
-    """Remove what killed writers of this map left beside it."""
-    for beside in target.parent.glob(f".{glob.escape(target.name)}.{'[0-9a-f]' * 8}"):
-        handle = os.open(beside, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(beside, ignore_errors=True)
-        except BlockingIOError:  # its writer lives
-            pass
-        finally:
-            os.close(handle)
 
 
 def _exchange(a: Path, b: Path) -> bool:
