@@ -11,6 +11,7 @@ from maps import CAMERA, S, extract, frame, ground_cloud, picture, pose, setting
 from umad_patrol.errors import CameraError, ConfigError, LocalizationError, MapError
 from umad_patrol.geometry import plane, se3
 from umad_patrol.records import Features, Frame
+from umad_patrol.reference.ground import find_grounds
 from umad_patrol.reference.look import light, sharpness
 from umad_patrol.reference.map import ReferenceMap
 from umad_patrol.reference.teach import Spacing, Teacher
@@ -127,6 +128,17 @@ def test_ground_is_fitted_where_the_cloud_tells(tmp_path, rng):
 def test_ground_is_level_where_the_cloud_does_not_tell(tmp_path, cloud):
     grounds = teach(tmp_path / "map", cloud=cloud, teach__camera_height_m=0.5).grounds
     assert np.allclose(grounds, [0, 0, 1, -0.2])  # 0.5 m below a camera at 0.7 m
+
+
+def test_the_ground_is_that_of_the_storey_and_of_a_high_camera(rng):
+    floor = ground_cloud(rng)
+    below = np.vstack([floor[::2], ground_cloud(rng) - np.float32([0, 0, 2.8])])     # the storey below is seen twice as well
+    poses = np.array([pose(x) for x in (0.0, 1.0, 2.0)])
+    np.testing.assert_allclose(plane.height(find_grounds(poses, below, settings().teach)[1], poses[1:2, :3, 3]), 0.7, atol=0.02)
+    high = np.array([pose(x, z=3.0) for x in (0.0, 1.0, 2.0)])
+    roofs = np.vstack([floor, floor[:1000] * np.float32([1, 1, 0]) + np.float32([0, 0, 0.9])])
+    found = find_grounds(high, roofs, settings(teach__camera_height_m=3.0).teach)[1]
+    np.testing.assert_allclose(plane.height(found, high[1:2, :3, 3]), 3.0, atol=0.02)
 
 
 def test_the_cloud_does_not_grow_with_time(rng):
