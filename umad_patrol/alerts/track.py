@@ -14,8 +14,8 @@ from umad_patrol.alerts.structure import Structure
 from umad_patrol.alerts.thing import Spot, Thing
 from umad_patrol.alerts.view import CLEAN, TAKEN, View
 from umad_patrol.config import AlertSettings
-from umad_patrol.geometry.plane import height
 from umad_patrol.alerts.look import another_size, unlike
+from umad_patrol.geometry.plane import height
 from umad_patrol.records import ANOMALY, Alert, Camera, Dismissed, Sighting
 
 ACTIVE, CLEARED, DISMISSED = "active", "cleared", "dismissed"
@@ -61,8 +61,8 @@ class Tracker:
         """Never raise an alert for these again: what was dismissed on earlier patrols, whatever the store of this one holds."""
         for item in dismissed:
             known = self._of(item.alert)  # in this very store: then it only lacks its look
-            if known is not None and known.alert.state == DISMISSED and np.linalg.norm(known.centre - item.position[:2]) < self._settings.gate_m \
-                    and abs(known.ground_z - item.position[2]) < LEVEL_M:
+            if (known is not None and known.alert.state == DISMISSED and _on_one_storey(known.ground_z, item.position[2])
+                    and np.linalg.norm(known.centre - item.position[:2]) < self._settings.gate_m):
                 known.known_as = item.look, item.size_m
                 continue
             thing = Thing(self._settings)
@@ -172,7 +172,7 @@ class Tracker:
 
     def _near(self, spot: Spot) -> list[Thing]:
         reach = 3 * (self._settings.gate_m + np.sqrt(np.trace(spot.covariance))) + 2 * WALK_MPS
-        return [t for t in self._things if abs(t.ground_z - spot.sighting.position[2]) < LEVEL_M
+        return [t for t in self._things if _on_one_storey(t.ground_z, spot.sighting.position[2])
                 and (np.abs(t.centre - spot.place).max() < reach or (t.spots and np.abs(t.last.place - spot.place).max() < reach))]
 
     def _cost(self, thing: Thing, spot: Spot) -> float | None:
@@ -208,7 +208,7 @@ class Tracker:
 
     def _same_thing(self, thing: Thing) -> Thing | None:
         for other in self._things:
-            if (other is not thing and other.alert is not None and other.alert.state != CLEARED and abs(other.ground_z - thing.ground_z) < LEVEL_M
+            if (other is not thing and other.alert is not None and other.alert.state != CLEARED and _on_one_storey(other.ground_z, thing.ground_z)
                     and not _another(other, thing)):
                 reach = self._settings.gate_m + min(max(other.size_m[0], thing.size_m[0]) / 2, self._settings.gate_m)
                 if np.linalg.norm(other.centre - thing.centre) < reach:
@@ -228,7 +228,7 @@ class Tracker:
     def _look(self, thing: Thing, view: View, changed: list[Alert], ground: np.ndarray | None) -> None:
         """Count a view of the place of a thing that was not sighted in this frame."""
         foot = np.array([thing.centre[0], thing.centre[1], thing.ground_z])
-        if ground is not None and abs(height(ground, foot[None])[0]) > LEVEL_M:
+        if ground is not None and not _on_one_storey(height(ground, foot[None])[0], 0.0):
             return
         state = view.state(foot, thing.size_m, CLEAR_RANGE * thing.remembered_range_m)
         if state == TAKEN:
@@ -284,3 +284,7 @@ def _distance(difference: np.ndarray, covariance: np.ndarray) -> float | None:
     determinant = a * d - b * b
     squared = (d * x * x - 2 * b * x * y + a * y * y) / determinant
     return squared + math.log(determinant) if squared < GATE else None
+
+
+def _on_one_storey(z: float, other_z: float) -> bool:
+    return abs(z - other_z) < LEVEL_M

@@ -22,7 +22,6 @@ from umad_patrol.geometry.camera import is_upright
 from umad_patrol.geometry.plane import UP, through
 from umad_patrol.records import ANOMALY, COMPARED, DYNAMIC, Alert, Dismissed, Result, Sighting
 
-
 TILTED = ("the camera stands on its head, lies on its side or looks straight down, so no foot of a thing can be told and nothing becomes an alert: "
           "turn its pictures upright in the driver, calibration and transform with them")
 

@@ -42,7 +42,7 @@ VERBS = {
 def main(arguments: list[str] | None = None) -> int:
     """Run one verb. Returns the exit status: 0 done, 1 a failure of ours, 2 bad usage or input."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    verb = next((word for word in words if word in VERBS), "")
+    verb = _asked(words)
     _end_as_by_ctrl_c()
     try:
         logging.basicConfig(level=logging.INFO if "--verbose" in words else logging.WARNING, format="%(levelname)s: %(message)s")
@@ -108,13 +108,18 @@ def _refuse(verb: str, message: str) -> int:
     return 2
 
 
+def _asked(words: list[str]) -> str:
+    """The verb that is asked for."""
+    return next((word for word in words if not word.startswith("-")), "")
+
+
 def _parser(words: list[str]) -> argparse.ArgumentParser:
     """The parser; only the verb that is asked for is imported, so that help stays quick."""
     parser = argparse.ArgumentParser(prog="umad-patrol", description=__doc__.split(":")[0] + ": find what was not there before.",
                                      epilog="umad-patrol VERB --help shows each with an example.")
     parser.add_argument("--version", action="version", version=__version__)
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
-    asked = next((w for w in words if not w.startswith("-")), None)
+    asked = _asked(words)
     for name, text in VERBS.items():
         module = importlib.import_module(f"umad_patrol.cli.{name}") if name == asked else None
         verb = verbs.add_parser(name, help=text, description=module.__doc__ if module else text,

@@ -26,16 +26,24 @@ def new_folder(out: str | Path, refusal: type[PatrolError]) -> Iterator[Path]:
         raise refusal(f"{out} exists and is not an empty folder; name another OUT or remove it")
     if not out.resolve().parent.is_dir():
         raise refusal(f"{out}: there is no folder {out.resolve().parent}; make it first")
-    beside, handle = out.resolve().parent / f".{out.resolve().name}.{os.getpid()}{UNFINISHED}", None
+    beside = out.resolve().parent / f".{out.resolve().name}.{os.getpid()}{UNFINISHED}"
     remove_leftovers(beside.parent.glob(f".{glob.escape(out.resolve().name)}.*{UNFINISHED}"))
-    try:
-        beside.mkdir()
-        handle = os.open(beside, os.O_RDONLY | os.O_DIRECTORY)
-        fcntl.flock(handle, fcntl.LOCK_EX)  # says that somebody is at work here
+    with unfinished(beside):
         yield beside
         if out.exists():
             out.rmdir()
         beside.rename(out)
+
+
+@contextmanager
+def unfinished(beside: Path) -> Iterator[None]:
+    """Make a folder to work in, locked meanwhile; what is left under its name at the end is removed."""
+    handle = None
+    try:
+        beside.mkdir()
+        handle = os.open(beside, os.O_RDONLY | os.O_DIRECTORY)
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
     finally:
         shutil.rmtree(beside, ignore_errors=True)
         if handle is not None:
@@ -43,7 +51,7 @@ def new_folder(out: str | Path, refusal: type[PatrolError]) -> Iterator[Path]:
 
 
 def remove_leftovers(folders: Iterable[Path]) -> None:
-    """Remove what killed writers left; who is at work in a folder holds a lock on it."""
+    """Remove `unfinished` folders whose writers were killed."""
     for beside in folders:
         handle = os.open(beside, os.O_RDONLY)
         try:

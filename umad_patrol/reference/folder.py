@@ -12,7 +12,6 @@
 from __future__ import annotations
 
 import ctypes
-import fcntl
 import glob
 import hashlib
 import logging
@@ -25,7 +24,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from umad_patrol.errors import MapError, MapReplacedError
-from umad_patrol.io.folders import remove_leftovers
+from umad_patrol.io.folders import remove_leftovers, unfinished
 from umad_patrol.reference.dismissed import FILE as DISMISSED
 
 _LOG = logging.getLogger(__name__)
@@ -150,24 +149,17 @@ def written_whole(target: Path) -> Iterator[Path]:
 
     Checksums are made and everything is flushed to disk first. Raises MapError where the disk refuses.
     """
-    handle = None
     beside = target.parent / f".{target.name}.{uuid.uuid4().hex[:8]}"
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         remove_leftovers(target.parent.glob(f".{glob.escape(target.name)}.{'[0-9a-f]' * 8}"))
-        beside.mkdir()
-        handle = os.open(beside, os.O_RDONLY | os.O_DIRECTORY)
-        fcntl.flock(handle, fcntl.LOCK_EX)  # says that somebody is at work here
-        yield beside
-        _write_sums(beside)
-        _flush(beside)
-        _put_in_place(beside, target)
+        with unfinished(beside):
+            yield beside
+            _write_sums(beside)
+            _flush(beside)
+            _put_in_place(beside, target)
     except OSError as error:
         raise MapError(f"cannot write map {str(target)!r}: {error.strerror or error}; the map that was there is untouched") from error
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
-        if handle is not None:
-            os.close(handle)
 
 
 def link_or_copy(source: Path, target: Path) -> None:
