@@ -76,6 +76,18 @@ def test_clear_alerts(ros, patrol, tmp_path):
     ros.until(lambda: any(s.hardware_id == name and "cleared" in s.message for s in robot.alerts[-1].status))
 
 
+def test_a_fault_of_ours_is_told_and_the_node_goes_on(ros, patrol, monkeypatch):
+    node, robot, call = patrol
+
+    def broken(*_):
+        raise ValueError("not thought of")
+
+    monkeypatch.setattr(node._pipeline, "clear_alerts", broken)
+    assert call("clear_alerts") == (False, "internal error: ValueError: not thought of")
+    monkeypatch.undo()
+    assert call("clear_alerts")[0]
+
+
 def test_the_map_is_loaded_anew(ros, patrol, tmp_path):
     node, robot, call = patrol
     ros.until(lambda: len(robot.masks) >= 1, robot.good)

@@ -24,6 +24,7 @@ from umad_patrol.ros.parameter_files import PATROL, at_run_time
 from umad_patrol.ros.runner import run_node
 from umad_patrol.ros.services import Services
 from umad_patrol.ros.vitals import give_back_memory, vitals
+from umad_patrol.ros.worker import in_words
 
 if TYPE_CHECKING:
     from umad_patrol.alerts.coverage import Coverage
@@ -273,7 +274,7 @@ class PatrolNode(LifecycleNode):
             self.get_logger().error(self._trouble)
             return TransitionCallbackReturn.FAILURE
         except Exception as error:
-            self._trouble = f"cannot {what}: internal error: {type(error).__name__}: {error}"
+            self._trouble = f"cannot {what}: {in_words(error)}"
             self.get_logger().error(self._trouble)
             return TransitionCallbackReturn.ERROR
         self._trouble = ""

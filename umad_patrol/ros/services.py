@@ -10,9 +10,9 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 from std_srvs.srv import Trigger
 
-from umad_patrol.errors import ConfigError, MapError, PatrolError
+from umad_patrol.errors import ConfigError, MapError
 from umad_patrol.records import Alert
-from umad_patrol.ros.worker import Job
+from umad_patrol.ros.worker import Job, in_words
 
 if TYPE_CHECKING:
     from umad_patrol.pipeline import Pipeline
@@ -48,8 +48,8 @@ class Services:
     async def _answer(self, response: Trigger.Response, work: Callable[[Pipeline], str]) -> Trigger.Response:
         try:
             response.success, response.message = True, await self._job(work)
-        except (PatrolError, OSError) as error:
-            response.success, response.message = False, str(error)
+        except Exception as error:  # whatever it is: the node goes on
+            response.success, response.message = False, in_words(error)
         self._node.get_logger().info(response.message)
         return response
 

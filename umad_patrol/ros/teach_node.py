@@ -11,7 +11,7 @@ from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from std_srvs.srv import Trigger
 
-from umad_patrol.errors import ConfigError, PatrolError
+from umad_patrol.errors import ConfigError
 from umad_patrol.frames import Cloud
 from umad_patrol.records import Frame
 from umad_patrol.ros import parameters
@@ -19,7 +19,7 @@ from umad_patrol.ros.conversions import diagnostics_message
 from umad_patrol.ros.monitor import TAUGHT, Monitor
 from umad_patrol.ros.parameter_files import TEACH
 from umad_patrol.ros.runner import run_node
-from umad_patrol.ros.worker import INTERNAL, Worker
+from umad_patrol.ros.worker import INTERNAL, Worker, in_words
 
 
 class TeachNode(Node):
@@ -91,7 +91,7 @@ class TeachNode(Node):
             try:
                 saved = self._teacher.save(self._path)
             except Exception as error:  # whatever it is: the node goes on, and can be asked again
-                return False, f"the map was not saved: {error if isinstance(error, (PatrolError, OSError)) else repr(error)}"
+                return False, f"the map was not saved: {in_words(error)}"
             self._unsaved = 0
             return True, (f"saved {self._teacher.keyframes} keyframes of {self._teacher.frames} frames as run {self._teacher.run!r} to {self._path}, "
                           f"which holds {len(saved)}" + (f"; {self._teacher.lost} keyframes were lost on the way, the route has gaps" if self._teacher.lost else ""))

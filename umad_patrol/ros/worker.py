@@ -22,6 +22,11 @@ NICE = 5  # the work on pictures gives way to the callbacks, and to the drivers 
 INTERNAL = "internal error"
 
 
+def in_words(error: Exception) -> str:
+    """What went wrong: as it was raised on purpose or by the disk, or else as a fault of ours."""
+    return str(error) if isinstance(error, (PatrolError, OSError)) else f"{INTERNAL}: {type(error).__name__}: {error}"
+
+
 def gently(work: Callable[[], Any]) -> Any:
     """Do something in a thread of low priority, and wait for it: the threads that it starts for good have that too."""
     job = Job(work)
