@@ -7,6 +7,8 @@ import pytest
 
 pytest.importorskip("rclpy", reason="no ROS 2 here")
 
+from robot import Session  # noqa: E402
+
 from umad_patrol.ros.listener import Listener  # noqa: E402
 from umad_patrol.ros.patrol_node import PatrolNode  # noqa: E402
 from umad_patrol.ros.teach_node import TeachNode  # noqa: E402
@@ -35,6 +37,14 @@ def used(node):
     return {"publish": names(node.get_publisher_names_and_types_by_node(name, space)),
             "subscribe": names(node.get_subscriber_names_and_types_by_node(name, space)),
             "reply": names(node.get_service_names_and_types_by_node(name, space))}
+
+
+@pytest.fixture
+def ros(route):
+    """A domain of its own: nodes of the same names that other tests killed are in the graph of theirs for a while."""
+    session = Session(route.domain + 100)
+    yield session
+    session.close()
 
 
 @pytest.mark.parametrize("make, words", [(PatrolNode, True), (TeachNode, False), (Listener, None)])
