@@ -6,9 +6,11 @@ import pytest
 import torch
 
 from umad_patrol.align.aligner import Aligner
+from umad_patrol.align.warp import Laid
 from umad_patrol.comparer import Comparer
 from umad_patrol.config import AlignSettings, DetectSettings, Settings, with_values
 from umad_patrol.detect import make_detector
+from umad_patrol.detect.change_net.closer_at_once import find_windows_at_once
 from umad_patrol.detect.change_net.network import ChangeNet
 from umad_patrol.io.images import to_tensor
 from umad_patrol.records import Camera, Frame, Reference
@@ -64,6 +66,30 @@ def test_scores_agree(name, closer_looks, query, scene):
         found.append(make_detector(settings, device).score(*pictures, torch.ones(1, 1, *SIZE[::-1], dtype=torch.bool, device=device)))
     assert found[1].device.type == "cuda" and found[1].shape == found[0].shape
     assert float((found[0] - found[1].cpu().float()).abs().mean()) < SCORES
+
+
+def test_closer_looks_go_to_the_same_windows():
+    new = torch.full((1, 1, 300, 500), 0.02)
+    for number, (x, y) in enumerate([(200, 120), (0, 0), (480, 280), (216, 124), (330, 20)]):
+        new[..., y:y + 8, x:x + 10] = 0.2 + 0.1 * number
+    (corners, perhaps), (their_corners, theirs) = (find_windows_at_once(new.to(device), 3) for device in (CPU, CUDA))
+    assert torch.equal(corners, their_corners.cpu()) and torch.equal(perhaps, theirs.cpu()) and bool(perhaps.flatten(1).any(1).all())
+
+
+@pytest.mark.parametrize("closer_looks", [0, 3])
+def test_a_frame_is_compared_without_waiting_for_the_gpu(closer_looks, query, scene):
+    detector = make_detector(DetectSettings(closer_looks=closer_looks), CUDA)
+    kept, picture = detector.unpacked(detector.packed(detector.prepare(to_tensor(scene, CUDA), 96))), to_tensor(query, CUDA)
+    said = []
+    for mode in ("default", "default", "error"):    # the first call records its graphs
+        torch.cuda.set_sync_debug_mode(mode)
+        try:
+            laid = Laid(scene, np.eye(3), SIZE, CUDA)
+            prepared = detector.prepare(picture, 128)
+            said.append(detector.compare(prepared, detector.lay(kept, laid, prepared), laid.valid))
+        finally:
+            torch.cuda.set_sync_debug_mode("default")
+    assert torch.allclose(said[0], said[2], atol=1e-3) and bool(said[2].any())
 
 
 @pytest.mark.parametrize("lay", ["features", "picture"])

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from umad_patrol.align import lookup
 from umad_patrol.align.layers import to_query
-from umad_patrol.align.warp import Laid, places_seen, warp
+from umad_patrol.align.warp import Laid, everywhere, places_seen, warp
 from umad_patrol.geometry.homography import transform
 from umad_patrol.io.images import to_tensor
 from umad_patrol.records import Alignment
@@ -37,7 +37,7 @@ def test_at_some_columns_and_rows_is_what_it_is_everywhere(width, height, step):
 def test_a_gpu_is_told_the_same_places_beyond_the_border_too(width, height, step, first, beyond):
     grid = np.random.default_rng(width * height).normal(0, 30, lookup.nodes((width, height)).shape)
     columns, rows = np.arange(0, width + beyond, step), np.arange(min(first, height - 1), height + beyond, step)
-    seen = places_seen(grid, columns, rows, torch.device("cpu"))
+    seen = places_seen(everywhere(grid, torch.device("cpu")), columns, rows)
     np.testing.assert_allclose(np.moveaxis(seen[0].numpy(), 0, -1), lookup.at(grid, columns, rows), atol=1e-3)
 
 

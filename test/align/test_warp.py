@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from kornia.geometry.transform import warp_perspective
 
 from umad_patrol.align import lookup as lookups
-from umad_patrol.align.warp import Laid, warp
+from umad_patrol.align.warp import Laid, everywhere, sampled, warp
 from umad_patrol.errors import AlignmentError
 from umad_patrol.io.images import to_image, to_tensor
 
@@ -142,6 +142,12 @@ def test_the_cpu_way_agrees_with_kornia_on_photographs(data_dir):
         H = cv2.findHomography(points[:, :2], points[:, 2:])[0]
         picture = cv2.imread(str(pair / "reference.jpg"))
         check_apart(apart(picture, H, picture.shape[1::-1])[0])
+
+
+def test_a_gpus_way_of_laying_agrees_with_a_cpus(texture, known_H):
+    laid = Laid(texture, known_H, (500, 450), torch.device("cpu"))
+    seen = everywhere(lookups.of_homography(known_H, (500, 450), texture.shape[1::-1]), torch.device("cpu"))[..., lookups.STEP:, lookups.STEP:]
+    check_apart(255 * (sampled(texture, seen[..., :450, :500], torch.device("cpu")) - laid.picture).abs().numpy())
 
 
 @pytest.mark.parametrize(("shape", "H", "size"), [

@@ -14,7 +14,7 @@ from kornia.geometry.transform import remap
 from umad_patrol.align import lookup as grids
 from umad_patrol.align.lookup import STEP
 from umad_patrol.errors import AlignmentError
-from umad_patrol.io.images import to_tensor
+from umad_patrol.io.images import sent, to_tensor
 
 _TOLERANCE_PX = 1e-4   # rounding of H must not cost the border of an identical picture
 _HORIZON, _FAR = 1e-9, 4.0
@@ -34,7 +34,13 @@ def warp(image: torch.Tensor, query_H_reference: np.ndarray, size: tuple[int, in
     if image.ndim != 4:
         raise AlignmentError(f"cannot warp a tensor of shape {tuple(image.shape)}; it has to be (B, C, H, W)")
     check(image.shape, query_H_reference, size)
-    columns, rows, valid = _places(query_H_reference, (image.shape[3], image.shape[2]), size, lookup, image.device, image.dtype)
+    reference_size = image.shape[:1:-1]
+    if lookup is None:
+        H = np.asarray(query_H_reference, np.float64)
+        (columns, rows), valid = _of_homography(H, reference_size, size, image.device, image.dtype), _sees(H, reference_size, size, image.device)
+    else:
+        seen = _in_size(everywhere(lookup, image.device), size).to(image.dtype)
+        (columns, rows), valid = _normalized(seen, reference_size), _within(seen, reference_size)
     warped = remap(image, columns.expand(len(image), -1, -1), rows.expand(len(image), -1, -1), align_corners=True,
                    normalized_coordinates=True)
     return warped, valid.expand(len(image), 1, size[1], size[0])
@@ -44,9 +50,9 @@ def warp(image: torch.Tensor, query_H_reference: np.ndarray, size: tuple[int, in
 class Laid:
     """A BGR picture `(H, W, 3)` uint8 as it lies on a query of `size` (width, height); each part is made, once, when it is asked for.
 
-    With a `lookup` (align/lookup.py) that says what is seen where, and the homography nothing. On a CPU OpenCV warps, in a fraction
-    of the time of `warp`, a homography too by a lookup. From OpenCV 5 on that is within 0.5 grey levels of Kornia away from borders;
-    before, it blends at the nearest 1/32 px, and that is so of 19 pixels of 20 at least. Raises as `warp` does.
+    With a `lookup` (align/lookup.py) that says what is seen where, and the homography nothing; it too is laid by a lookup. On a CPU OpenCV
+    warps, in a fraction of the time of `warp`. From OpenCV 5 on that is within 0.5 grey levels of Kornia away from borders; before, it
+    blends at the nearest 1/32 px, and that is so of 19 pixels of 20 at least. A GPU is never waited for. Raises as `warp` does.
     """
 
     reference: np.ndarray
@@ -62,7 +68,7 @@ class Laid:
     def picture(self) -> torch.Tensor:
         """The reference in the query's pixels, `(1, 3, H, W)` float32 RGB in [0, 1]."""
         if self.device.type != "cpu":
-            return warp(to_tensor(self.reference, self.device), self.query_H_reference, self.size, self.lookup)[0]
+            return sampled(self.reference, _in_size(self._everywhere, self.size), self.device)
         return _blended(self.reference, grids.full(self._grid, self.size))
 
     def part(self, rows: slice, columns: slice) -> torch.Tensor:
@@ -80,28 +86,39 @@ class Laid:
         """Where the reference is seen, `(1, 1, H, W)` bool."""
         reference_size = self.reference.shape[1::-1]
         if self.device.type != "cpu":
-            return _places(self.query_H_reference, reference_size, self.size, self.lookup, self.device)[2]
+            if self.lookup is None:
+                return _sees(np.asarray(self.query_H_reference, np.float64), reference_size, self.size, self.device)
+            return _within(_in_size(self._everywhere, self.size), reference_size)
         return torch.from_numpy(grids.inside(self._grid, self.size, reference_size, _TOLERANCE_PX))[None, None]
 
     def seen(self, columns: np.ndarray, rows: np.ndarray) -> torch.Tensor:
         """The reference pixel (x, y) that is seen at these evenly spaced columns and rows of the query, `(1, 2, len(rows), len(columns))` float32."""
         if self.device.type != "cpu":
-            return places_seen(self._grid, columns, rows, self.device)
+            return places_seen(self._everywhere, columns, rows)
         return torch.from_numpy(np.moveaxis(grids.at(self._grid, columns, rows), -1, 0)[None].copy())
 
     @cached_property
     def _grid(self) -> np.ndarray:
         return grids.of_homography(self.query_H_reference, self.size, self.reference.shape[1::-1]) if self.lookup is None else self.lookup
 
+    @cached_property
+    def _everywhere(self) -> torch.Tensor:
+        return everywhere(self._grid, self.device)
 
-def places_seen(lookup: np.ndarray, columns: np.ndarray, rows: np.ndarray, device: torch.device) -> torch.Tensor:
-    """`lookup.at` of evenly spaced columns and rows, `(1, 2, len(rows), len(columns))` float32, on the device with few launches."""
-    wide = _wide(lookup, device)
+
+def sampled(reference: np.ndarray, seen: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """As `_blended`, on a device, by Kornia: at pixels `seen` `(1, 2, h, w)`."""
+    planes = to_tensor(reference, device)
+    return remap(planes, *_normalized(seen, planes.shape[:1:-1]), align_corners=True, normalized_coordinates=True)
+
+
+def places_seen(wide: torch.Tensor, columns: np.ndarray, rows: np.ndarray) -> torch.Tensor:
+    """What `everywhere` gives at evenly spaced columns and rows, beyond it that of its border: `(1, 2, len(rows), len(columns))`, a copy."""
     down, across = (slice(int(at[0]) + STEP, int(at[-1]) + STEP + 1, int(at[1] - at[0]) if len(at) > 1 else 1) for at in (rows, columns))
     short = [max(0, part.stop - side) for part, side in zip((across, down), wide.shape[:1:-1])]
     if any(short):
         wide = F.pad(wide, (0, short[0], 0, short[1]), mode="replicate")
-    return wide[..., down, across]
+    return wide[..., down, across].clone()
 
 
 def _blended(reference: np.ndarray, at: np.ndarray) -> torch.Tensor:
@@ -118,18 +135,6 @@ def check(shape: tuple[int, ...], query_H_reference: np.ndarray, size: tuple[int
     H = np.asarray(query_H_reference, np.float64)
     if H.shape != (3, 3) or not np.isfinite(H).all() or np.linalg.matrix_rank(H) < 3:
         raise AlignmentError(f"homography {H.tolist()} is not 3x3, finite and invertible")
-
-
-def _places(query_H_reference: np.ndarray, reference_size: tuple[int, int], size: tuple[int, int], lookup: np.ndarray | None,
-            device: torch.device, dtype: torch.dtype = torch.float32) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Where in the reference each query pixel looks, columns and rows `(1, H', W')` from -1 to 1 between the outermost centres, and where that is within."""
-    if lookup is None:
-        H = np.asarray(query_H_reference, np.float64)
-        return *_of_homography(H, reference_size, size, device, dtype), _sees(H, reference_size, size, device)
-    seen = _of_lookup(lookup, size, device, dtype)
-    last = (torch.tensor(reference_size, device=device) - 1 + _TOLERANCE_PX)[:, None, None]
-    columns, rows = (2.0 * seen[:, i] / max(side - 1, 1) - 1.0 for i, side in enumerate(reference_size))
-    return columns, rows, ((seen >= -_TOLERANCE_PX) & (seen <= last)).all(dim=1, keepdim=True)
 
 
 def _of_homography(H: np.ndarray, reference_size: tuple[int, int], size: tuple[int, int], device: torch.device,
@@ -154,15 +159,27 @@ def _axes(size: tuple[int, int], device: torch.device) -> tuple[torch.Tensor, to
     return x, y[:, None]
 
 
-def _of_lookup(lookup: np.ndarray, size: tuple[int, int], device: torch.device, dtype: torch.dtype) -> torch.Tensor:
-    """`lookup.full` on the device of a tensor: the reference pixel `(1, 2, H', W')` of every query pixel."""
-    return _wide(lookup, device)[..., STEP:STEP + size[1], STEP:STEP + size[0]].to(dtype)
-
-
-def _wide(lookup: np.ndarray, device: torch.device) -> torch.Tensor:
+def everywhere(lookup: np.ndarray, device: torch.device) -> torch.Tensor:
     """What is seen at every pixel `(1, 2, H, W)` float32, from STEP pixels before the query's first on to as many beyond its last, at least."""
-    planes = torch.from_numpy(np.moveaxis(lookup, -1, 0)[None].astype(np.float32)).to(device)
+    planes = sent(np.moveaxis(lookup, -1, 0)[None].astype(np.float32), device)
     return F.interpolate(planes, scale_factor=STEP, mode="bilinear", align_corners=False)
+
+
+def _in_size(wide: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
+    """The reference pixel `(1, 2, H, W)` of every pixel of a query of `size` (width, height)."""
+    return wide[..., STEP:STEP + size[1], STEP:STEP + size[0]]
+
+
+def _normalized(seen: torch.Tensor, reference_size: tuple[int, int]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Columns and rows `(1, H, W)` of reference pixels `(1, 2, H, W)`, from -1 to 1 between the outermost centres."""
+    columns, rows = (2.0 * seen[:, i] / max(side - 1, 1) - 1.0 for i, side in enumerate(reference_size))
+    return columns, rows
+
+
+def _within(seen: torch.Tensor, reference_size: tuple[int, int]) -> torch.Tensor:
+    """Which reference pixels `(1, 2, H, W)` lie between the outermost centres, `(1, 1, H, W)` bool."""
+    x, y = ((seen[:, i:i + 1] >= -_TOLERANCE_PX) & (seen[:, i:i + 1] <= side - 1 + _TOLERANCE_PX) for i, side in enumerate(reference_size))
+    return x & y
 
 
 def _sees(H: np.ndarray, reference_size: tuple[int, int], size: tuple[int, int], device: torch.device) -> torch.Tensor:
@@ -184,6 +201,6 @@ def _sees(H: np.ndarray, reference_size: tuple[int, int], size: tuple[int, int],
             first = np.maximum(first, np.ceil(-rest / a))
         else:
             last = np.minimum(last, np.floor(-rest / a))
-    first, last = (torch.from_numpy(np.clip(ends, -1, size[0]).astype(np.int32)).to(device)[:, None] for ends in (first, last))
+    first, last = sent(np.clip([first, last], -1, size[0]).astype(np.int32), device)[..., None]
     x = torch.arange(size[0], dtype=torch.int32, device=device)
     return ((x >= first) & (x <= last))[None, None]

@@ -75,16 +75,24 @@ def write_image(path: str | Path, image: np.ndarray, quality: int = 92) -> None:
 
 
 def to_tensor(image: np.ndarray, device: str | torch.device = "cpu") -> torch.Tensor:
-    """`(H, W, 3)` uint8 BGR to `(1, 3, H, W)` float32 RGB in [0, 1] on `device`; the bytes travel, the floats do not."""
+    """`(H, W, 3)` uint8 BGR to `(1, 3, H, W)` float32 RGB in [0, 1] on `device`; the bytes travel as they lie, and a GPU turns them."""
     import torch
 
-    if torch.device(device).type == "cpu":
-        planes = torch.empty((1, 3, *image.shape[:2]))
-        for colour, plane in zip(cv2.split(image)[::-1], planes[0].numpy()):
-            np.divide(colour, np.float32(255), out=plane, dtype=np.float32)
-        return planes
-    planes = np.ascontiguousarray(image[:, :, ::-1].transpose(2, 0, 1))
-    return torch.from_numpy(planes).to(device)[None].float().div_(255.0)
+    device = torch.device(device)
+    if device.type != "cpu":
+        return sent(image, device).permute(2, 0, 1).flip(0)[None].float().div_(255.0)
+    planes = torch.empty((1, 3, *image.shape[:2]))
+    for colour, plane in zip(cv2.split(image)[::-1], planes[0].numpy()):
+        np.divide(colour, np.float32(255), out=plane, dtype=np.float32)
+    return planes
+
+
+def sent(array: np.ndarray, device: torch.device) -> torch.Tensor:
+    """An array on a device; what a GPU still has to do is not waited for."""
+    import torch
+
+    tensor = torch.from_numpy(np.ascontiguousarray(array))
+    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
 
 
 def to_image(tensor: torch.Tensor) -> np.ndarray:

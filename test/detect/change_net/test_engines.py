@@ -12,7 +12,7 @@ from umad_patrol.config import DetectSettings
 from umad_patrol.detect.change_net import ChangeNetDetector
 from umad_patrol.detect.change_net.engines import choose, make_engine, replay
 from umad_patrol.detect.change_net.engines.choose import GRAPH_ENGINES, TOLERANCE
-from umad_patrol.detect.change_net.engines.on_torch import TorchEngine
+from umad_patrol.detect.change_net.engines.on_torch import ReplayedEngine, TorchEngine
 from umad_patrol.detect.change_net.graphs import GRAPH_KEY, HALVES, WEIGHTS_KEY, Graphs, stamped
 from umad_patrol.detect.change_net.network import compared
 from umad_patrol.detect.change_net.weights import load_weights, save_weights
@@ -234,7 +234,8 @@ def test_only_so_many_shapes_are_recorded(monkeypatch):
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device here: half precision and CUDA graphs are not tested")
 def test_on_a_gpu_scores_agree_in_half_precision_call_after_call(network, pictures):
-    engine = TorchEngine(network, torch.device("cuda"))
+    engine = make_engine("auto", network, torch.device("cuda"), None)
+    assert isinstance(engine, ReplayedEngine)
     for size in ((64, 96), (48, 64), (64, 96)):
         query, reference, valid = pictures(*size)
         found = engine.compare(*(engine.encode(p.cuda()) for p in (query, reference)), valid.cuda()).float().cpu()

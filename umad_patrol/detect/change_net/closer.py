@@ -92,19 +92,28 @@ def look_closer(engine: Engine, windows: list[Window], query: Part, reference: P
     `valid` `(1, 1, h, w)`, and where the windows are, begin in row `top` of the pictures.
     """
     both = torch.cat([picture(*place(window, top)) for picture in (query, reference) for window in windows])
+    return ask(engine, both, torch.cat([valid[(..., *place(window))] for window in windows]))
+
+
+def ask(engine: Engine, both: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
+    """Logits of *anomaly* `(N, 1, SIDE_PX, SIDE_PX)` in parts `(2N, 3, SIDE_PX, SIDE_PX)` of two pictures, those of the query first."""
     features = engine.encode(enlarged(both, "bicubic").clamp_(0, 1))
-    mine, theirs = (tuple(plane[part] for plane in features) for part in (slice(len(windows)), slice(len(windows), None)))
-    seen = torch.cat([valid[(..., *place(window))] for window in windows]).to(both.dtype)
-    return engine.compare(mine, theirs, F.interpolate(seen, scale_factor=float(OUTPUT_STRIDE)))[:, :1].float()
+    mine, theirs = (tuple(plane[part] for plane in features) for part in (slice(len(valid)), slice(len(valid), None)))
+    return engine.compare(mine, theirs, F.interpolate(valid.to(both.dtype), scale_factor=float(OUTPUT_STRIDE)))[:, :1].float()
 
 
 def heed(new: torch.Tensor, windows: list[Window], closer: torch.Tensor) -> None:
-    """Put into scores `(h, w)` of *anomaly* what both looks say together, a mean of their logits, where something was perhaps new."""
-    first = torch.logit(torch.stack([new[place(window)] for window in windows]), LEAST)
+    """Put into scores `(h, w)` of *anomaly* what both looks say together, where something was perhaps new."""
+    first = torch.stack([new[place(window)] for window in windows])
     perhaps = torch.from_numpy(np.stack([window.perhaps for window in windows])).to(new.device)
-    for window, where, both in zip(windows, perhaps, first.lerp(closer[:len(windows), 0], CLOSER).sigmoid_()):
+    for window, where, both in zip(windows, perhaps, said_by_both(first, closer[:len(windows), 0])):
         part = new[place(window)]
         torch.where(where, both, part, out=part)
+
+
+def said_by_both(first: torch.Tensor, closer: torch.Tensor) -> torch.Tensor:
+    """Scores of *anomaly* from those of the first look and the logits of the closer one: a mean of their logits."""
+    return torch.logit(first, LEAST).lerp(closer, CLOSER).sigmoid_()
 
 
 def place(window: Window, top: int = 0) -> tuple[slice, slice]:

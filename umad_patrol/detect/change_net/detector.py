@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,9 @@ import torch.nn.functional as F
 
 from umad_patrol.config import DetectSettings
 from umad_patrol.detect.change_net.closer import Part, find_windows, heed, look_closer
+from umad_patrol.detect.change_net.closer_at_once import look_closer_at_once
 from umad_patrol.detect.change_net.encoder import STRIDES, WIDTHS
-from umad_patrol.detect.change_net.engines import INT8, make_engine
+from umad_patrol.detect.change_net.engines import INT8, Engine, make_engine
 from umad_patrol.detect.change_net.engines.replay import Replayed
 from umad_patrol.detect.change_net.enlarged import enlarged
 from umad_patrol.detect.change_net.graphs import OUTPUTS, Graphs
@@ -59,10 +61,13 @@ class ChangeNetDetector:
         self.parameters = sum(p.numel() for one in (network, closer) if one is not None for p in one.parameters())
         self.engine = make_engine(settings.engine, network, self.device, Graphs(weights, checksum), threads)
         self.checksum = f"{checksum}-{INT8}" if self.engine.name == INT8 else checksum    # features in 8 bits are no others'
-        self._lay = Replayed(_lay) if self.device.type == "cuda" else _lay
         self.closer_engine = self.engine
         if closer is not None:
             self.closer_engine = make_engine(settings.engine, closer, self.device, Graphs(weights, checksum, closer=True), threads)
+        self._lay, self._look_at_once = _lay, None
+        if self.device.type == "cuda":
+            self._lay = Replayed(_lay)
+            self._look_at_once = Replayed(partial(_look_at_once, self.closer_engine.plain, settings.closer_looks))
 
     @torch.inference_mode()
     def prepare(self, picture: torch.Tensor, top: int = 0) -> Encoded:
@@ -78,7 +83,8 @@ class ChangeNetDetector:
         """A reference's features as they lie on an encoded query."""
         columns, rows = (STRIDES[0] * np.arange(side) for side in query.features[0].shape[:1:-1])
         seen = laid.seen(columns, rows + query.top)
-        seen[:, 1] -= reference.top
+        if reference.top:
+            seen[:, 1] -= reference.top
         covered = seen[:, 1:] >= -BEGINS_PX if reference.top else None
         features = self._lay(*(plane.to(of_query.dtype) for plane, of_query in zip(reference.features, query.features)), seen)
         if covered is not None and covered.device.type == "cpu" and bool(covered.all()):    # a GPU would have to be waited for
@@ -95,10 +101,14 @@ class ChangeNetDetector:
         return {**features, FRAME: torch.tensor([*prepared.size, prepared.top], dtype=torch.int32)}
 
     def unpacked(self, tensors: dict[str, torch.Tensor]) -> Encoded:
-        """The features on the detector's device, channels last as they are laid most quickly. Raises DetectorError for what was not packed."""
+        """The features on the detector's device, channels last as they are laid most quickly; a GPU's stay in half precision.
+
+        Raises DetectorError for what was not packed.
+        """
+        kind = torch.float16 if self.device.type == "cuda" else torch.float32
         try:
             height, width, top = tensors[FRAME].tolist()
-            features = tuple(tensors[name].to(self.device, torch.float32).contiguous(memory_format=torch.channels_last) for name in OUTPUTS["encode"])
+            features = tuple(tensors[name].to(self.device, kind, memory_format=torch.channels_last) for name in OUTPUTS["encode"])
         except (KeyError, ValueError) as error:
             raise DetectorError(f"these are no features of a picture ({type(error).__name__}: {error})") from error
         if not 0 <= top < height or any(tuple(plane.shape) != shape for plane, shape in zip(features, _shapes(height - top, width))):
@@ -128,15 +138,21 @@ class ChangeNetDetector:
 
     def _look_closer(self, scores: torch.Tensor, query: Encoded, reference: Encoded, seen: torch.Tensor) -> None:
         """Change scores of *anomaly* in `scores`, of rows from the query's top down, by what a closer look gives."""
-        windows = find_windows((scores[0, 0] * seen[0, 0]).cpu().numpy(), self._closer_looks)
-        if not windows:
+        if self._look_at_once is not None:
+            below = slice(query.top, None), slice(None)
+            scores[:, :1] = self._look_at_once(scores[:, :1], seen, query.part(*below), reference.part(*below))[0]
             return
-        spare = self._closer_looks - len(windows) if self.device.type == "cuda" else 0     # any other number would be graphs of their own to record
-        heed(scores[0, 0], windows, look_closer(self.closer_engine, windows + windows[-1:] * spare, query.part, reference.part, seen, query.top))
+        windows = find_windows((scores[0, 0] * seen[0, 0]).cpu().numpy(), self._closer_looks)
+        if windows:
+            heed(scores[0, 0], windows, look_closer(self.closer_engine, windows, query.part, reference.part, seen, query.top))
 
 
 def _lay(*tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
     return lay(tensors[:3], tensors[3])
+
+
+def _look_at_once(engine: Engine, most: int, *tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    return (look_closer_at_once(engine, most, *tensors),)
 
 
 def _shapes(height: int, width: int) -> list[tuple[int, int, int, int]]:

@@ -21,7 +21,8 @@ def lay(features: tuple[torch.Tensor, ...], seen: torch.Tensor) -> tuple[torch.T
 def _by_grid(plane: torch.Tensor, cells: torch.Tensor) -> torch.Tensor:
     """`plane` `(N, C, H, W)` at columns and rows `cells` `(N, 2, h, w)`."""
     grid = torch.stack([2 * cells[:, i].float() / max(1, side - 1) - 1 for i, side in enumerate(plane.shape[:1:-1])], -1)
-    return F.grid_sample(plane.float(), grid, padding_mode="border", align_corners=True).to(plane.dtype)    # places need single precision
+    return F.grid_sample(plane.float(), grid, padding_mode="border", align_corners=True).to(
+        plane.dtype, memory_format=torch.channels_last)     # places need single precision
 
 
 def _by_bags(plane: torch.Tensor, cells: torch.Tensor) -> torch.Tensor:

@@ -11,7 +11,7 @@ import torch
 
 from umad_patrol.detect.change_net.engines.on_onnxruntime import Int8Engine, OnnxruntimeEngine
 from umad_patrol.detect.change_net.engines.on_openvino import OpenvinoEngine
-from umad_patrol.detect.change_net.engines.on_torch import TorchEngine
+from umad_patrol.detect.change_net.engines.on_torch import ReplayedEngine, TorchEngine
 from umad_patrol.detect.change_net.graphs import Graphs
 from umad_patrol.detect.change_net.network import SIDE, ChangeNet, compared
 from umad_patrol.errors import DetectorError
@@ -45,7 +45,8 @@ def make_engine(name: str, network: ChangeNet, device: torch.device, graphs: Gra
     Raises DetectorError where the one that is asked for is not installed, has no graphs, fails or disagrees with torch.
     """
     if name == "torch" or (name == "auto" and device.type != "cpu"):
-        return TorchEngine(network, device)
+        plain = TorchEngine(network, device)
+        return ReplayedEngine(plain) if device.type == "cuda" else plain
     if name == "auto":
         return _fastest(network, graphs, threads) or TorchEngine(network, device)
     if device.type != "cpu":

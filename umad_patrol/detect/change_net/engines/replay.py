@@ -24,7 +24,7 @@ class Replayed:
         self._lock = threading.Lock()
 
     def __call__(self, *tensors: torch.Tensor) -> Tensors:
-        key = tuple((tensor.shape, tensor.stride()) for tensor in tensors)
+        key = tuple((tensor.shape, tensor.stride(), tensor.dtype) for tensor in tensors)
         with self._lock:    # inputs and outputs of a graph lie at fixed addresses
             if key not in self._graphs and len(self._graphs) < MOST_GRAPHS:
                 self._graphs[key] = self._recorded(tensors)
@@ -53,9 +53,10 @@ def record(function: Callable[..., Tensors], tensors: Tensors) -> Callable[[Tens
         outputs = function(*inputs)
 
     def replay(tensors: Tensors) -> Tensors:
-        for fixed, tensor in zip(inputs, tensors):
-            fixed.copy_(tensor)
+        torch._foreach_copy_(inputs, tensors)   # one launch where they lie alike
         graph.replay()
-        return tuple(output.clone() for output in outputs)
+        copies = tuple(torch.empty_like(output) for output in outputs)
+        torch._foreach_copy_(copies, outputs)
+        return copies
 
     return replay
