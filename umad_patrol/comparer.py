@@ -18,6 +18,7 @@ import torch
 from umad_patrol.align.aligner import Aligner
 from umad_patrol.config import Settings
 from umad_patrol.detect import Detector, Laying, make_detector
+from umad_patrol.detect.outlines import Outlines
 from umad_patrol.detect.regions import find_regions
 from umad_patrol.errors import ConfigError, ImageError
 from umad_patrol.geometry.camera import horizon_row
@@ -165,7 +166,8 @@ class Comparer:
         if not usable:
             return Comparison(looks[0].alignment, references[0], None, np.zeros(image.shape[:2], np.uint8), ())
         with watch.stage("regions"):
-            score_map = _fused(self.detector.classes, usable)
+            outlines = Outlines(image, top, [(look.reference.image, look.alignment.laid) for look in usable])
+            score_map = _fused(self.detector.classes, usable, outlines.shown)
             mask, regions = find_regions(score_map, self._settings.detect)
         return Comparison(usable[0].alignment, usable[0].reference, score_map, mask, regions)
 
@@ -237,13 +239,13 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _fused(classes: tuple[str, ...], looks: list[_Look]) -> ScoreMap:
+def _fused(classes: tuple[str, ...], looks: list[_Look], shown: Callable[[np.ndarray, int, int], float]) -> ScoreMap:
     scores, valid = looks[0].scores, looks[0].alignment.laid.valid
     for look in looks[1:]:
         new, seen = look.scores, look.alignment.laid.valid
         scores = torch.where(valid & seen, torch.minimum(scores, new), torch.where(valid, scores, new))
         valid = valid | seen
-    return ScoreMap(classes, scores, valid)
+    return ScoreMap(classes, scores, valid, shown)
 
 
 def size_of(image: np.ndarray) -> tuple[int, int]:

@@ -102,8 +102,8 @@ class GradientSettings:
 
 
 OWN_REGIONS = {
-    "change_net": {"threshold": 0.7, "low_threshold": 0.4, "close_px": 0, "trim_px": 0, "min_area_px": 20},
-    "gradient": {"threshold": 0.6, "low_threshold": 0.15, "close_px": 14, "trim_px": 2, "min_area_px": 40},
+    "change_net": {"threshold": 0.65, "low_threshold": 0.4, "close_px": 0, "trim_px": 0, "min_area_px": 20, "outline_share": 0.2},
+    "gradient": {"threshold": 0.6, "low_threshold": 0.15, "close_px": 14, "trim_px": 2, "min_area_px": 40, "outline_share": 0.0},
 }
 """How regions are cut from the scores of each detector unless the settings say otherwise."""
 
@@ -114,7 +114,7 @@ class DetectSettings:
     weights: str = setting("", "safetensors file of change_net; empty: the one of the package")
     engine: str = setting("auto", "what runs change_net; auto: ONNX Runtime or OpenVINO where they are installed and agree, else torch; int8: ONNX Runtime in 8 bits, quicker on a CPU, with scores that differ a little", choices=("auto", "torch", "onnxruntime", "openvino", "int8"))
     lay: str = setting("features", "what of a reference change_net lays on the picture: its features, made once for all pictures, or its picture, which is slower", choices=("features", "picture"))
-    closer_looks: int = setting(3, "parts of a picture at most that change_net looks at once more, enlarged, as something small is perhaps new there: finds more and smaller things; 0 is quicker", low=0, high=100)
+    closer_looks: int = setting(8, "parts of a picture at most that change_net looks at once more, enlarged, as something small is perhaps new there: finds more and smaller things; 0 is quicker", low=0, high=100)
     above_horizon_px: int = setting(48, "change_net compares from so far above the horizon down", unit="px", low=0, high=10000)
     threshold: float = setting(0.0, "score that a changed region reaches somewhere; 0: the detector's own", low=0.0, high=1.0)
     low_threshold: float = setting(0.0, "score down to which a changed region spreads; 0: the detector's own", low=0.0, high=1.0)
@@ -122,11 +122,12 @@ class DetectSettings:
     trim_px: int = setting(-1, "taken off a region all round; -1: the detector's own", unit="px", low=-1, high=50)
     foot_share: float = setting(0.5, "share of a region's score that the pixels have on which it stands", low=0.0, high=1.0)
     min_area_px: int = setting(0, "smaller regions are dropped; 0: the detector's own", unit="px", low=0, high=1000000)
+    outline_share: float = setting(-1.0, "an anomaly that scores below 0.7 is dropped where less of its outline is stronger in the picture than in the references: a shadow or a thing that is gone; 0: none is, -1: the detector's own", low=-1.0, high=1.0)
     gradient: GradientSettings = field(default_factory=GradientSettings)
 
     def resolved(self) -> DetectSettings:
         """With the detector's own values, OWN_REGIONS, where nothing else is said."""
-        unsaid = {"close_px": -1, "trim_px": -1}
+        unsaid = {"close_px": -1, "trim_px": -1, "outline_share": -1}
         own = {name: value for name, value in OWN_REGIONS[self.detector].items() if getattr(self, name) == unsaid.get(name, 0)}
         return dataclasses.replace(self, **own)
 

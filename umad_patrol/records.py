@@ -136,11 +136,16 @@ class Alignment:
 
 @dataclass(frozen=True, eq=False)
 class ScoreMap:
-    """What a detector says of each pixel: `scores` `(1, C, H, W)` float32 in [0, 1], a plane a class; `valid` `(1, 1, H, W)` bool."""
+    """What a detector says of each pixel: `scores` `(1, C, H, W)` float32 in [0, 1], a plane a class; `valid` `(1, 1, H, W)` bool.
+
+    `shown(patch, left, top)`, where the pictures are at hand, is the share of the outline of a patch `(h, w)` bool with its corner at (left, top)
+    that the query shows better than its references (`detect/outlines.py`).
+    """
 
     classes: tuple[str, ...]
     scores: Any
     valid: Any
+    shown: Callable[[np.ndarray, int, int], float] | None = None
 
 
 @dataclass(frozen=True)

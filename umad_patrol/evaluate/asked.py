@@ -21,7 +21,7 @@ from umad_patrol.evaluate.detection import read_truth
 from umad_patrol.evaluate.pairs import Pair
 
 PAIRS = 40          # of all, evenly chosen
-LOOKS = 8           # closer ones a pair, more than in use
+LOOKS = 8           # closer ones a pair
 Feeds = dict[str, np.ndarray]
 
 

@@ -41,7 +41,7 @@ NODES = {"patrol": (PATROL, ("device", "input", "retrieve", "align", "detect", "
 WIDTH = 110
 # What may change while the node is configured: it is looked at anew for every frame. All else shapes what is built on configuring.
 RUNTIME = ("alert", "retrieve.", "alerts.", "detect.threshold", "detect.low_threshold", "detect.close_px", "detect.trim_px",
-           "detect.foot_share", "detect.min_area_px", "input.max_")
+           "detect.foot_share", "detect.min_area_px", "detect.outline_share", "input.max_")
 FIXED = ("alerts.use_cloud", "alerts.coverage_step_m", "retrieve.references")
 
 

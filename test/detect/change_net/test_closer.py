@@ -22,7 +22,7 @@ def scores(*spots, size=(300, 500)):
 
 @pytest.mark.parametrize("spot, corner", [((200, 120, 8, 10), (172, 93)), ((0, 0, 8, 10), (0, 0)), ((492, 290, 8, 10), (436, 236))])
 def test_something_small_is_in_the_middle_of_its_window_or_near_the_border(spot, corner):
-    (window,) = find_windows(scores((*spot, 0.3)), 8)
+    (window,) = find_windows(scores((*spot, 0.4)), 8)
     assert (window.x, window.y) == corner
     x, y, width, height = spot
     expected = np.zeros((300, 500), bool)
@@ -30,7 +30,7 @@ def test_something_small_is_in_the_middle_of_its_window_or_near_the_border(spot,
     assert np.array_equal(window.perhaps, expected[window.y:window.y + SIDE_PX, window.x:window.x + SIDE_PX])
 
 
-@pytest.mark.parametrize("spot", [(100, 100, SMALL_PX + 1, 5, 0.3), (100, 100, 5, SMALL_PX + 1, 0.3), (100, 100, 8, 10, 0.09)])
+@pytest.mark.parametrize("spot", [(100, 100, SMALL_PX + 1, 5, 0.4), (100, 100, 5, SMALL_PX + 1, 0.4), (100, 100, 8, 10, closer.PERHAPS)])
 def test_what_is_large_or_surely_not_new_is_not_looked_at(spot):
     assert find_windows(scores(spot), 8) == []
 
@@ -41,38 +41,38 @@ def test_what_is_found_as_it_is_need_not_be_looked_at():
 
 def test_what_is_small_beside_something_large_is_looked_at():
     """Scores between them are as high as what a look is worth: a cone beside a person who is perhaps new."""
-    plane = scores((180, 60, 40, 120, 0.3), (226, 150, 8, 10, 0.6))
-    plane[140:165, 215:240] = np.maximum(plane[140:165, 215:240], 0.15)
+    plane = scores((180, 60, 40, 120, 0.5), (226, 150, 8, 10, 0.8))
+    plane[140:165, 215:240] = np.maximum(plane[140:165, 215:240], 0.35)
     (window,) = find_windows(plane, 8)
     assert window.perhaps[155 - window.y, 230 - window.x] and not window.perhaps[155 - window.y, 200 - window.x] and window.perhaps.sum() == 16 * 18
 
 
 def test_of_peaks_near_one_another_the_higher_is_a_thing():
-    plane = scores((200, 120, 12, 12, 0.25))
-    plane[124, 202], plane[124, 208] = 0.3, 0.4
+    plane = scores((200, 120, 12, 12, 0.35))
+    plane[124, 202], plane[124, 208] = 0.4, 0.5
     (window,) = find_windows(plane, 8)
     assert window.perhaps.sum() == (12 + 2 * AROUND_PX) ** 2
 
 
 def test_what_stands_out_most_is_looked_at_first_and_no_more_than_was_said():
-    spots = [(100 * n, 100, 8, 10, 0.2 + 0.1 * n) for n in range(5)]
+    spots = [(100 * n, 100, 8, 10, 0.35 + 0.1 * n) for n in range(5)]
     assert [window.x + 28 for window in find_windows(scores(*spots), 3)] == [400, 300, 200]
     assert find_windows(scores(*spots), 0) == []
-    hazy = scores((100, 100, 60, 60, 0.3), (126, 126, 8, 10, 0.5), (300, 100, 8, 10, 0.4))
+    hazy = scores((100, 100, 60, 60, 0.35), (126, 126, 8, 10, 0.55), (300, 100, 8, 10, 0.4))
     assert [window.x + 28 for window in find_windows(hazy, 1)] == [300]
 
 
 def test_neighbours_share_a_window():
-    near = (200, 120, 4, 10, 0.3), (214, 124, 4, 6, 0.2)
+    near = (200, 120, 4, 10, 0.5), (214, 124, 4, 6, 0.4)
     (window,) = find_windows(scores(*near), 8)
     assert (window.x, window.y) == (170, 93) and window.perhaps[125 - 93, 202 - 170] and window.perhaps[126 - 93, 216 - 170]
     assert not window.perhaps[125 - 93, 209 - 170]
-    assert len(find_windows(scores(near[0], (250, 130, 8, 10, 0.2)), 8)) == 2
+    assert len(find_windows(scores(near[0], (250, 130, 8, 10, 0.4)), 8)) == 2
 
 
 def test_a_picture_smaller_than_a_window_has_none():
-    assert find_windows(scores((10, 10, 8, 10, 0.3), size=(SIDE_PX - 1, 500)), 8) == []
-    assert len(find_windows(scores((10, 10, 8, 10, 0.3), size=(SIDE_PX, SIDE_PX)), 8)) == 1
+    assert find_windows(scores((10, 10, 8, 10, 0.4), size=(SIDE_PX - 1, 500)), 8) == []
+    assert len(find_windows(scores((10, 10, 8, 10, 0.4), size=(SIDE_PX, SIDE_PX)), 8)) == 1
 
 
 class Asked:

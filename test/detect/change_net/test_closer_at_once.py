@@ -79,7 +79,7 @@ def test_it_finds_the_windows_that_are_found_one_by_one(scene, most, rng):
 def test_they_are_the_same_at_borders_of_all_sizes_and_beside_one_another(spots):
     plane = np.full((150, 210), 0.02, np.float32)
     for number, (x, y, width, height) in enumerate(spots):
-        plane[y:y + height, x:x + width] = 0.3 + 0.1 * number
+        plane[y:y + height, x:x + width] = 0.4 + 0.1 * number
     assert len(assert_same(plane)) == min(MOST, len(spots)) or spots[0][2] != 8
 
 
