@@ -102,7 +102,7 @@ class GradientSettings:
 
 
 OWN_REGIONS = {
-    "change_net": {"threshold": 0.65, "low_threshold": 0.4, "close_px": 0, "trim_px": 0, "min_area_px": 20, "outline_share": 0.2},
+    "change_net": {"threshold": 0.65, "low_threshold": 0.4, "close_px": 0, "trim_px": 0, "min_area_px": 20, "outline_share": 0.3},
     "gradient": {"threshold": 0.6, "low_threshold": 0.15, "close_px": 14, "trim_px": 2, "min_area_px": 40, "outline_share": 0.0},
 }
 """How regions are cut from the scores of each detector unless the settings say otherwise."""
@@ -122,7 +122,7 @@ class DetectSettings:
     trim_px: int = setting(-1, "taken off a region all round; -1: the detector's own", unit="px", low=-1, high=50)
     foot_share: float = setting(0.5, "share of a region's score that the pixels have on which it stands", low=0.0, high=1.0)
     min_area_px: int = setting(0, "smaller regions are dropped; 0: the detector's own", unit="px", low=0, high=1000000)
-    outline_share: float = setting(-1.0, "an anomaly that scores below 0.7 is dropped where less of its outline is stronger in the picture than in the references: a shadow or a thing that is gone; 0: none is, -1: the detector's own", low=-1.0, high=1.0)
+    outline_share: float = setting(-1.0, "an anomaly that scores below 0.8 is dropped where less of its outline is stronger in the picture than in the references: a shadow or a thing that is gone; 0: none is, -1: the detector's own", low=-1.0, high=1.0)
     gradient: GradientSettings = field(default_factory=GradientSettings)
 
     def resolved(self) -> DetectSettings:

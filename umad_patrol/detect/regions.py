@@ -12,15 +12,15 @@ from umad_patrol.errors import DetectorError
 from umad_patrol.records import ANOMALY, DYNAMIC, Region, ScoreMap
 
 FOOT_ROWS = 3
-SURELY = 0.7    # what scores so high is new whatever else is said
+IN_DOUBT = 0.8, 0.7     # an anomaly that scores less may be gone, and may be somebody who passes
 
 
 def find_regions(score_map: ScoreMap, settings: DetectSettings) -> tuple[np.ndarray, tuple[Region, ...]]:
     """Cut a score map into regions.
 
     Pixels from `low_threshold` up that are connected to one from `threshold` up form a region; it is dropped where
-    smaller than `min_area_px`. One of class "anomaly" that is not SURELY one is dropped as well where it scores more as one of class "dynamic", and where
-    less than `outline_share` of its outline is the query's: it is somebody who passes, or gone. Returns the mask `(H, W)` uint8, 255 on just the
+    smaller than `min_area_px`. One of class "anomaly" that is IN_DOUBT is dropped as well where less than `outline_share` of its outline is
+    the query's, and where it scores more as one of class "dynamic": it is gone, or somebody who passes. Returns the mask `(H, W)` uint8, 255 on just the
     pixels of the kept regions of class "anomaly", and the regions of all classes, best first. Raises DetectorError on planes that fit no class.
     """
     settings = settings.resolved()
@@ -33,8 +33,7 @@ def find_regions(score_map: ScoreMap, settings: DetectSettings) -> tuple[np.ndar
     for name, plane in zip(score_map.classes, scores[0]):
         for region, inside in _regions(name, plane, valid, settings):
             x, y, width, height = region.box
-            if name == ANOMALY and region.score < SURELY and (_passes(score_map.classes, scores[0], region, inside)
-                                                              or _is_gone(score_map, region, inside, settings.outline_share)):
+            if name == ANOMALY and (_passes(score_map.classes, scores[0], region, inside) or _is_gone(score_map, region, inside, settings.outline_share)):
                 continue
             regions.append(region)
             if name == ANOMALY:
@@ -43,15 +42,17 @@ def find_regions(score_map: ScoreMap, settings: DetectSettings) -> tuple[np.ndar
 
 
 def _passes(classes: tuple[str, ...], scores: np.ndarray, region: Region, inside: np.ndarray) -> bool:
-    """Whether the pixels of an anomaly say in the mean that it is rather somebody, or a vehicle."""
+    """Whether the pixels of an anomaly in doubt say in the mean that it is rather somebody, or a vehicle."""
+    if region.score >= IN_DOUBT[1] or DYNAMIC not in classes:
+        return False
     x, y, width, height = region.box
-    new, passing = (scores[classes.index(name), y:y + height, x:x + width][inside].mean() if name in classes else 0.0 for name in (ANOMALY, DYNAMIC))
+    new, passing = (scores[classes.index(name), y:y + height, x:x + width][inside].mean() for name in (ANOMALY, DYNAMIC))
     return bool(passing > new)
 
 
 def _is_gone(score_map: ScoreMap, region: Region, inside: np.ndarray, share: float) -> bool:
-    """Whether it is the references in which something ends where an anomaly does."""
-    return share > 0 and score_map.shown is not None and score_map.shown(inside, *region.box[:2]) < share
+    """Whether it is the references in which something ends where an anomaly in doubt does."""
+    return share > 0 and region.score < IN_DOUBT[0] and score_map.shown is not None and score_map.shown(inside, *region.box[:2]) < share
 
 
 def _regions(name: str, plane: np.ndarray, valid: np.ndarray, settings: DetectSettings) -> list[tuple[Region, np.ndarray]]:
