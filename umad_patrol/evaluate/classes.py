@@ -1,4 +1,4 @@
-"""What a detector says of each pixel, class by class: regions are cut from each plane of the score map by itself."""
+"""What a detector says of each pixel, class by class: regions are cut from each plane of the score map."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from umad_patrol.records import ANOMALY, ScoreMap
 
 
 def class_masks(score_map: ScoreMap, settings: DetectSettings) -> dict[str, np.ndarray]:
-    """The mask `(H, W)` bool of every class of the score map, as the settings cut its regions; they may overlap."""
-    return {name: plane_mask(score_map, place, settings) for place, name in enumerate(score_map.classes)}
+    """The mask `(H, W)` bool of every class of the score map, as the settings cut its regions; they may overlap. That of *anomaly* is the detector's."""
+    return {name: find_regions(score_map, settings)[0] > 0 if name == ANOMALY else plane_mask(score_map, place, settings)
+            for place, name in enumerate(score_map.classes)}
 
 
 def plane_mask(score_map: ScoreMap, place: int, settings: DetectSettings) -> np.ndarray:
