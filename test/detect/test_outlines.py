@@ -10,7 +10,7 @@ import torch
 from umad_patrol.align.warp import Laid
 from umad_patrol.config import DetectSettings, Settings
 from umad_patrol.detect.outlines import Outlines
-from umad_patrol.detect.regions import IN_DOUBT, find_regions
+from umad_patrol.detect.regions import GONE_BELOW, PASSES_BELOW, find_regions
 from umad_patrol.evaluate.compare import PairComparer
 from umad_patrol.io.images import read_image
 from umad_patrol.records import ANOMALY, DYNAMIC, ScoreMap
@@ -99,7 +99,7 @@ def anomaly(score, shown, passing=0.0, classes=(ANOMALY, DYNAMIC)):
 @pytest.mark.parametrize("score, shown, passing, share, kept", [
     (0.6, 0.5, 0.0, 0.2, True), (0.6, 0.1, 0.0, 0.2, False), (0.6, 0.1, 0.0, 0.0, True), (0.6, None, 0.0, 0.2, True),    # what is gone
     (0.6, 0.5, 0.7, 0.2, False), (0.6, 0.5, 0.55, 0.2, True),       # who passes
-    (IN_DOUBT[0] + 0.01, 0.1, 0.0, 0.2, True), (IN_DOUBT[1] + 0.01, 0.5, 0.9, 0.2, True), (IN_DOUBT[1] + 0.01, 0.1, 0.0, 0.2, False),   # how sure
+    (GONE_BELOW + 0.01, 0.1, 0.0, 0.2, True), (PASSES_BELOW + 0.01, 0.5, 0.9, 0.2, True), (PASSES_BELOW + 0.01, 0.1, 0.0, 0.2, False),   # how sure
 ])
 def test_an_anomaly_in_doubt_is_dropped_where_it_is_gone_or_passes(score, shown, passing, share, kept):
     score_map, asked = anomaly(score, shown, passing)

@@ -12,15 +12,15 @@ from umad_patrol.errors import DetectorError
 from umad_patrol.records import ANOMALY, DYNAMIC, Region, ScoreMap
 
 FOOT_ROWS = 3
-IN_DOUBT = 0.8, 0.7     # an anomaly that scores less may be gone, and may be somebody who passes
+GONE_BELOW, PASSES_BELOW = 0.8, 0.7     # an anomaly that scores less may be what is gone, and may be somebody who passes
 
 
 def find_regions(score_map: ScoreMap, settings: DetectSettings) -> tuple[np.ndarray, tuple[Region, ...]]:
     """Cut a score map into regions.
 
     Pixels from `low_threshold` up that are connected to one from `threshold` up form a region; it is dropped where
-    smaller than `min_area_px`. One of class "anomaly" that is IN_DOUBT is dropped as well where less than `outline_share` of its outline is
-    the query's, and where it scores more as one of class "dynamic": it is gone, or somebody who passes. Returns the mask `(H, W)` uint8, 255 on just the
+    smaller than `min_area_px`. One of class "anomaly" that is not surely one is dropped as well where less than `outline_share` of its outline
+    is the query's, and where it scores more as one of class "dynamic": it is gone, or somebody who passes. Returns the mask `(H, W)` uint8, 255 on just the
     pixels of the kept regions of class "anomaly", and the regions of all classes, best first. Raises DetectorError on planes that fit no class.
     """
     settings = settings.resolved()
@@ -43,7 +43,7 @@ def find_regions(score_map: ScoreMap, settings: DetectSettings) -> tuple[np.ndar
 
 def _passes(classes: tuple[str, ...], scores: np.ndarray, region: Region, inside: np.ndarray) -> bool:
     """Whether the pixels of an anomaly in doubt say in the mean that it is rather somebody, or a vehicle."""
-    if region.score >= IN_DOUBT[1] or DYNAMIC not in classes:
+    if region.score >= PASSES_BELOW or DYNAMIC not in classes:
         return False
     x, y, width, height = region.box
     new, passing = (scores[classes.index(name), y:y + height, x:x + width][inside].mean() for name in (ANOMALY, DYNAMIC))
@@ -52,7 +52,7 @@ def _passes(classes: tuple[str, ...], scores: np.ndarray, region: Region, inside
 
 def _is_gone(score_map: ScoreMap, region: Region, inside: np.ndarray, share: float) -> bool:
     """Whether it is the references in which something ends where an anomaly in doubt does."""
-    return share > 0 and region.score < IN_DOUBT[0] and score_map.shown is not None and score_map.shown(inside, *region.box[:2]) < share
+    return share > 0 and region.score < GONE_BELOW and score_map.shown is not None and score_map.shown(inside, *region.box[:2]) < share
 
 
 def _regions(name: str, plane: np.ndarray, valid: np.ndarray, settings: DetectSettings) -> list[tuple[Region, np.ndarray]]:
