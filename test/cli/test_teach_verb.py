@@ -8,6 +8,7 @@ import pytest
 
 from umad_patrol.cli.main import main
 from umad_patrol.reference.map import ReferenceMap
+from umad_patrol.reference.teach import Teacher
 
 TOPICS = ["--set", "input.image_topic=/image", "--set", "input.camera_info_topic=/info", "--set", "input.localization_topic=/odom",
           "--set", "input.cloud_topic=/cloud", "--set", "input.body_t_camera=0 0 0.5 -0.5 0.5 -0.5 0.5"]
@@ -82,7 +83,7 @@ def test_teach_then_inspect(tmp_path, bag, capsys):
     assert drawn is not None and drawn.min() < 100 and max(drawn.shape) <= 1500
 
 
-def test_a_second_run_adds_and_the_same_is_refused_at_once(tmp_path, bag, capsys):
+def test_a_second_run_adds_and_the_same_is_refused_at_once(tmp_path, bag, capsys, monkeypatch):
     target = str(tmp_path / "map")
     assert main(["teach", str(bag), target, "--run", "noon", *TOPICS]) == 0
     assert main(["teach", str(bag), target, "--run", "dusk", *TOPICS]) == 0
@@ -90,6 +91,11 @@ def test_a_second_run_adds_and_the_same_is_refused_at_once(tmp_path, bag, capsys
     capsys.readouterr()
     assert main(["teach", str(bag), target, "--run", "dusk", *TOPICS]) == 2
     assert "holds a run 'dusk' already" in one_line(capsys)
+    assert main(["teach", str(bag), target, *TOPICS]) == 0
+    capsys.readouterr()
+    monkeypatch.setattr(Teacher, "save", None)     # at the first frame, not after the last
+    assert main(["teach", str(bag), target, *TOPICS]) == 2
+    assert "holds a run 'run-19700101-001640' already" in one_line(capsys)
     assert main(["teach", "/nowhere", target, "--run", "dusk", *TOPICS]) == 2  # before the recording is even opened
     assert "holds a run 'dusk' already" in one_line(capsys)
 

@@ -189,6 +189,16 @@ def test_the_run_is_named_by_its_first_stamp(tmp_path):
     assert teach(tmp_path / "map", teach__run="", start_s=1_700_000_000).runs == ("run-20231114-221320",)
 
 
+def test_a_drive_that_began_in_the_same_second_as_one_of_the_map_is_refused_until_the_second_is_over():
+    teacher = Teacher(settings(teach__run=""), taken=("run-20231114-221320",))
+    with pytest.raises(MapError, match="'run-20231114-221320' already.*same drive.*--run"):
+        teacher.add_frame(frame(0.0, stamp_s=1_700_000_000))
+    assert "same drive" in teacher.trouble and teacher.frames == 0 and not teacher.run
+    teacher.add_frame(frame(0.0, stamp_s=1_700_000_001))
+    assert teacher.run == "run-20231114-221321"
+    teacher.close()
+
+
 @pytest.mark.parametrize("name", ["a/b", "../x", "x" * 65, "a\nb", "a,b"])
 def test_bad_run_names(name):
     with pytest.raises(ConfigError, match="teach.run"):

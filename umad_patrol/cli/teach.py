@@ -35,9 +35,9 @@ def run(args: argparse.Namespace) -> dict:
     settings = settings_of(args)
     if args.run_name is not None:
         settings = with_values(settings, {"teach.run": args.run_name})
-    existing_map(args.map, settings.teach.run)  # refuse now, not after the whole recording
+    before = existing_map(args.map, settings.teach.run)  # refuse now, not after the whole recording
     recording = Recording(args.bag, settings)
-    teacher = Teacher(settings, lambda image: extract(image, settings.align))
+    teacher = Teacher(settings, lambda image: extract(image, settings.align), before.runs if before is not None else ())
     refused: Counter[str] = Counter()
     last_reason = ""
     with tqdm(total=recording.expected_frames, unit="frame", desc="teach", disable=None) as bar:
@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> dict:
                     teacher.add_frame(event)
                 else:
                     teacher.add_cloud(event.points)
-            except MapError:    # a keyframe could not be kept: a map with gaps is none, and the recording can be taught again
+            except MapError:    # the run is there already, or a keyframe could not be kept: a map with gaps is none, and the recording can be taught again
                 teacher.close()
                 raise
             except PatrolError as error:

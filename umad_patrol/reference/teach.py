@@ -6,7 +6,7 @@ import datetime
 import logging
 import re
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,6 +34,7 @@ FAR_M = 1e5     # from here on single precision is coarser than 8 mm
 _WORTH = 0.25  # a frame nearer to the last keyframe than this share of the spacing is never worth another
 _USED = ("teach.", "align.")  # sections of the settings that shape a map
 _RUN_NAME = re.compile(r"[\w .:+-]{1,64}")
+_NAME_IT = "--run NAME, teach.run"
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,14 +105,15 @@ class Teacher:
     """Makes a map of a teach run: `add_frame` and `add_cloud` as the drive goes, `save` at its end or in between.
 
     Keyframes wait as files in the system's temporary folder, so memory does not grow with the route.
-    `extract_features` makes the features that alignment wants (None: the map has none); `trouble` says why the last
-    keyframe could not be kept, empty if it was, `lost` how many were not. Raises ConfigError for a bad run name.
+    `extract_features` makes the features that alignment wants (None: the map has none), `taken` are names of runs that the map
+    has already. `trouble` says why the last keyframe could not be kept, empty if it was, `lost` how many were not. Raises
+    ConfigError for a bad run name.
     """
 
-    def __init__(self, settings: Settings, extract_features: Callable[[np.ndarray], Features] | None = None) -> None:
+    def __init__(self, settings: Settings, extract_features: Callable[[np.ndarray], Features] | None = None, taken: Container[str] = ()) -> None:
         if settings.teach.run and not _RUN_NAME.fullmatch(settings.teach.run):
             raise ConfigError(f"teach.run = {settings.teach.run!r} is no name; use 1 to 64 letters, digits, spaces or . _ : + -")
-        self._settings, self._extract = settings, extract_features
+        self._settings, self._extract, self._taken = settings, extract_features, taken
         teach = settings.teach
         self._spacing = Spacing(teach.distance_m, teach.turn_deg, teach.sharp_window)
         self._cloud = CloudGrid(teach.voxel_m)
@@ -132,13 +134,11 @@ class Teacher:
         """Look at the next undistorted frame; True if a keyframe came of it or of one before it.
 
         Raises CameraError if the camera is unusable, distorts or is another than before, LocalizationError for a bad pose,
-        MapError where a keyframe cannot be kept.
+        MapError where a keyframe cannot be kept, or where the map has a run that began in the same second.
         """
         self._check(frame)
+        self.run = self.run or self._named_after(frame.stamp_ns)
         self._camera = self._camera or frame.camera
-        if not self.run:
-            moment = datetime.datetime.fromtimestamp(frame.stamp_ns // 10**9, tz=datetime.timezone.utc)
-            self.run = f"run-{moment:%Y%m%d-%H%M%S}"
         self.frames += 1
         if self.frames == 1 and np.abs(frame.map_T_camera[:3, 3]).max() > FAR_M:
             log.warning("the robot is at %s m: so far from the origin the cloud is coarse (single precision). Use a map frame with its origin on the site",
@@ -235,6 +235,13 @@ class Teacher:
             file.parent.mkdir(exist_ok=True)
             file.write_bytes(to_bytes(self._extract(image)))
 
+    def _named_after(self, stamp_ns: int) -> str:
+        name = f"run-{datetime.datetime.fromtimestamp(stamp_ns // 10**9, tz=datetime.timezone.utc):%Y%m%d-%H%M%S}"
+        if name in self._taken:
+            self.trouble = f"the map holds a run {name!r} already, begun in the same second as this one: is it the same drive? If not, name this one ({_NAME_IT})"
+            raise MapError(self.trouble)
+        return name
+
     def _check(self, frame: Frame) -> None:
         check_camera(frame.camera, frame.image.shape)
         if not is_pinhole(frame.camera):
@@ -259,7 +266,7 @@ def existing_map(path: str | Path, new_run: str = "") -> ReferenceMap | None:
         raise MapError(f"{str(target)!r} exists and is no map; name a new folder or a map")
     there = ReferenceMap.load(target)
     if new_run and new_run in there.runs:
-        raise MapError(f"map {str(target)!r} holds a run {new_run!r} already; give this one another name (--run NAME) or make a new map")
+        raise MapError(f"map {str(target)!r} holds a run {new_run!r} already; give this one another name ({_NAME_IT}) or make a new map")
     return there
 
 

@@ -40,8 +40,8 @@ class TeachNode(Node):
         from umad_patrol.reference.teach import Teacher, existing_map
         from umad_patrol.ros.inputs import Inputs
 
-        existing_map(self._path, settings.teach.run)
-        self._teacher = Teacher(settings, lambda image: extract(image, settings.align))
+        before = existing_map(self._path, settings.teach.run)
+        self._teacher = Teacher(settings, lambda image: extract(image, settings.align), before.runs if before is not None else ())
         self._monitor = Monitor(good=TAUGHT)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
         self._timer = self.create_timer(1.0, self._publish_diagnostics, clock=Clock(clock_type=ClockType.STEADY_TIME))
