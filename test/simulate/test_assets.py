@@ -60,3 +60,11 @@ def test_a_world_with_assets_uses_them(data_dir):
     assert world.pictures and world.grounds and any(actor.model is not None for actor in world.actors)
     assert world.standing("patrol").material.max() >= m.FIRST_FREE
     assert make_world(5, 4, 30.0, data_dir / "objects").anomalies[1].kind == world.anomalies[1].kind
+
+
+def test_without_pillow_models_would_lose_their_textures_so_it_is_asked_for(tmp_path, monkeypatch):
+    pytest.importorskip("trimesh")
+    (tmp_path / "MANIFEST.csv").write_text(HEADER + "a.glb,anomaly,a,0.5,0.2,0.2\n")
+    monkeypatch.setitem(sys.modules, "PIL", None)
+    with pytest.raises(SimulationError, match="pip install trimesh Pillow"):
+        Shelf(tmp_path).take("anomaly", np.random.default_rng(0), (0.1, 1.0), 1.0)

@@ -8,6 +8,7 @@ import torch
 
 from umad_patrol.errors import TrainingError
 from umad_patrol.train.curves import draw_curves, read_log
+from umad_patrol.train.loop import Loop
 from umad_patrol.train.preview import draw_sheet
 
 
@@ -48,3 +49,14 @@ def test_the_sheet_outlines_the_truth_and_blackens_the_invalid():
     drawn = sheet[:64, 128:192]
     assert tuple(drawn[5, 15]) == (0, 0, 255) and tuple(drawn[25, 15]) == (255, 0, 0) and tuple(drawn[45, 15]) == (0, 255, 255)     # BGR
     assert (drawn[:, 50:] == 0).all() and tuple(drawn[11, 16]) == (100, 100, 100)
+
+
+def test_a_line_that_was_cut_off_takes_no_other_with_it(tmp_path):
+    loop = object.__new__(Loop)
+    loop.folder, loop.LOG, loop.step, loop.seconds, loop.loss = tmp_path, "log.jsonl", 1, 2.0, 0.5
+    loop._write_line(row(0) | {"step": loop.step})
+    path = tmp_path / "log.jsonl"
+    path.write_text(path.read_text() + path.read_text()[:20])
+    loop.step = 2
+    loop._write_line(row(0) | {"step": loop.step})
+    assert [r["step"] for r in read_log(path)] == [1, 2]

@@ -1,5 +1,7 @@
 """Learning from a pair several times: as often as asked, of the latest pairs, each time mirrored and lit anew with its truth."""
 
+from itertools import islice
+
 import pytest
 import torch
 
@@ -20,7 +22,7 @@ def batches(number):
 
 
 def draw(seed=0):
-    return torch.Generator().manual_seed(seed)
+    return lambda number: torch.Generator().manual_seed(1000 * seed + number)
 
 
 @pytest.mark.parametrize("times", [1, 3])
@@ -58,3 +60,13 @@ def test_the_same_draw_gives_the_same():
     one, same, other = (list(echoed(batches(3), 2, CPU, draw(seed))) for seed in (1, 1, 2))
     assert all(torch.equal(a, b) for x, y in zip(one, same) for a, b in zip(x, y))
     assert not all(torch.equal(a, b) for x, y in zip(one, other) for a, b in zip(x, y))
+
+
+@pytest.mark.parametrize("begin", [0, 5, 6, 17, 18, 23])
+def test_a_run_that_was_cut_off_goes_on_as_if_it_had_not_been(begin):
+    times, pool_size = 3, 10     # two and a half batches
+    whole = list(echoed(batches(8), times, CPU, draw(), pool_size))
+    first = max(0, begin // times - 2)
+    rest = list(echoed(islice(batches(8), first, None), times, CPU, draw(), pool_size, first, begin))
+    assert len(rest) == len(whole) - begin
+    assert all(torch.equal(a, b) for x, y in zip(whole[begin:], rest) for a, b in zip(x, y))

@@ -193,3 +193,13 @@ def test_umad_is_split_by_sequence_or_as_asked(tmp_path):
     with pytest.raises(DatasetError, match="holds all"):
         find_real(None, tmp_path, ("1", "2"))
     assert training[0].read().query_shows[0].any()
+
+
+@pytest.mark.parametrize("name", ["frame{:04d}", "f{:05d}", "{:05d}", "run_f{:05d}"])
+def test_numbered_frames_are_held_back_by_stretches(tmp_path, name):
+    folder, = write_pairs(tmp_path / "one", 1).iterdir()
+    (tmp_path / "many").mkdir()
+    for i in range(200):
+        (tmp_path / "many" / name.format(i)).symlink_to(folder)
+    numbers = [np.array([int(p.source.id[-4:]) for p in part]) for part in find_real(tmp_path / "many", None)]
+    assert len(numbers[1]) >= 20 and np.abs(numbers[0][:, None] - numbers[1]).min() > 2

@@ -97,3 +97,16 @@ def test_riders_are_rendered_with_any_models_in_their_colours_and_in_one_piece(t
         assert pieces.max() > 0.9 * pieces.sum() and max(sprite.image.shape[:2]) > 200
         assert np.ptp(sprite.image[solid][:, :3].astype(int), axis=1).max() > 40      # shirt, helmet, frame are coloured
         assert sprite.image[-20:][solid[-20:]][:, :3].max() < 120                     # and tyres are black
+
+
+def test_models_of_one_stem_have_sprites_of_their_own(tmp_path):
+    assets = write_assets(tmp_path / "assets")
+    table = (assets / "MANIFEST.csv").read_text()
+    for folder in ("red", "blue"):
+        (assets / folder).mkdir()
+        (assets / folder / "box.glb").write_bytes((assets / "box.glb").read_bytes())
+        table += table.splitlines()[1].replace("box.glb", f"{folder}/box.glb") + "\n"
+    (assets / "MANIFEST.csv").write_text(table)
+    assert make_sprites(assets, tmp_path / "shelf") == 5
+    names = {sprite.name.rpartition("-")[0] for sprite in read_sprites(tmp_path / "shelf")}
+    assert {"red-box", "blue-box"} < names and len(names) == 5

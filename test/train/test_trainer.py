@@ -1,6 +1,7 @@
 """The loop: cut off and gone on with, it ends where it would have; checkpoints of others are refused."""
 
 import json
+import signal
 from dataclasses import replace
 
 import cv2
@@ -42,18 +43,20 @@ def trained(folder, steps, settings=FOREVER):
     return trainer
 
 
-def test_two_steps_and_two_more_are_four(tmp_path):
-    once = trained(tmp_path / "once", 4)
-    trained(tmp_path / "twice", 2)
-    twice = trained(tmp_path / "twice", 4)
-    assert once.step == twice.step == 4
+@pytest.mark.parametrize("echo", [1, 3])
+def test_two_steps_and_two_more_are_four(tmp_path, echo):
+    settings = replace(FOREVER, echo=echo)
+    once = trained(tmp_path / "once", 4, settings)
+    trained(tmp_path / "twice", 2, settings)
+    twice = trained(tmp_path / "twice", 4, settings)
+    assert once.step == twice.step == 4 * echo
     for part in ("network", "average"):
         for (name, a), b in zip(getattr(once, part).state_dict().items(), getattr(twice, part).state_dict().values()):
             assert torch.equal(a, b), (part, name)
     kept = torch.load(tmp_path / "twice" / CHECKPOINT, weights_only=True)
-    assert {"network", "average", "optimizer", "step", "seconds", "settings"} <= set(kept) and kept["step"] == 4 and kept["seconds"] > 0
+    assert {"network", "average", "optimizer", "step", "seconds", "settings"} <= set(kept) and kept["step"] == 4 * echo and kept["seconds"] > 0
     steps = [json.loads(line)["step"] for line in (tmp_path / "twice" / LOG).read_text().splitlines()]
-    assert steps == [2, 2, 4, 4]
+    assert steps == ([2, 2, 4, 4] if echo == 1 else [2, 4, 6, 6, 8, 10, 12, 12])
 
 
 def test_it_learns_and_its_time_ends_it(tmp_path):
@@ -190,7 +193,7 @@ def test_with_an_echo_it_learns_as_often_from_every_batch_and_goes_on_from_where
     trainer.run(noise, [])
     assert trainer.step == 12       # four batches of two
     Trainer(ChangeNet(), tmp_path, replace(FOREVER, echo=3), CPU).run(noise, [])
-    assert begun == [0, 8]
+    assert begun == [0, 0]          # what the pool held comes again, and is not learnt from again
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
@@ -207,3 +210,25 @@ def test_workers_start_though_opencv_has_threads(tmp_path, photos, sprites):
     trainer = Trainer(ChangeNet(), tmp_path, replace(FOREVER, workers=1), CPU)
     trainer.run(lambda start: Pairs(PairMaker(photos, sprites, side=64), 1, 2, start), [])
     assert trainer.step == 1
+
+
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_after_a_whole_step_which_is_kept(tmp_path, sign):
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)     # as the command line has it
+    settings = replace(FOREVER, batch=2)
+    torch.manual_seed(1)
+    trainer = Trainer(ChangeNet(), tmp_path, settings, CPU)
+    learn = trainer._learn
+
+    def disturbed(batch):
+        if trainer.step == 2:
+            signal.raise_signal(sign)
+        return learn(batch)
+
+    trainer._learn = disturbed
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            trainer.run(lambda start: Noise(start, 20), [])
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert trainer.step == 3 and Trainer(ChangeNet(), tmp_path, settings, CPU).step == 3

@@ -107,9 +107,6 @@ def _options(args: argparse.Namespace):
     defaults = {"photos": f"{data}/backgrounds", "assets": f"{data}/objects"} if data else {}
     paths = {name: getattr(args, name) if getattr(args, name) is not None else defaults.get(name)
              for name in ("out", "photos", "assets", "sprites", "teacher", "init", "pairs", "umad")}
-    empty = next((name for name, value in paths.items() if value == ""), None)
-    if empty:
-        raise TrainingError(f"{'OUT' if empty == 'out' else '--' + empty} is empty; name a file or folder")
     plain = ("pairs_share", "folder_share", "network", "distillation", "correlation", "shadows", "dynamic", "minutes", "distil_minutes", "keep", "closer",
              "batch", "echo", "seed", "workers", "validate_every", "half")
     return RunOptions(**{name: Path(value) if value is not None else None for name, value in paths.items()}, hold=tuple(args.hold),

@@ -132,10 +132,11 @@ def _manifest(folder: Path) -> tuple[dict[str, list[Model]], list[str]]:
 
 def _trimesh() -> Any:
     try:
+        import PIL  # noqa: F401  without it trimesh leaves the textures out and says nothing
         import trimesh
     except ImportError as error:
         raise SimulationError(
-            "--assets needs the package trimesh to read GLB; pip install trimesh, or leave --assets out"
+            "--assets needs the packages trimesh and Pillow to read GLB; pip install trimesh Pillow, or leave --assets out"
         ) from error
     return trimesh
 

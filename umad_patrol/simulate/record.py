@@ -61,7 +61,6 @@ class Shot:
 class Taken:
     """What came of a shot: JPEG or cloud bytes, and for patrol pictures the labels as PNG and what was seen."""
 
-    shot: Shot
     data: bytes
     mask: bytes = b""
     seen: tuple[truth.Seen, ...] = ()
@@ -155,15 +154,15 @@ class Studio:
         rng = np.random.default_rng([self.plan.seed, 20 + (shot.run == PATROL), shot.sensor == "lidar", shot.number])
         map_T_body = self.world.drives[shot.run].pose(shot.time_s)
         if shot.sensor == "lidar":
-            return Taken(shot, scan(self.renderer, map_T_body @ self.rig.body_T_lidar, shot.time_s, shot.number, rng).tobytes())
+            return Taken(scan(self.renderer, map_T_body @ self.rig.body_T_lidar, shot.time_s, shot.number, rng).tobytes())
         camera, map_T_camera, light = self.rig.camera, map_T_body @ self.rig.body_T_camera, self.world.lights[shot.run]
         view = self.renderer.view(map_T_camera, camera, light, shot.time_s)
         picture = photograph(view.radiance, light, rng)
         jpeg = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1].tobytes()
         if shot.run == TEACH:
-            return Taken(shot, jpeg)
+            return Taken(jpeg)
         mask = cv2.imencode(".png", truth.labels(self.world, view, map_T_camera, camera))[1].tobytes()
-        return Taken(shot, jpeg, mask, tuple(truth.sightings(self.world, view, map_T_camera, camera)))
+        return Taken(jpeg, mask, tuple(truth.sightings(self.world, view, map_T_camera, camera)))
 
 
 @contextmanager

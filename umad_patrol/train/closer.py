@@ -56,7 +56,8 @@ class CloserTrainer(Loop):
     """Teaches a network to look closer at what `first`, which stays as it is, says to be perhaps new: `closer`, or a copy of the first.
 
     Normalisations stay as they are, as in use. What small things are made of it learns from few pixels that weigh much, and so says too often that
-    something is new: `taught`, the running mean of the weights, is lowered to call no more than FALSE of what is held out new.
+    something is new: `taught`, the running mean of the weights, is lowered to call no more than FALSE of what is held out new. A run that was cut off
+    goes on with other windows than it would have had.
     """
 
     CHECKPOINT, LOG, NAME, OF = CHECKPOINT, LOG, "learning to look closer", "this network"
@@ -80,7 +81,7 @@ class CloserTrainer(Loop):
             return self._lowered()
         draw.manual_seed(self.settings.seed + self.step)
         batches = self._loader(pairs(self.step // self.settings.echo * AT_ONCE // MOST))
-        self._go_on(echoed(self._at_once(batches, draw), self.settings.echo, self.device, draw, POOL))
+        self._go_on(echoed(self._at_once(batches, draw), self.settings.echo, self.device, lambda _: draw, POOL))
         return self._note()
 
     def _at_once(self, batches: Iterable[Batch], draw: torch.Generator) -> Iterator[Batch]:

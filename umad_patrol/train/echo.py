@@ -5,7 +5,7 @@ Choi et al., "Faster Neural Network Training with Data Echoing", 2019.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import torch
 
@@ -14,20 +14,27 @@ GAIN = 0.12         # of each picture and channel, either way
 Batch = tuple[torch.Tensor, ...]
 
 
-def echoed(batches: Iterable[Batch], times: int, device: torch.device, draw: torch.Generator, pool_size: int = POOL) -> Iterator[Batch]:
-    """`times` batches on `device` for each that comes, of samples (`data.tensors`) drawn from the latest `pool_size`."""
+def echoed(batches: Iterable[Batch], times: int, device: torch.device, draw: Callable[[int], torch.Generator], pool_size: int = POOL,
+           first: int = 0, begin: int = 0) -> Iterator[Batch]:
+    """`times` batches on `device` for each that comes, of samples (`data.tensors`) drawn from the latest `pool_size`.
+
+    `draw(n)` draws for the n-th that is given. Where a run goes on with the n-th, `begin`, those that come are counted from `first` on, and none is
+    given before that one: with the last `pool_size` samples before it among them all is as if it had not been cut off.
+    """
     pool: Batch = ()
     come = 0
-    for batch in batches:
+    for number, batch in enumerate(batches, first):
         count = len(batch[0])
+        come = come or number * count
         pool = pool or tuple(torch.empty(pool_size, *part.shape[1:], dtype=part.dtype, device=device) for part in batch)
         places = _on(torch.arange(come, come + count) % pool_size, device)
         for kept, part in zip(pool, batch):
             kept[places] = part.to(device, non_blocking=True)
         come += count
-        for _ in range(times):
-            drawn = _on(torch.randint(min(come, pool_size), (count,), generator=draw), device)
-            yield _varied(tuple(kept[drawn] for kept in pool), draw)
+        for turn in range(max(begin, number * times), (number + 1) * times):
+            dice = draw(turn)
+            drawn = _on(torch.randint(min(come, pool_size), (count,), generator=dice), device)
+            yield _varied(tuple(kept[drawn] for kept in pool), dice)
 
 
 def _varied(batch: Batch, draw: torch.Generator) -> Batch:

@@ -14,6 +14,7 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
+from umad_patrol.io.signals import undisturbed
 from umad_patrol.train.checkpoint import UNREADABLE, load_checkpoint, save_checkpoint, unreadable
 
 WARM_UP = 50        # steps
@@ -55,13 +56,23 @@ class Loop:
 
     def _go_on(self, batches: Iterable[Any]) -> None:
         """Learn from one batch after the other until the time is used up."""
-        bar = tqdm(total=round(self.settings.minutes * 60), initial=round(self.seconds), desc=self.NAME, unit="s", disable=None)
-        start = saved = time.monotonic()
+        with tqdm(total=round(self.settings.minutes * 60), initial=round(self.seconds), desc=self.NAME, unit="s", disable=None) as bar:
+            try:
+                self._learn_all(batches, bar)
+            except KeyboardInterrupt:   # between two steps
+                self.save()
+                raise
+        self.save()
+
+    def _learn_all(self, batches: Iterable[Any], bar: tqdm) -> None:
+        start, saved = math.nan, time.monotonic()
         for batch in batches:
-            loss = self._learn(batch)
-            self.step += 1
-            self.loss = loss if self.step == 1 else SMOOTH * self.loss + (1 - SMOOTH) * loss
-            self.seconds += time.monotonic() - start
+            start = time.monotonic() if math.isnan(start) else start    # what has to be got ready first is no learning
+            with undisturbed():     # half a step is no state to go on from
+                loss = self._learn(batch)
+                self.step += 1
+                self.loss = loss if self.step == 1 else SMOOTH * self.loss + (1 - SMOOTH) * loss
+                self.seconds += time.monotonic() - start
             if bar.update(round(self.seconds) - bar.n):
                 bar.set_postfix(loss=f"{float(self.loss):.3f}", refresh=False)
             if self.step % self._every == 0 and not self.done:
@@ -72,8 +83,6 @@ class Loop:
             if start - saved > SAVE_S:
                 self.save()
                 saved = start
-        bar.close()
-        self.save()
 
     def _learn(self, batch: Any) -> torch.Tensor:
         raise NotImplementedError
@@ -97,8 +106,10 @@ class Loop:
     def _write_line(self, more: dict[str, Any]) -> dict[str, Any]:
         """Add a line to the log. Returns it."""
         line = {"step": self.step, "seconds": round(self.seconds, 1), "loss": round(float(self.loss), 4), **more}
-        with (self.folder / self.LOG).open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
+        path = self.folder / self.LOG
+        cut_off = path.is_file() and not path.read_bytes().endswith(b"\n")     # a run was, in the middle of a line
+        with path.open("a", encoding="utf-8") as file:
+            file.write("\n" * cut_off + json.dumps(line) + "\n")
         return line
 
     def _rate(self) -> float:

@@ -15,7 +15,7 @@ from umad_patrol.train.data import Mixture, PairMaker, tensors
 from umad_patrol.train.options import RunOptions
 from umad_patrol.train.photos import Photo, read_photos, thinned
 from umad_patrol.train.semantics import label_photos, with_labels
-from umad_patrol.train.sprites import Sprite, make_sprites, read_sprites
+from umad_patrol.train.sprites import Sprite, cut_out_of, make_sprites, read_sprites
 from umad_patrol.train.teacher import Teacher
 
 EVERY = 10      # of so many one is held back where places do not tell
@@ -51,7 +51,10 @@ def get_photos(options: RunOptions) -> list[Photo]:
 
 
 def get_material(options: RunOptions, photos: list[Photo], teacher: Teacher | None, say: Callable[[str], None]) -> Material:
-    """Render and look, as far as that is not done yet. Without a teacher neither labels nor cut-outs are used."""
+    """Render and look, as far as that is not done yet. Without a teacher neither labels nor cut-outs are used.
+
+    Cut-outs are of photographs that this run trains on: another one that filled the shelf may have held back others.
+    """
     start = time.monotonic()
     make_sprites(options.assets, options.shelf)
     if teacher is not None:
@@ -61,7 +64,9 @@ def get_material(options: RunOptions, photos: list[Photo], teacher: Teacher | No
     few = thinned(photos, options.folder_share)
     if len(few) < len(photos):
         say(f"{len(few)} of {len(photos)} photographs are trained on: at most {options.folder_share:.0%} are of one folder (--folder-share)")
-    sprites, held_sprites = split_sprites([sprite for sprite in read_sprites(options.shelf) if teacher is not None or not sprite.of_photo], say)
+    cut_up = {cut_out_of(photo.path) for photo in photos} if teacher is not None else ()
+    sprites, held_sprites = split_sprites([sprite for sprite in read_sprites(options.shelf)
+                                           if not sprite.of_photo or sprite.name.rpartition("-")[0] in cut_up], say)
     mixture = replace(Mixture(), shadows=options.shadows, dynamic=options.dynamic)
     return Material(PairMaker(few, sprites, mixture), PairMaker(held_photos, held_sprites), time.monotonic() - start)
 

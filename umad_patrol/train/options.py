@@ -6,6 +6,7 @@ import hashlib
 import json
 import math
 import zlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -90,6 +91,8 @@ def check(options: RunOptions) -> None:
         path = getattr(options, name)
         if path is not None and not path.is_dir():
             raise TrainingError(f"--{name} {str(path)!r} is no folder")
+    if options.pairs_share == 1 and not options.real:
+        raise TrainingError("--pairs-share 1 trains on real pairs alone: name them with --pairs or --umad")
     needs = [name for name in ("photos", "assets") if getattr(options, name) is None]
     if options.made and needs:
         raise TrainingError(f"pairs are made of photographs and models: name --{' and --'.join(needs)}, or set UMAD_PATROL_DATA"
@@ -140,9 +143,9 @@ def _check_folder(out: Path) -> None:
         raise TrainingError(f"{str(out)!r} holds other things ({sorted(names)[0]} and so on); name a new folder for the run")
 
 
-def check_record(options: RunOptions, counts: dict[str, int]) -> None:
-    """Raises TrainingError where another run is in the folder: one with other settings than its length, device and workers."""
-    path, record = options.out / RECORD, _record(options, counts)
+def check_record(options: RunOptions, pairs: Iterable[str]) -> None:
+    """Raises TrainingError where another run is in the folder: one with other settings than its length, device and workers, or other real pairs."""
+    path, record = options.out / RECORD, _record(options, pairs)
     if not path.is_file():
         return
     try:
@@ -157,24 +160,25 @@ def check_record(options: RunOptions, counts: dict[str, int]) -> None:
         raise TrainingError(f"{options.out} holds a run with {other} {kept[other]}, not {record[other]}; say the same, or name another folder")
 
 
-def write_record(options: RunOptions, counts: dict[str, int]) -> None:
+def write_record(options: RunOptions, pairs: Iterable[str]) -> None:
     """Write what makes the run what it is into its folder: beside, then renamed."""
     options.out.mkdir(parents=True, exist_ok=True)
     with replaced(options.out / RECORD) as file:
-        file.write_text(json.dumps(_record(options, counts), indent=1), encoding="utf-8")
+        file.write_text(json.dumps(_record(options, pairs), indent=1), encoding="utf-8")
 
 
-def _record(options: RunOptions, counts: dict[str, int]) -> dict:
-    names = "network", "seed", "batch", "correlation", "shadows", "dynamic", "pairs_share", "folder_share", "keep", "closer", "echo"
+def _record(options: RunOptions, pairs: Iterable[str]) -> dict:
+    names = "network", "seed", "batch", "correlation", "shadows", "dynamic", "pairs_share", "folder_share", "keep", "closer", "echo", "half"
     return {**{name: getattr(options, name) for name in names}, "distillation": options.distils, "hold": list(options.hold),
-            "photos": _names(find_photos(options.photos)) if options.photos is not None else None,
+            "pairs": _names(pairs), "photos": _names(path.name for path in find_photos(options.photos)) if options.photos is not None else None,
             "assets": _digest(options.assets / "MANIFEST.csv") if options.assets is not None else None,
-            "teacher": _digest(options.teacher), "init": _digest(options.init), **counts}
+            "teacher": _digest(options.teacher), "init": _digest(options.init)}
 
 
 def _digest(path: Path | None) -> str | None:
     return hashlib.sha256(path.read_bytes()).hexdigest()[:12] if path is not None else None
 
 
-def _names(paths: list[Path]) -> str:
-    return f"{len(paths)} ({zlib.crc32(' '.join(path.name for path in paths).encode()):08x})"
+def _names(names: Iterable[str]) -> str:
+    names = list(names)
+    return f"{len(names)} ({zlib.crc32(' '.join(names).encode()):08x})"

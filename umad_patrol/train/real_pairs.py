@@ -18,7 +18,7 @@ from umad_patrol.evaluate.change_sets import ChangePair, find_changes, is_change
 from umad_patrol.evaluate.pairs import Pair, find_pairs, place_of
 from umad_patrol.evaluate.umad_data import UmadPair, decode_labels, find_umad, read_labels
 from umad_patrol.evaluate.warp_border import shown
-from umad_patrol.io.images import read_image
+from umad_patrol.io.images import read_mask
 from umad_patrol.train.data import SEEN_PX, SIDE_PX, Sample, heed, tensors
 from umad_patrol.train.photometric import photometric, random_softness, softened
 from umad_patrol.train.photos import HELD_OUT
@@ -30,7 +30,7 @@ WITH_ANOMALY = 0.5      # of the crops, where there is an anomaly to hold
 RESIDUAL = 0.25         # of the data engine's residual: such pairs bring their own
 NEVER_TRAINED = "test"  # the split of a change set that is left for scoring
 TOGETHER = 8            # items in a row that are of one pair, whether all of them are asked for or, mixed with made ones, some
-NUMBER = re.compile(r"\d{1,20}")
+NUMBER = re.compile(r"\d{1,20}$")    # at the end of a name
 STRETCHES, GAPS = 10, 5     # of one place; and the fifth part of one at most lies between what is held back and what is trained on
 TRIES = 10              # pairs that may be unreadable one after the other
 
@@ -57,6 +57,11 @@ class RealPair:
     source: Pair | UmadPair | ChangePair
     place: str
 
+    @property
+    def name(self) -> str:
+        """What tells it from others: its folders and the name of its query."""
+        return "/".join(self.source.query.parts[-3:])
+
     def read(self) -> Labelled:
         """Raises ImageError or DatasetError naming the file that cannot be read or does not fit the others."""
         reference, query = self.source.pictures()
@@ -78,7 +83,7 @@ class RealPair:
         path = getattr(self.source, "valid", None)
         if path is None:
             return shown(reference)
-        valid = read_image(path)[:, :, 0] > 0
+        valid = read_mask(path)
         if valid.shape != reference.shape[:2]:
             raise DatasetError(f"{path} is not of the size of its pictures")
         return valid
@@ -101,13 +106,13 @@ def find_real(pairs: str | Path | None, umad: str | Path | None, hold: Iterable[
 
 
 def _of_folder(pairs: list[Pair]) -> tuple[list[RealPair], list[RealPair]]:
-    """By place where there are several; frames of one place, of which the names are numbers as stamps are, by stretches of them, and none next to
+    """By place where there are several; frames of one place, of which the names end in numbers as stamps are, by stretches of them, and none next to
     one that is held back is trained on; else pair by pair."""
     places = [place_of(pair) for pair in pairs]
-    numbers = [pair.id.rpartition("_")[2] for pair in pairs]
+    numbers = [found[0] for pair in pairs if (found := NUMBER.search(pair.id))]
     if 1 < len(set(places)) < len(pairs):
         return _split([RealPair(pair, place) for pair, place in zip(pairs, places)])
-    if len(pairs) < STRETCHES or not all(NUMBER.fullmatch(number) for number in numbers):
+    if not STRETCHES <= len(pairs) == len(numbers):
         return _split([RealPair(pair, pair.id) for pair in pairs])
     ordered = [pair for _, pair in sorted(zip(map(int, numbers), pairs), key=lambda item: item[0])]
     stretches = [rank * STRETCHES // len(ordered) for rank in range(len(ordered))]
@@ -221,11 +226,12 @@ def _heed(anomaly: np.ndarray) -> np.ndarray:
 class RealPairs(torch.utils.data.Dataset):
     """Item i, counted from `start`, of a run with a seed: always the same sample of the same pair, as `data.tensors` gives it.
 
-    A pair that cannot be read is told of and passed over. What lies within the same TOGETHER is of one pair, which is read once for all of them.
+    A pair that cannot be read is told of and passed over. What lies within the same `together` is of one pair, which is read once for all of them.
     """
 
-    def __init__(self, pairs: list[RealPair], seed: int, length: int, start: int = 0, plain: bool = False, side: int = SIDE_PX) -> None:
-        self._pairs, self._seed, self._length, self._start, self._plain, self._side = pairs, seed, length, start, plain, side
+    def __init__(self, pairs: list[RealPair], seed: int, length: int, start: int = 0, plain: bool = False, side: int = SIDE_PX,
+                 together: int = TOGETHER) -> None:
+        self._pairs, self._seed, self._length, self._start, self._plain, self._side, self._together = pairs, seed, length, start, plain, side, together
         self._read: tuple[int, Labelled] | None = None
 
     def __len__(self) -> int:
@@ -234,7 +240,7 @@ class RealPairs(torch.utils.data.Dataset):
     def __getitem__(self, index: int) -> tuple[torch.Tensor, ...]:
         cv2.setNumThreads(1)
         number = self._start + index
-        return tensors(real_sample(self._pair(number // TOGETHER), self._side, np.random.default_rng((self._seed, 4, number)), self._plain))
+        return tensors(real_sample(self._pair(number // self._together), self._side, np.random.default_rng((self._seed, 4, number)), self._plain))
 
     def _pair(self, group: int) -> Labelled:
         if self._read is None or self._read[0] != group:

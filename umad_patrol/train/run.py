@@ -49,15 +49,20 @@ class _Found:
     real: list[RealPair]
     real_held_out: list[RealPair]
 
+    @property
+    def pairs(self) -> list[str]:
+        """Names of the real pairs to train on."""
+        return [pair.name for pair in self.real]
+
 
 def train(options: RunOptions, say: Say) -> dict:
     """Run all stages. Returns what the model card holds, with the weights' path. Raises PatrolError before anything is written."""
     cv2.setNumThreads(1)
     found = _found(options)
-    check_record(options, {"pairs": len(found.real)})
+    check_record(options, found.pairs)
     _say_plan(options, found, say)
     photos = get_photos(options)
-    write_record(options, {"pairs": len(found.real)})
+    write_record(options, found.pairs)
     material = get_material(options, photos, found.teacher, say) if options.made else None
     if options.closer:
         return _looks_closer(options, found, material)
@@ -176,7 +181,7 @@ def _held_out(material: Material | None, found: _Found) -> list[tuple[torch.Tens
 
 
 def _taken(found: _Found) -> list[tuple[torch.Tensor, ...]]:
-    pairs = RealPairs(found.real_held_out, 98, VALIDATED, plain=True)
+    pairs = RealPairs(found.real_held_out, 98, VALIDATED, plain=True, together=1)
     return [pairs[index] for index in range(VALIDATED)]
 
 

@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from umad_patrol.io.images import write_image
 from umad_patrol.train.photos import Photo
-from umad_patrol.train.sprites import CUT_OUT, PERSON, SMALLEST_PX, THING, VEHICLE, Sprite, write_sprite
+from umad_patrol.train.sprites import PERSON, SMALLEST_PX, THING, VEHICLE, Sprite, cut_out_of, write_sprite
 from umad_patrol.train.teacher import VOC_PERSON, VOC_VEHICLES, Teacher
 
 VOC_THINGS = (5, 9, 16, 18, 20)   # bottle, chair, potted plant, sofa, screen
@@ -72,5 +72,5 @@ def _cut_out(photo: Photo, chances: dict[str, np.ndarray], folder: Path) -> None
             if (inside and min(width, height) >= SMALLEST_PX // 2 and max(width, height) >= SMALLEST_PX and area <= LARGEST_SHARE * labels.size
                     and chance[part][mine].mean() >= SURE * 255):
                 alpha = np.where(mine, np.clip((chance[part].astype(np.float32) / 255 - 0.3) / 0.4, 0, 1) * 255, 0).astype(np.uint8)
-                write_sprite(folder, Sprite(kind, f"{CUT_OUT}{photo.path.parent.name}-{photo.path.stem}-{index}", np.dstack([photo.image[part], alpha]),
+                write_sprite(folder, Sprite(kind, f"{cut_out_of(photo.path)}-{index}", np.dstack([photo.image[part], alpha]),
                                             1.7 if kind == PERSON else 0.0))

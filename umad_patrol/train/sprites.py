@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import zlib
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -65,9 +66,10 @@ class Sprite:
 
 @dataclass(frozen=True, eq=False)
 class _Source:
-    """What is rendered: `geometry` gives vertices, faces, uv and texture, and may raise SimulationError."""
+    """What is rendered, a `name` that no other has: `geometry` gives vertices, faces, uv and texture, and may raise SimulationError."""
 
     file: str
+    name: str
     kind: str
     views: int
     longest_px: int
@@ -102,14 +104,22 @@ def make_sprites(assets: str | Path, shelf: str | Path, seed: int = 0) -> int:
 
 
 def _models(shelf: Shelf) -> list[_Source]:
-    return [_Source(model.file, kind, views, longest, model.height_m, partial(shelf.geometry, model))
-            for cls, (kind, views, longest) in KINDS.items() for model in shelf.models(cls)]
+    found = [(model, of_kind) for cls, of_kind in KINDS.items() for model in shelf.models(cls)]
+    stems = Counter(Path(model.file).stem for model, _ in found)
+    return [_Source(model.file, _name(model.file, stems), kind, views, longest, model.height_m, partial(shelf.geometry, model))
+            for model, (kind, views, longest) in found]
+
+
+def _name(file: str, stems: Counter[str]) -> str:
+    """The file's stem; its folders too where others have that stem."""
+    path = Path(file)
+    return path.stem if stems[path.stem] == 1 else "-".join(path.with_suffix("").parts)
 
 
 def _riders() -> list[_Source]:
     """Cyclists, each of another look and with its pedals elsewhere."""
     meshes = [posed(CYCLIST, look, look % POSES) for look in range(RIDERS)]
-    return [_Source(f"{CYCLIST}-{look:02d}", VEHICLE, RIDER_VIEWS, LARGE_PX, float(mesh.bounds()[1][2]), partial(_painted, mesh))
+    return [_Source(f"{CYCLIST}-{look:02d}", f"{CYCLIST}-{look:02d}", VEHICLE, RIDER_VIEWS, LARGE_PX, float(mesh.bounds()[1][2]), partial(_painted, mesh))
             for look, mesh in enumerate(meshes)]
 
 
@@ -125,7 +135,7 @@ def _render(source: _Source, shelf: Path, seed: int) -> None:
     """The pictures of one model, always the same for a seed. Raises SimulationError where it cannot be read."""
     rng = np.random.default_rng((seed, 7, zlib.crc32(source.file.encode())))
     for view, image in enumerate(_views(source, rng)):
-        write_sprite(shelf, Sprite(source.kind, f"{Path(source.file).stem}-{view}", image, source.height_m))
+        write_sprite(shelf, Sprite(source.kind, f"{source.name}-{view}", image, source.height_m))
 
 
 def _rendered(shelf: Path, of: dict) -> list[str]:
@@ -146,6 +156,11 @@ def _rendered(shelf: Path, of: dict) -> list[str]:
 def _note(shelf: Path, content: dict) -> None:
     with replaced(shelf / RENDERED) as file:
         file.write_text(json.dumps(content), encoding="utf-8")
+
+
+def cut_out_of(photo: Path) -> str:
+    """What names of cut-outs of a photograph begin with, up to the "-" and a number that follow."""
+    return f"{CUT_OUT}{photo.parent.name}-{photo.stem}".replace("_", "-")
 
 
 def write_sprite(shelf: Path, sprite: Sprite) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 from tqdm import tqdm
 
 from umad_patrol.detect.change_net.network import ChangeNet, less_gone
-from umad_patrol.train.echo import echoed
+from umad_patrol.train.echo import POOL, echoed
 from umad_patrol.train.loop import Loop
 from umad_patrol.train.loss import agreement_loss, change_loss
 from umad_patrol.train.moved import moved
@@ -84,11 +85,14 @@ class Trainer(Loop):
         if self.done:
             return validate(self.average, held_out, self.device)
         self._held_out, self._noted = held_out, noted
-        batches = self._loader(pairs(self.step // self.settings.echo * self.settings.batch))
-        if self.settings.echo > 1:
-            batches = echoed(batches, self.settings.echo, self.device, torch.Generator().manual_seed(self.settings.seed + self.step))
-        self._go_on(batches)
+        times, batch = self.settings.echo, self.settings.batch
+        first = self.step // times if times == 1 else max(0, self.step // times + 1 - math.ceil(POOL / batch))    # the pool is filled as it was
+        batches = self._loader(pairs(first * batch))
+        self._go_on(batches if times == 1 else echoed(batches, times, self.device, self._dice, first=first, begin=self.step))
         return self._note()
+
+    def _dice(self, step: int) -> torch.Generator:
+        return torch.Generator().manual_seed(self.settings.seed * SEEDS + step)
 
     def _learn(self, batch: tuple[torch.Tensor, ...]) -> torch.Tensor:
         query, reference, valid, target, weight = (part.to(self.device, non_blocking=True).float() for part in batch)
@@ -102,7 +106,7 @@ class Trainer(Loop):
     def _loss(self, query: torch.Tensor, reference: torch.Tensor, valid: torch.Tensor, target: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
         if not isinstance(self.network, ChangeNet):
             return change_loss(self.network(query, reference, valid), target, weight)
-        elsewhere = moved(reference, valid, torch.Generator().manual_seed(self.settings.seed * SEEDS + self.step))
+        elsewhere = moved(reference, valid, self._dice(self.step))
         said, exchanged = self.network.says_both_ways(query, elsewhere.pictures, elsewhere.valid, elsewhere.seen)
         gone = agreement_loss(said[:, 3:], exchanged[:, :1].float(), elsewhere.valid)
         now, weight = less_gone(said), weight * elsewhere.valid
