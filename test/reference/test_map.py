@@ -231,3 +231,17 @@ def test_tables_come_back_bit_for_bit(rng):
     assert np.array_equal(again.poses[:, :3, 3], table.poses[:, :3, 3]) and np.allclose(again.poses, table.poses, atol=1e-12)
     assert np.allclose(again.light, table.light, rtol=1e-5) and np.allclose(again.sharpness, table.sharpness, rtol=1e-5)
     assert keyframes.to_tum(table).decode().startswith("1700000000.123456789 ")
+
+
+def test_a_map_may_be_reached_by_a_link(folder, tmp_path):
+    (tmp_path / "current").symlink_to(folder)
+    assert ReferenceMap.load(tmp_path / "current").checksum == ReferenceMap.load(folder).checksum
+
+
+def test_the_keyframes_that_were_asked_for_last_are_kept(tmp_path):
+    loaded = teach(tmp_path / "long", length=3.0)
+    assert len(loaded) > CACHED
+    first = loaded.reference(0)
+    for index in range(1, len(loaded)):
+        loaded.reference(index)
+        assert loaded.reference(0) is first

@@ -46,3 +46,19 @@ def test_all_of_a_near_wall_is_covered_wherever_the_map_lies(shift):
 
 def test_nothing_is_nothing():
     assert before().shape == (0, 3)
+
+
+def test_in_a_large_map_the_same_is_found_and_little_is_looked_at():
+    rng = np.random.default_rng(1)
+    points = np.column_stack([rng.uniform(-2, 400, (60_000, 2)), rng.uniform(0.2, 3, 60_000)]).astype(np.float32)
+    standing = Standing(points)
+    found = standing.before(POSE, CAMERA, GROUND)
+    near = points[(points[:, 0] < 41) & (np.abs(points[:, 1]) < 60)]
+    assert len(found) > 30 and {tuple(p) for p in found.tolist()} == {tuple(p) for p in Standing(near).before(POSE, CAMERA, GROUND).tolist()}
+    assert len(standing._coarse.around(POSE[:2, 3], 60.0)) < 0.1 * len(points)
+
+
+def test_far_things_at_the_side_of_a_wide_picture_are_kept():
+    wide = Camera(640, 400, np.array([[320.0, 0, 319.5], [0, 320, 180.0], [0, 0, 1]]))
+    kept = Standing(np.array([[39.0, 50.0, 1.0], [39.0, -50.0, 1.0]], np.float32)).before(POSE, wide, GROUND)
+    assert len(kept) == 2

@@ -1,5 +1,6 @@
 import dataclasses
 import os
+from concurrent.futures import ThreadPoolExecutor
 
 import cv2
 import numpy as np
@@ -10,11 +11,13 @@ from maps import CAMERA, S, extract, frame, ground_cloud, picture, pose, setting
 
 from umad_patrol.errors import CameraError, ConfigError, LocalizationError, MapError
 from umad_patrol.geometry import plane, se3
-from umad_patrol.records import Features, Frame
+from umad_patrol.records import Dismissed, Features, Frame
+from umad_patrol.reference import folder
+from umad_patrol.reference.dismissed import add_dismissed, read_dismissed
 from umad_patrol.reference.ground import find_grounds
 from umad_patrol.reference.look import light, sharpness
 from umad_patrol.reference.map import ReferenceMap
-from umad_patrol.reference.teach import Spacing, Teacher
+from umad_patrol.reference.teach import Spacing, Teacher, existing_map
 
 BLACK = np.zeros((64, 96, 3), np.uint8)
 
@@ -353,3 +356,57 @@ def test_each_run_keeps_its_camera(tmp_path):
     teacher.add_frame(frame(0, camera=camera))
     both = teacher.save(tmp_path / "map")
     assert both.reference(0).camera.K[0, 0] == 60 and both.reference(5).camera.K[0, 0] == 70
+
+
+def test_nor_where_the_robot_turns_back():
+    yaws = np.concatenate([np.arange(0, 4.6, 0.5), np.arange(4, -8.1, -0.5)])
+    found = chosen([frame(0, i / 10, picture(1, sharp=yaw == 4.5), yaw_deg=float(yaw)) for i, yaw in enumerate(yaws)])
+    gaps = [se3.angle_deg(a.map_T_camera[:3, :3].T @ b.map_T_camera[:3, :3]) for a, b in zip(found, found[1:])]
+    assert max(gaps) <= 5.0 + 1e-6 and len(found) >= 4
+
+
+def test_two_teachers_of_one_map_both_keep_their_run(tmp_path):
+    teachers = []
+    for name in ("front", "rear"):
+        teachers.append(Teacher(settings(teach__run=name), extract))
+        for x in np.arange(0, 1, 0.05):
+            teachers[-1].add_frame(frame(x))
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda teacher: teacher.save(tmp_path / "map"), teachers))
+    assert sorted(ReferenceMap.load(tmp_path / "map").runs) == ["front", "rear"]
+    assert [path.name for path in tmp_path.iterdir()] == ["map"]
+
+
+def test_what_is_dismissed_while_a_run_is_added_is_in_the_new_map(tmp_path, monkeypatch):
+    teach(tmp_path / "map")
+    thing = Dismissed("A0001", "anomaly", (1.0, 2.0, 0.0), (0.3, 0.4), (), 5, b"")
+    flush = folder._flush
+    monkeypatch.setattr(folder, "_flush", lambda beside: (flush(beside), add_dismissed(tmp_path / "map", thing)))
+    both = teach(tmp_path / "map", teach__run="dusk")
+    assert both.runs == ("noon", "dusk") and read_dismissed(tmp_path / "map") == (thing,)
+
+
+def test_damaged_dismissals_are_told_before_the_drive(tmp_path):
+    teach(tmp_path / "map")
+    (tmp_path / "map" / "dismissed.json").write_text("{")
+    with pytest.raises(MapError, match="dismissed.json is damaged"):
+        existing_map(tmp_path / "map")
+
+
+def test_teaching_into_a_link_teaches_what_it_leads_to(tmp_path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    teach(tmp_path / "link")
+    both = teach(tmp_path / "link", teach__run="dusk")
+    assert (tmp_path / "link").is_symlink() and both.runs == ReferenceMap.load(tmp_path / "real").runs == ("noon", "dusk")
+
+
+def test_a_ceiling_is_no_ground(rng):
+    above = ground_cloud(rng, height=lambda x, y: 1.5 + 0.0 * x)
+    assert np.allclose(find_grounds(np.array([pose(1.0)]), above, settings().teach), [[0, 0, 1, 0]], atol=1e-9)
+
+
+def test_ground_is_looked_for_where_the_camera_looks(rng):
+    step = ground_cloud(rng, height=lambda x, y: np.where(x < 0.3, -0.3, 0.0))
+    found = find_grounds(np.array([pose(1.0)]), step, settings(teach__ground_radius_m=1.0).teach)[0]
+    assert abs(found[3]) < 0.02

@@ -50,7 +50,7 @@ def add_dismissed(path: str | Path, thing: Dismissed) -> None:
     """Remember another thing in the map at `path`. Raises MapError where that cannot be written."""
     path = Path(path)
     try:
-        with _locked(path):
+        with locked(path):
             things = [*read_dismissed(path), thing]
             if len(things) > MOST:
                 raise MapError(f"map {str(path)!r} holds {MOST} dismissed things already; teach the route again")
@@ -75,14 +75,27 @@ def write_dismissed(path: Path, things: list[Dismissed] | tuple[Dismissed, ...])
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+def locked(path: Path) -> Iterator[None]:
+    """Hold the lock on the folder of a map, the one that lies at `path` once it is held. Raises OSError."""
+    handle = _lock_of(path)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
         yield
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def _lock_of(path: Path) -> int:
+    while True:
+        handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            if os.path.samestat(os.fstat(handle), os.stat(path)):
+                return handle
+        except BaseException:
+            os.close(handle)
+            raise
+        os.close(handle)    # another map took its place while the lock was waited for
 
 
 def _canonical(things: Any) -> bytes:

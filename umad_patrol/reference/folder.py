@@ -12,6 +12,7 @@
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import glob
 import hashlib
 import logging
@@ -26,6 +27,7 @@ from pathlib import Path
 from umad_patrol.errors import MapError, MapReplacedError
 from umad_patrol.io.folders import remove_leftovers, unfinished
 from umad_patrol.reference.dismissed import FILE as DISMISSED
+from umad_patrol.reference.dismissed import locked, read_dismissed, write_dismissed
 
 _LOG = logging.getLogger(__name__)
 MAP, TABLE, TRAJECTORY, CLOUD, SUMS = "map.yaml", "keyframes.csv", "trajectory.txt", "cloud.pcd", "SHA256SUMS"
@@ -64,7 +66,7 @@ class MapFolder:
     def unchecked(self, name: str) -> bytes:
         """The bytes of a file before the checksums are known."""
         file = self.path / name
-        if file.is_symlink() or file.parent.is_symlink():
+        if file.is_symlink() or (file.parent != self.path and file.parent.is_symlink()):     # the map itself may be reached by one
             raise MapError(f"map {str(self.path)!r}: {name} is a link; copy the map with its files")
         try:
             return file.read_bytes()
@@ -147,7 +149,7 @@ class MapFolder:
 def written_whole(target: Path) -> Iterator[Path]:
     """A hidden folder beside `target` to write a map into; it takes the place of `target` at the end, or vanishes.
 
-    Checksums are made and everything is flushed to disk first. Raises MapError where the disk refuses.
+    Checksums are made and everything is flushed to disk first; what was dismissed goes on in the new map. Raises MapError where the disk refuses.
     """
     beside = target.parent / f".{target.name}.{uuid.uuid4().hex[:8]}"
     try:
@@ -157,9 +159,30 @@ def written_whole(target: Path) -> Iterator[Path]:
             yield beside
             _write_sums(beside)
             _flush(beside)
-            _put_in_place(beside, target)
+            if (target / MAP).exists():
+                with locked(target):    # what is dismissed meanwhile is in the one map or the other
+                    if things := read_dismissed(target):
+                        write_dismissed(beside, things)
+                    _put_in_place(beside, target)
+            else:
+                _put_in_place(beside, target)
     except OSError as error:
         raise MapError(f"cannot write map {str(target)!r}: {error.strerror or error}; the map that was there is untouched") from error
+
+
+@contextmanager
+def one_at_a_time(target: Path) -> Iterator[None]:
+    """While one process adds to the map `target`, another that would waits. Raises MapError where there is no folder for it."""
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as error:
+        raise MapError(f"cannot write map {str(target)!r}: {error.strerror or error}") from error
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def link_or_copy(source: Path, target: Path) -> None:

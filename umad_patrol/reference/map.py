@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import yaml
 
-from umad_patrol.errors import CameraError, ImageError, MapError
+from umad_patrol.errors import BAD_YAML, CameraError, ImageError, MapError
 from umad_patrol.geometry.camera import camera_from_dict, camera_to_dict
 from umad_patrol.io.images import decode
 from umad_patrol.records import Camera, Reference
@@ -60,7 +60,7 @@ class MapInfo:
         where = f"map {str(path)!r}: {folder.MAP}"
         try:
             tree = yaml.safe_load(data)
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
+        except BAD_YAML as error:
             raise MapError(f"{where} is damaged: {' '.join(str(error).split())}; copy the map again or teach it again") from error
         if not isinstance(tree, dict) or tree.get("format") != FORMAT:
             raise MapError(f"{where} is not that of a map (format: {FORMAT}); make one with `umad-patrol teach BAG MAP`")
@@ -70,7 +70,7 @@ class MapInfo:
             runs = tuple(Run(str(run["name"]), camera_from_dict(run["camera"], f"run {run['name']!r}"), int(run["keyframes"]), bool(run["features"]))
                          for run in tree["runs"])
             info = cls(runs, dict(tree["settings"]), str(tree["made_by"]), bool(tree["cloud"]))
-        except (KeyError, TypeError, ValueError, CameraError) as error:
+        except (KeyError, TypeError, ValueError, ArithmeticError, CameraError) as error:
             raise MapError(f"{where} is damaged ({type(error).__name__}: {error}); copy the map again or teach it again") from error
         if not runs or min(run.keyframes for run in runs) < 1:
             raise MapError(f"{where} lists no keyframes; teach the map again")

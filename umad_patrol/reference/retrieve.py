@@ -51,13 +51,13 @@ class Retriever:
         return [Match(int(near[i]), float(distances[i]), float(angles[i]), float(overlaps[i])) for i in chosen]
 
     def nearest(self, map_T_camera: np.ndarray) -> Match:
-        """The keyframe that is the least beyond the limits, whatever they are; for messages. Raises LocalizationError for a bad pose."""
+        """The keyframe that is the least beyond the limits of those about as near as the nearest; for messages. Raises LocalizationError for a bad pose."""
         query = _checked(map_T_camera)
         x, y, z = (query[:3, 3] - self._origin).astype(np.float32)
         squares = (self._columns[0] - x) ** 2 + (self._columns[1] - y) ** 2 + (self._columns[2] - z) ** 2
         first = int(np.argmin(squares))
         around = np.flatnonzero(squares <= (np.sqrt(squares[first]) + self._settings.max_distance_m) ** 2)
-        few = np.append(around[:_LOOKED_AT], first)
+        few = np.append(_least(around, squares[around], _LOOKED_AT), first)
         distances = np.linalg.norm(self._places[few] - query[:3, 3], axis=1)
         angles = _angles_deg(self._rotations[few] @ query[:3, :3].ravel())
         best = int(np.argmin(self._beyond(distances, angles)))

@@ -20,7 +20,20 @@ class Standing:
 
     def __init__(self, points: np.ndarray) -> None:
         points = np.asarray(points, np.float32).reshape(-1, 3)
-        self._coarse = points[np.unique(_keys(points, _COARSE_M), return_index=True)[1]]
+        self._all = _Tiles(points)
+        self._coarse = _Tiles(points[np.unique(_keys(points, _COARSE_M), return_index=True)[1]])
+
+    def before(self, map_T_camera: np.ndarray, camera: Camera, ground: np.ndarray) -> np.ndarray:
+        """The nearest points `(N, 3)` float32, one for every 8 x 8 pixels, that stand on the ground plane before a camera."""
+        place, widest = map_T_camera[:2, 3], max(camera.K[0, 2], camera.width - camera.K[0, 2]) + _MARGIN * camera.width
+        near, far = self._all.around(place, _NEAR_M), self._coarse.around(place, _SIGHT_M * float(np.hypot(1, widest / camera.K[0, 0])))
+        return np.concatenate([_seen(near, map_T_camera, camera, ground, 0.0, _NEAR_M), _seen(far, map_T_camera, camera, ground, _NEAR_M, _SIGHT_M)])
+
+
+class _Tiles:
+    """Points `(M, 3)` by the square of `map` that they stand in."""
+
+    def __init__(self, points: np.ndarray) -> None:
         keys = _keys(points[:, :2], _TILE_M)
         order = np.argsort(keys, kind="stable")
         self._points = points[order]
@@ -28,14 +41,9 @@ class Standing:
         self._ends = np.append(first, len(points))
         self._middles = (np.floor(self._points[first, :2] / _TILE_M) + 0.5) * _TILE_M
 
-    def before(self, map_T_camera: np.ndarray, camera: Camera, ground: np.ndarray) -> np.ndarray:
-        """The nearest points `(N, 3)` float32, one for every 8 x 8 pixels, that stand on the ground plane before a camera."""
-        return np.concatenate([_seen(some, map_T_camera, camera, ground, *reach) for some, reach in
-                               ((self._around(map_T_camera[:2, 3]), (0.0, _NEAR_M)), (self._coarse, (_NEAR_M, _SIGHT_M)))])
-
-    def _around(self, place: np.ndarray) -> np.ndarray:
-        """The points of the tiles within reach of the near ones."""
-        near = np.flatnonzero(np.abs(self._middles - place).max(axis=1) < _NEAR_M + _TILE_M / 2) if len(self._middles) else ()
+    def around(self, place: np.ndarray, reach_m: float) -> np.ndarray:
+        """The points of the tiles within reach."""
+        near = np.flatnonzero(np.abs(self._middles - place).max(axis=1) < reach_m + _TILE_M / 2) if len(self._middles) else ()
         return np.concatenate([self._points[:0], *(self._points[self._ends[i]:self._ends[i + 1]] for i in near)])
 
 

@@ -21,7 +21,7 @@ from umad_patrol.io.images import write_image
 from umad_patrol.records import Camera, Features, Frame
 from umad_patrol.reference import folder
 from umad_patrol.reference.cloud import CloudGrid, write_cloud
-from umad_patrol.reference.dismissed import read_dismissed, write_dismissed
+from umad_patrol.reference.dismissed import read_dismissed
 from umad_patrol.reference.features import to_bytes
 from umad_patrol.reference.ground import find_grounds
 from umad_patrol.reference.keyframes import Keyframes, to_csv, to_tum
@@ -53,7 +53,7 @@ class Spacing:
     """
 
     def __init__(self, distance_m: float, turn_deg: float, sharp_window: float) -> None:
-        self._distance_m, self._turn_deg, self._open_at = distance_m, turn_deg, 1.0 - sharp_window
+        self._limits, self._open_at = (distance_m, turn_deg), 1.0 - sharp_window
         self._anchor: np.ndarray | None = None  # pose of the last keyframe, or of the first frame of all
         self._first = True
         self._best: tuple[float, Frame] | None = None
@@ -65,7 +65,8 @@ class Spacing:
             self._anchor = frame.map_T_camera
         chosen = []
         share = self._share(frame)
-        if self._best is not None and share > (1.0 - self._open_at if self._first else 1.0):
+        turned_back = self._best is not None and _apart(self._best[1].map_T_camera, frame.map_T_camera, self._limits) > 1.0
+        if self._best is not None and (turned_back or share > (1.0 - self._open_at if self._first else 1.0)):
             chosen.append(self._close())
             share = self._share(frame)
         if share > 1.0 and self._latest is not None and _WORTH < self._share(self._latest) <= 1.0:  # few frames: none lay in the window
@@ -97,8 +98,12 @@ class Spacing:
         return best
 
     def _share(self, frame: Frame) -> float:
-        turned = se3.angle_deg(self._anchor[:3, :3].T @ frame.map_T_camera[:3, :3])
-        return max(se3.distance_m(self._anchor, frame.map_T_camera) / self._distance_m, turned / self._turn_deg)
+        return _apart(self._anchor, frame.map_T_camera, self._limits)
+
+
+def _apart(one: np.ndarray, other: np.ndarray, limits: tuple[float, float]) -> float:
+    """How far two poses are from one another, in shares of a distance in metres and a turn in degrees, whichever is more."""
+    return max(se3.distance_m(one, other) / limits[0], se3.angle_deg(one[:3, :3].T @ other[:3, :3]) / limits[1])
 
 
 class Teacher:
@@ -166,14 +171,12 @@ class Teacher:
         if not self._chosen:
             raise MapError(f"no keyframe to save at {str(path)!r}: {self.frames} usable frames came; check images, camera_info and localization")
         target = Path(path).resolve()
-        before = existing_map(target, "" if self._saved_at == target else self.run)
-        dismissed = read_dismissed(target) if before is not None else ()
-        with folder.written_whole(target) as new:
-            self._write(new, before)
-            if dismissed:
-                write_dismissed(new, dismissed)
-        self._saved_at = target
-        return ReferenceMap.load(path, verify=False)
+        with folder.one_at_a_time(target):
+            before = existing_map(target, "" if self._saved_at == target else self.run)
+            with folder.written_whole(target) as new:
+                self._write(new, before)
+            self._saved_at = target
+            return ReferenceMap.load(path, verify=False)
 
     def close(self) -> None:
         """Remove the temporary files."""
@@ -238,7 +241,8 @@ class Teacher:
     def _named_after(self, stamp_ns: int) -> str:
         name = f"run-{datetime.datetime.fromtimestamp(stamp_ns // 10**9, tz=datetime.timezone.utc):%Y%m%d-%H%M%S}"
         if name in self._taken:
-            self.trouble = f"the map holds a run {name!r} already, begun in the same second as this one: is it the same drive? If not, name this one ({_NAME_IT})"
+            self.trouble = (f"the map holds a run {name!r} already, begun in the same second as this one: is it the same drive? "
+                            f"If not, name this one ({_NAME_IT})")
             raise MapError(self.trouble)
         return name
 
@@ -265,6 +269,7 @@ def existing_map(path: str | Path, new_run: str = "") -> ReferenceMap | None:
     if not target.is_dir() or not (target / folder.MAP).exists():
         raise MapError(f"{str(target)!r} exists and is no map; name a new folder or a map")
     there = ReferenceMap.load(target)
+    read_dismissed(target)
     if new_run and new_run in there.runs:
         raise MapError(f"map {str(target)!r} holds a run {new_run!r} already; give this one another name ({_NAME_IT}) or make a new map")
     return there
