@@ -75,3 +75,10 @@ def test_extraction_repeats_itself(texture):
     first, second = extract(texture, SETTINGS), extract(texture.copy(), SETTINGS)
     np.testing.assert_array_equal(first.points, second.points)
     np.testing.assert_array_equal(first.descriptors, second.descriptors)
+
+
+def test_a_corner_of_a_reduced_picture_is_where_it_is_in_the_whole_one():
+    image = np.full((480, 640, 3), 60, np.uint8)
+    image[200:, 300:] = 200     # its corner lies between the pixels 299 and 300, 199 and 200
+    points = extract(image, AlignSettings(feature_side_px=320)).points
+    assert np.abs(points - [299.5, 199.5]).max(axis=1).min() <= 1.0      # one of the four pixels of the reduced picture around it

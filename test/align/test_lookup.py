@@ -108,3 +108,23 @@ def test_a_field_of_another_size_is_resampled_in_place(scale):
     exact = transform(other_S_query, lookup.nodes(size).reshape(-1, 2)) @ [1.0, 3.0]
     inner = np.s_[2:-2, 2:-2]
     np.testing.assert_allclose(found[inner], exact.reshape(found.shape)[inner], atol=0.5)  # OpenCV rounds places to 1/32 of a node
+
+
+@pytest.mark.parametrize("shift, tolerance, whole", [(0.0, 0.0, True), (0.4, 0.0, False), (0.4, 0.5, True), (0.6, 0.5, False)])
+def test_what_is_beyond_the_outermost_centres_is_not_inside(shift, tolerance, whole):
+    size = 64, 48
+    shown = lookup.of_homography(np.array([[1, 0, -shift], [0, 1, 0], [0, 0, 1.0]]), size, size)
+    row = lookup.inside(shown, size, size, tolerance)[24]
+    assert row[1:-1].all() and row[-1] == whole
+
+
+def test_a_homography_and_its_negative_show_the_same():
+    H = np.array([[1.1, 0.05, 3], [0.02, 0.95, -4], [1e-4, 2e-4, 1.0]])
+    np.testing.assert_array_equal(lookup.of_homography(H, (64, 48), (70, 50)), lookup.of_homography(-H, (64, 48), (70, 50)))
+    assert (lookup.of_homography(H, (64, 48), (70, 50)) > lookup.NOWHERE).any()
+
+
+def test_a_lookup_that_looks_above_its_reference_covers_nothing():
+    size = 64, 48
+    above = lookup.of_homography(np.array([[1, 0, 0], [0, 1, 53.0], [0, 0, 1]]), size, size)
+    assert lookup.overlap(above, size) == 0.0 and lookup.overlap(lookup.of_homography(np.eye(3), size, size), size) == 1.0

@@ -177,8 +177,8 @@ def test_small_shifts_are_no_change(detector, settings, shift):
 @pytest.mark.parametrize("box", BOXES, ids=lambda b: f"{b.width}x{b.height}")
 @pytest.mark.parametrize("colour", [(0.05, 0.08, 0.5), (0.4, 0.1, 0.05), GREY, (0.9, 0.9, 0.9), (0.01, 0.01, 0.01)], ids=str)
 def test_a_thing_that_was_put_there_is_found_where_it_stands(detector, settings, box, colour, request):
-    if settings.detector == "change_net" and colour == (0.9, 0.9, 0.9):
-        request.applymarker(pytest.mark.xfail(reason=PLAIN, strict=False))
+    if settings.detector == "change_net" and colour == (0.9, 0.9, 0.9) and box.width == 14:
+        request.applymarker(pytest.mark.xfail(reason=PLAIN, strict=True))
     mask, regions = regions_of(detector, settings, photograph(with_box(ground(), box, colour), 1, gain=0.8),
                                shifted(photograph(ground(), 2), 1.5, 1.0))
     assert regions and (len(regions) == 1 or box.width > 50)  # of a large grey thing only pieces of the outline may be sure
@@ -193,8 +193,8 @@ def test_a_thing_that_was_put_there_is_found_where_it_stands(detector, settings,
                                      [(40, 40), (60, 40), (330, 290), (300, 290)]])
 @pytest.mark.parametrize("depth", [0.4, 0.65])
 def test_a_cast_shadow_is_no_thing_nor_is_one_that_went(detector, settings, corners, depth, request):
-    if settings.detector == "change_net" and corners[0] == (50, 120):
-        request.applymarker(pytest.mark.xfail(reason=PLAIN, strict=False))
+    if settings.detector == "change_net" and corners[0] == (50, 120) and depth == 0.65:
+        request.applymarker(pytest.mark.xfail(reason=PLAIN, strict=True))
     shaded, plain = photograph(with_shadow(ground(), corners, depth), 1), photograph(ground(), 2)
     assert regions_of(detector, settings, shaded, plain)[1] == ()
     assert regions_of(detector, settings, plain, shaded)[1] == ()

@@ -9,7 +9,7 @@ import torch
 
 from umad_patrol.align.warp import Laid
 from umad_patrol.config import DetectSettings, Settings
-from umad_patrol.detect.outlines import Outlines
+from umad_patrol.detect.outlines import Outlines, _gradient
 from umad_patrol.detect.regions import GONE_BELOW, PASSES_BELOW, find_regions
 from umad_patrol.evaluate.compare import PairComparer
 from umad_patrol.io.images import read_image
@@ -122,3 +122,30 @@ def test_a_trees_shadow_that_is_gone_is_no_anomaly(data_dir):
     shadow = np.s_[450:520, 540:640]
     assert masks[0][shadow].any() and not masks[1][shadow].any()
     assert masks[1][300:360, 380:420].any() and (masks[1] <= masks[0]).all()
+
+
+def test_a_reference_of_another_size_is_looked_at_from_the_same_height_down(ground):
+    query, small = picture(with_thing(ground)), cv2.resize(picture(ground), (80, 48), interpolation=cv2.INTER_AREA)
+    H = np.diag([SIZE[0] / 80, SIZE[1] / 48, 1.0])
+    for top in (0, 60, 84):
+        both = Outlines(query, top, [(small, Laid(small, H, SIZE, torch.device("cpu")))])
+        assert both.shown(PATCH, *BOX[:2]) > 0.9
+
+
+@pytest.mark.parametrize("away", [0, 2, 4])
+def test_where_a_reference_ends_is_no_edge_of_its_own(ground, away):
+    """The picture laid is black beyond: that is told from an outline in it."""
+    right = BOX[0] + BOX[2] + away
+    H = np.float64([[1, 0, right - SIZE[0]], [0, 1, 0], [0, 0, 1]])
+    laid_bare = cv2.warpAffine(picture(ground), -np.float32([[-1, 0, right - SIZE[0]], [0, -1, 0]]), SIZE, borderMode=cv2.BORDER_REFLECT)
+    assert outlines(picture(with_thing(ground)), laid_bare, H=H).shown(PATCH, *BOX[:2]) > 0.9
+
+
+def test_of_several_references_the_one_counts_that_leaves_the_query_most(ground):
+    thing, bare = picture(with_thing(ground)), picture(ground)
+    assert outlines(thing, thing, bare).shown(PATCH, *BOX[:2]) > 0.9 and outlines(thing, bare, thing).shown(PATCH, *BOX[:2]) > 0.9
+
+
+def test_contrast_is_in_levels_a_pixel():
+    ramp = np.repeat((2.0 * np.arange(100, dtype=np.float32))[None, :, None], 40, 0).repeat(3, 2)
+    assert np.allclose(_gradient(ramp)[:, 2:-2], 2.0)

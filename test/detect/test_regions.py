@@ -147,3 +147,8 @@ def test_shaping_group_by_group_is_shaping_the_picture(seed, close_px, trim_px):
     _, labels = cv2.connectedComponents(shaped, connectivity=8)
     high = np.unique(labels[(scores >= settings.threshold) & (shaped > 0)])
     assert len(regions) == len(high) and np.array_equal(mask > 0, np.isin(labels, high) & (shaped > 0))
+
+
+def test_a_low_threshold_above_the_other_counts_no_more_than_that():
+    scores = plane((10, 10, 20, 20, 0.6), (15, 15, 3, 3, 0.9))
+    assert [r.area_px for r in find_regions(score_map(scores), replace(PLAIN, low_threshold=0.8))[1]] == [400]

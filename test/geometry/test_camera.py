@@ -113,17 +113,6 @@ def test_distorted_cameras_are_not_projected_with():
         cam.rays(camera, np.ones((1, 2)))
 
 
-def test_a_scaled_camera_fits_the_resized_picture():
-    x, y = np.meshgrid(np.arange(320.0), np.arange(240.0))
-    half = cv2.resize(x.astype(np.float32), (160, 120), interpolation=cv2.INTER_AREA)
-    small = cam.scale_camera(PINHOLE, 160, 120)
-    assert np.allclose(cam.rays(small, np.array([[30.0, 40.0]])), cam.rays(PINHOLE, np.array([[half[40, 30], 2 * 40 + 0.5]])))
-    back = cam.scale_camera(small, 320, 240)
-    assert np.allclose(back.K, K) and (back.width, back.height) == (320, 240)
-    with pytest.raises(CameraError):
-        cam.scale_camera(PINHOLE, 0, 10)
-
-
 @pytest.mark.parametrize("model, distortion", [("none", ())] + LENSES)
 def test_yaml_keeps_everything(tmp_path, model, distortion):
     camera = lens(model, distortion)
@@ -188,3 +177,28 @@ def test_the_horizon_of_a_level_camera_is_its_middle_and_rises_as_it_looks_down(
 @pytest.mark.parametrize("roll", [90, 180, 135])
 def test_a_camera_on_its_side_or_head_has_no_horizon_to_crop_at(roll):
     assert cam.horizon_row(PINHOLE, turned(0, 0, roll)) == -np.inf
+
+
+@pytest.mark.parametrize("focal, distortion", [(600.0, (-0.35, 0.12, 0, 0, 0)), (560.0, (-0.4, 0.2, 0, 0, 0)), (600.0, (-0.3, 0.08, 0.002, -0.002, 0))])
+def test_a_wide_lens_leaves_no_black_corner(focal, distortion):
+    camera = Camera(1280, 720, np.array([[focal, 0, 639.5], [0, focal, 359.5], [0, 0, 1]]), "plumb_bob", distortion)
+    flat, pinhole = cam.Undistorter(camera)(np.full((720, 1280), 200, np.uint8))
+    assert flat.min() > 180 and pinhole.K[0, 0] < 2 * focal
+
+
+def test_a_camera_that_lies_on_its_side_is_not_upright():
+    def rolled(degrees):
+        c, s = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+        return np.array([[0, 0, 1, 0], [-c, s, 0, 0], [-s, -c, 0, 1], [0, 0, 0, 1.0]])
+
+    assert [cam.is_upright(rolled(degrees)) for degrees in (0, 40, -40, 60, -60, 180)] == [True, True, True, False, False, False]
+
+
+def test_a_principal_point_may_lie_a_picture_beside_it_and_no_farther():
+    for cx, fits in ((450.0, True), (500.0, False), (-150.0, True), (-200.0, False)):
+        camera = dataclasses.replace(PINHOLE, K=np.array([[300, 0, cx], [0, 300, 119], [0, 0, 1]]))
+        if fits:
+            cam.check_camera(camera)
+        else:
+            with pytest.raises(CameraError, match="principal point"):
+                cam.check_camera(camera)

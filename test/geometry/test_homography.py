@@ -96,3 +96,9 @@ def test_sane_and_not():
 
 def test_corners():
     assert hom.corners((3, 2)).tolist() == [[0, 0], [2, 0], [2, 1], [0, 1]]
+
+
+def test_the_share_that_a_small_picture_covers_is_exact():
+    """Pictures reach half a pixel beyond their outermost centres."""
+    for shift, share in ((0.0, 1.0), (8.0, 0.5), (-4.0, 0.75), (15.5, 1 / 32), (16.0, 0.0)):
+        assert hom.overlap(np.array([[1, 0, shift], [0, 1, 0], [0, 0, 1.0]]), (16, 16), (16, 16)) == share

@@ -35,11 +35,6 @@ class Geometry:
     cloud: np.ndarray | None = None
 
     @property
-    def far_H(self) -> np.ndarray:
-        """query_H_reference of what is infinitely far."""
-        return rotation_homography(self.K_query, self.query_T_reference[:3, :3], self.K_reference)
-
-    @property
     def ground_H(self) -> np.ndarray:
         """query_H_reference of the ground. Raises AlignmentError if the camera lies in it."""
         return plane_homography(self.K_query, self.query_T_reference, self.ground, self.K_reference)

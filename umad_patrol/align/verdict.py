@@ -43,7 +43,7 @@ def objection(estimate: Estimate, reference_size: tuple[int, int], query_size: t
     if estimate.by_matches and estimate.spread < needed:
         return (f"not comparable: {inliers} inliers{_placed(estimate.where, query_size)}, spread {estimate.spread:.0f}, "
                 f"{needed:.0f} is needed")
-    if not is_sane(estimate.query_H_reference, reference_size, _MAX_SCALE):
+    if estimate.lookup is None and not is_sane(estimate.query_H_reference, reference_size, _MAX_SCALE):
         return f"not comparable: the homography folds, mirrors or scales the reference more than {_MAX_SCALE:g} times"
     share = (overlap(estimate.query_H_reference, reference_size, query_size) if estimate.lookup is None
              else lookup.overlap(estimate.lookup, reference_size))

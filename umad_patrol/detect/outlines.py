@@ -15,6 +15,7 @@ from umad_patrol.records import Laid
 
 APART_PX = 3        # so near to the outline of a mask is that of the thing; a reference lies as near to where it should
 BLUR_PX = 1.0       # sigma, against noise
+BORDER_PX = APART_PX + 3    # so near to where a reference ends its edges are not its own
 AROUND_PX = APART_PX + 5    # what is looked at around a patch
 FLAT = 0.25         # levels a pixel: the least contrast that a picture is taken to have
 
@@ -40,7 +41,8 @@ class Outlines:
         here = _edges(self._image[rows, columns].astype(np.float32))[outline] / self._contrast
         shares = []
         for contrast, (_, laid) in zip(self._contrasts, self._references):
-            seen = laid.valid[0, 0, rows, columns].cpu().numpy()[outline]
+            valid = laid.valid[0, 0, rows, columns].cpu().numpy().astype(np.uint8)     # it is black beyond: an edge of its own
+            seen = cv2.erode(valid, np.ones((2 * BORDER_PX + 1,) * 2, np.uint8))[outline] > 0
             if seen.any():
                 there = _edges(255 * laid.part(rows, columns)[0].permute(1, 2, 0).cpu().numpy())[outline] / contrast
                 shares.append(float((here > there)[seen].mean()))
@@ -52,7 +54,7 @@ class Outlines:
 
     @cached_property
     def _contrasts(self) -> list[float]:
-        return [_contrast(image[self._top:]) for image, _ in self._references]
+        return [_contrast(image[self._top * len(image) // len(self._image):]) for image, _ in self._references]
 
 
 def _outline(patch: np.ndarray, size: tuple[int, int], corner: tuple[int, int]) -> np.ndarray:
@@ -75,4 +77,5 @@ def _contrast(image: np.ndarray) -> float:
 
 def _gradient(image: np.ndarray) -> np.ndarray:
     across, down = (cv2.Sobel(image, cv2.CV_32F, *order, ksize=3, scale=1 / 8) for order in ((1, 0), (0, 1)))
-    return np.sqrt((across * across + down * down).max(2))
+    steep = across * across + down * down
+    return np.sqrt(np.maximum(np.maximum(steep[..., 0], steep[..., 1]), steep[..., 2]))     # ten times as quick as max(2)

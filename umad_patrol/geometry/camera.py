@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,12 @@ import cv2
 import numpy as np
 import yaml
 
-from umad_patrol.errors import CameraError
+from umad_patrol.errors import BAD_YAML, CameraError
 from umad_patrol.records import Camera
 
 # coefficient counts that OpenCV takes for each model of sensor_msgs/CameraInfo
 COUNTS = {"none": (0,), "plumb_bob": (0, 4, 5), "rational_polynomial": (0, 8, 12, 14), "equidistant": (4,)}
+NO_BLACK_PX = 0.05     # beyond its border a picture is black: so far it does not show
 MAX_ZOOM = 5.0  # a lens that would have to be magnified more to leave no black border is wrongly calibrated
 
 
@@ -74,15 +76,6 @@ def is_upright(map_T_camera: np.ndarray) -> bool:
     return bool(-down > abs(across))
 
 
-def scale_camera(camera: Camera, width: int, height: int) -> Camera:
-    """The camera of the picture resized to `width` x `height` (pixel centres at integers, as cv2.resize maps them)."""
-    if width <= 0 or height <= 0:
-        raise CameraError(f"cannot scale a camera to {width}x{height}; both must be positive")
-    sx, sy = width / camera.width, height / camera.height
-    K = np.array([[sx, 0, (sx - 1) / 2], [0, sy, (sy - 1) / 2], [0, 0, 1]]) @ camera.K
-    return Camera(width, height, K, camera.distortion_model, camera.distortion, camera.frame_id)
-
-
 class Undistorter:
     """Turns pictures of a distorted camera into those of a pinhole camera without black borders.
 
@@ -99,10 +92,10 @@ class Undistorter:
             return
         size, D = (camera.width, camera.height), np.array(camera.distortion, dtype=np.float64)
         if camera.distortion_model == "equidistant":
-            K = cv2.fisheye.estimateNewCameraMatrixForUndistortRectify(camera.K, D, size, np.eye(3), balance=0.0)
+            K = _filled(camera, cv2.fisheye.estimateNewCameraMatrixForUndistortRectify(camera.K, D, size, np.eye(3), balance=0.0))
             self._maps = cv2.fisheye.initUndistortRectifyMap(camera.K, D, np.eye(3), K, size, cv2.CV_16SC2)
         else:
-            K, _ = cv2.getOptimalNewCameraMatrix(camera.K, D, size, 0.0)
+            K = _filled(camera, cv2.getOptimalNewCameraMatrix(camera.K, D, size, 0.0)[0])
             self._maps = cv2.initUndistortRectifyMap(camera.K, D, None, K, size, cv2.CV_16SC2)
         self.camera = _pinhole(camera, K)
         if not self._is_sound():
@@ -125,6 +118,25 @@ class Undistorter:
         grid = self._maps[0][::8, ::8].astype(np.float64)
         right, down = np.diff(grid, axis=1)[:-1], np.diff(grid, axis=0)[:, :-1]
         return bool((right[..., 0] * down[..., 1] - right[..., 1] * down[..., 0] > 0).all())
+
+
+def _filled(camera: Camera, K: np.ndarray) -> np.ndarray:
+    """A pinhole camera's K, zoomed in until its whole picture lies within that of a lens that distorts: OpenCV's leaves corners black that bend far.
+
+    Unchanged where no zoom of MAX_ZOOM is enough: the lens folds.
+    """
+    right, low = camera.width - 1, camera.height - 1
+    across, down = np.arange(camera.width), np.arange(camera.height)
+    border = np.concatenate([np.column_stack([across, 0 * across]), np.column_stack([across, 0 * across + low]),
+                             np.column_stack([0 * down, down]), np.column_stack([0 * down + right, down])]).astype(np.float64)
+    project = cv2.fisheye.projectPoints if camera.distortion_model == "equidistant" else cv2.projectPoints
+    for zoom in 1.01 ** np.arange(math.ceil(math.log(MAX_ZOOM, 1.01))):
+        zoomed = K * [[zoom, 1, 1], [1, zoom, 1], [1, 1, 1]]
+        rays = np.column_stack([(border - zoomed[:2, 2]) / zoomed.diagonal()[:2], np.ones(len(border))])
+        shown = project(rays[:, None], np.zeros(3), np.zeros(3), camera.K, np.array(camera.distortion, np.float64))[0].reshape(-1, 2)
+        if (shown >= -NO_BLACK_PX).all() and (shown <= [right + NO_BLACK_PX, low + NO_BLACK_PX]).all():
+            return zoomed
+    return K
 
 
 def camera_from_dict(data: Any, source: str = "camera") -> Camera:
@@ -155,7 +167,7 @@ def load_camera(path: str | Path) -> Camera:
     """A camera from a YAML file. Raises CameraError naming the file."""
     try:
         data = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except BAD_YAML as error:
         raise CameraError(f"cannot read camera {str(path)!r}: {' '.join(str(error).split())}") from error
     return camera_from_dict(data, f"camera {str(path)!r}")
 

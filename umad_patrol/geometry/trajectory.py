@@ -12,6 +12,7 @@ from umad_patrol.geometry import se3
 from umad_patrol.records import Pose
 
 LET_PASS_M, LET_PASS_RAD, FASTEST_TURN = 0.5, 0.35, 6.3  # a localization corrects itself by so much; no robot turns quicker (rad/s)
+BASELINE_S = 0.1    # a motion that goes on was seen over so long
 JUMP_S = 1.0  # a clock that steps back by more was reset (a bag starts again); by less, messages overtook each other
 
 
@@ -39,12 +40,6 @@ class PoseBuffer:
         stamps = self._stamps[-1:]
         return stamps[0] if stamps else None
 
-    @property
-    def oldest_ns(self) -> int | None:
-        """The stamp of the oldest pose that is still known; None if there is none."""
-        stamps = self._stamps[:1]
-        return stamps[0] if stamps else None
-
     def clear(self) -> None:
         """Forget everything."""
         with self._lock:
@@ -68,8 +63,8 @@ class PoseBuffer:
     def at(self, stamp_ns: int, max_gap_s: float, max_extrapolation_s: float = 0.0, max_speed_mps: float = np.inf) -> np.ndarray:
         """The pose `parent_T_child` `(4, 4)` at an instant, interpolated between the two poses around it.
 
-        `max_gap_s` is the widest gap between the two. Up to `max_extrapolation_s` past the newest pose the motion of
-        the last two goes on. Two poses further apart than `max_speed_mps` allows are a jump, between which there is
+        `max_gap_s` is the widest gap between the two. Up to `max_extrapolation_s` past the newest pose the motion goes on that
+        was over at least as long and BASELINE_S: of two poses close in time every jitter would be a speed. Two poses further apart than `max_speed_mps` allows are a jump, between which there is
         nothing. Raises LocalizationError with the nearest pose otherwise.
         """
         with self._lock:
@@ -98,11 +93,16 @@ class PoseBuffer:
         if ahead > max_extrapolation_s * 1e9:
             raise LocalizationError(f"no pose within {max_extrapolation_s:.2f} s of image {stamp_ns / 1e9:.3f} s: the newest is "
                                     f"{ahead / 1e9:.2f} s older; is the localization topic running?")
-        step = self._stamps[-1] - self._stamps[-2] if len(self._stamps) > 1 else 0
-        if not 0 < step <= max_gap_s * 1e9:  # no speed is known: stand still
+        first = len(self._stamps) - 1
+        while first and self._stamps[-1] - self._stamps[first] < max(ahead, BASELINE_S * 1e9):
+            if self._stamps[first] - self._stamps[first - 1] > max_gap_s * 1e9:
+                break
+            self._check_jump(first, max_speed_mps)
+            first -= 1
+        span = self._stamps[-1] - self._stamps[first]
+        if not 0 < ahead <= span:   # no speed is known well enough: stand still
             return self._poses[-1].copy()
-        self._check_jump(len(self._stamps) - 1, max_speed_mps)
-        return se3.interpolate(self._poses[-2], self._poses[-1], 1.0 + ahead / step)
+        return se3.interpolate(self._poses[first], self._poses[-1], 1.0 + ahead / span)
 
     def _check_jump(self, after: int, max_speed_mps: float) -> None:
         """Raise LocalizationError if pose `after` is no motion away from the one before it."""

@@ -161,3 +161,35 @@ def test_without_the_pictures_there_is_none(weights, pictures, monkeypatch):
     detector = ChangeNetDetector(DetectSettings(weights=str(weights), engine="torch", closer_looks=4))
     kept = detector.unpacked(detector.packed(detector.prepare(reference)))
     assert detector.compare(detector.prepare(query), kept, valid > 0).shape == (1, 3, 160, 256)
+
+
+def test_two_things_at_a_border_that_have_one_window_are_both_looked_at():
+    (window,) = find_windows(scores((2, 290, 8, 8, 0.8), (4, 270, 8, 8, 0.5)), 8)
+    assert window.perhaps[294 - window.y, 6] and window.perhaps[274 - window.y, 8]
+
+
+def test_both_looks_count_as_was_settled():
+    first, again = torch.tensor([0.5, 0.5, 0.9]), torch.tensor([0.0, 4.0, 0.0])
+    assert torch.allclose(torch.logit(closer.said_by_both(first, again)), torch.tensor([0.0, 3.0, 0.25 * float(torch.logit(torch.tensor(0.9)))]), atol=1e-5)
+
+
+def test_no_more_things_are_looked_into_than_twice_the_windows(monkeypatch):
+    asked = []
+    things = closer._small_things
+    monkeypatch.setattr(closer, "_small_things", lambda new: (asked.append(1) or thing for thing in things(new)))
+    find_windows(scores(*((40 * n, 100, 4, 4, 0.5) for n in range(12))), 2)
+    assert len(asked) == 4
+
+
+def test_enlarged_parts_hold_nothing_darker_than_black_or_lighter_than_white():
+    """A cubic overshoots beside hard edges."""
+    class Engine:
+        def encode(self, pictures):
+            assert float(pictures.min()) >= 0 and float(pictures.max()) <= 1
+            return (pictures,)
+
+        def compare(self, query, reference, valid):
+            return query[0][:, :1, ::2, ::2]
+
+    part = (torch.rand(2, 3, SIDE_PX, SIDE_PX, generator=torch.Generator().manual_seed(0)) > 0.5).float()
+    assert closer.ask(Engine(), part, torch.ones(1, 1, SIDE_PX, SIDE_PX)).shape == (1, 1, SIDE_PX, SIDE_PX)

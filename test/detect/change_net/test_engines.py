@@ -101,6 +101,16 @@ def test_several_threads_may_call_at_once(name, exported, pictures, threads):
             assert torch.allclose(one, other, rtol=0, atol=1e-5)
 
 
+@pytest.mark.parametrize("count", [1, 2, 3, 5])
+def test_threads_share_several_pictures(name, exported, pictures, count):
+    alone, shared = (engine_of(name, exported, threads) for threads in (1, 2))
+    query, reference, valid = pictures(48, 64, count)
+    for ours, theirs in zip(alone.encode(query), shared.encode(query)):
+        assert ours.shape == theirs.shape and torch.allclose(ours, theirs, rtol=0, atol=1e-5)
+    said = [engine.compare(alone.encode(query), alone.encode(reference), valid) for engine in (alone, shared)]
+    assert len(said[0]) == count and torch.allclose(*said, rtol=0, atol=1e-5)
+
+
 def test_features_are_kept_while_others_are_made(engine, pictures):
     query, reference, _ = pictures(48, 64)
     kept = engine.encode(query)

@@ -54,7 +54,7 @@ def find_windows(new: np.ndarray, most: int) -> list[Window]:
         corner = next((corner for corner in looked_at if _within(box, corner)), None)
         if corner is None and len(looked_at) < most:
             corner = tuple(max(0, min(start + (size - SIDE_PX) // 2, side - SIDE_PX)) for (start, size), side in zip(box, (width, height)))
-            looked_at[corner] = np.zeros((SIDE_PX, SIDE_PX), bool)
+            looked_at.setdefault(corner, np.zeros((SIDE_PX, SIDE_PX), bool))    # at a border two things may have the same
         if corner is not None:
             looked_at[corner][tuple(slice(side.start - start, side.stop - start) for side, start in zip(part, reversed(corner)))] |= thing
     return [Window(x, y, _grown(things)) for (x, y), things in looked_at.items()]

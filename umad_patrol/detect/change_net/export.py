@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import nn
+from tqdm import tqdm
 
 from umad_patrol.detect.change_net.encoder import STRIDES
 from umad_patrol.detect.change_net.engines.choose import INT8_TOLERANCE, differences_of
@@ -60,7 +61,7 @@ def export(weights: str | Path, folder: str | Path, form: str, whole: bool = Tru
     weights, folder = Path(weights), Path(folder)
     network, checksum = load_weights(weights)
     named, differences, in_8_bits = {}, [], []
-    for one, closer in ((network, False), (load_closer(weights), True)):
+    for one, closer in tqdm(((network, False), (load_closer(weights), True)), "exporting", unit="network", disable=None):
         if one is None:
             continue
         one = folded(one)
@@ -89,7 +90,7 @@ def _onnx(network: ChangeNet, checksum: str, parts: tuple[str, ...]) -> tuple[di
     """The graphs by name, and the ways to run them all."""
     if lacking := [name for name in ("onnx", "onnxscript", "onnxruntime") if not _importable(name)]:
         raise DetectorError(f"ONNX export and its check need {', '.join(lacking)}: pip install 'umad_patrol[export]'")
-    graphs = {part: stamped(_graph(network, part), checksum) for part in parts}
+    graphs = {part: stamped(_graph(network, part), checksum) for part in tqdm(parts, "tracing", unit="graph", leave=False, disable=None)}
     engine = OnnxruntimeEngine(graphs)
     return graphs, [partial(compared, engine)] + ([lambda *pictures: engine.run("forward", *pictures)[0]] if "forward" in parts else [])
 

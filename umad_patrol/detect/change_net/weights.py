@@ -77,7 +77,8 @@ def _network(tensors: dict[str, torch.Tensor], path: Path) -> ChangeNet:
         raise WeightsError(f"weights {str(path)!r} do not fit the network: {' '.join(str(error).split())[:160]}") from error
     lacking = [name for name in missing if not name.endswith(COUNTERS)]
     if lacking or unknown:
-        raise WeightsError(f"weights {str(path)!r} lack {len(lacking)} tensors of the network and have {len(unknown)} others")
+        raise WeightsError(f"weights {str(path)!r} are of another network: {len(lacking)} of its tensors are lacking, {len(unknown)} are others; "
+                           "name weights of this version with detect.weights")
     return network.eval().requires_grad_(False)
 
 
