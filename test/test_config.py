@@ -79,3 +79,15 @@ def test_set_needs_a_value():
     assert config.parse_changes(["a.b=c=d"]) == {"a.b": "c=d"}
     with pytest.raises(ConfigError, match="NAME=VALUE"):
         config.parse_changes(["align.theta_m"])
+
+
+@pytest.mark.parametrize("text, says", [
+    ("align: {theta_m: 0.1, theta_m: 0.2}", "theta_m stands there twice"), ("align: {theta_m: 0.1}\nalign.theta_m: 0.2", "align.theta_m stands there twice"),
+    ("/**: {ros__parameters: {detect: {threshhold: 0.9}, map: somewhere}}", "unknown setting 'detect.threshhold'"),
+    ("align: {theta_m: 9}", "outside"), ("a: 2020-13-45", "month"), ('a: !!int "x"', "x"), ("a: " + "[" * 3000, "recursion"), ("a: &a {b: *a}", "recursion"),
+])
+def test_what_is_wrong_in_a_file_is_said_with_its_name(tmp_path, text, says):
+    (tmp_path / "bad.yaml").write_text(text)
+    with pytest.raises(ConfigError, match="bad.yaml") as caught:
+        config.load(tmp_path / "bad.yaml")
+    assert says in str(caught.value) and "\n" not in str(caught.value)

@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from umad_patrol.errors import ConfigError
+from umad_patrol.errors import BAD_YAML, ConfigError
 
 
 def setting(default: Any, text: str, *, unit: str = "", low: float | None = None, high: float | None = None,
@@ -229,18 +229,30 @@ def with_values(settings: Settings, changes: dict[str, Any]) -> Settings:
 
 def load(path: str | Path, base: Settings | None = None) -> Settings:
     """Settings from a YAML file: sections as maps, or a ROS 2 parameter file (`ros__parameters`). Raises ConfigError."""
-    try:
-        tree = yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(f"cannot read settings {str(path)!r}: {' '.join(str(error).split())}") from error
-    if not isinstance(tree, dict):
-        raise ConfigError(f"settings {str(path)!r} hold a {type(tree).__name__}, not sections; see config/patrol.yaml")
     flat: dict[str, Any] = {}
-    flatten(_ros_parameters(tree), "", flat)
-    known = {info.name for info in describe()}
-    if tree is not _ros_parameters(tree):  # a parameter file also holds what only the node knows
-        flat = {k: v for k, v in flat.items() if k in known}
-    return with_values(base or Settings(), flat)
+    try:
+        tree = yaml.load(Path(path).read_text(encoding="utf-8"), _Once) or {}   # a safe loader
+        if not isinstance(tree, dict):
+            raise ConfigError(f"they hold a {type(tree).__name__}, not sections; see config/patrol.yaml")
+        flatten(_ros_parameters(tree), "", flat)
+        if tree is not _ros_parameters(tree):  # a parameter file also holds what only the node knows
+            known = {info.name for info in describe()}
+            sections = {name.partition(".")[0] for name in known if "." in name}
+            flat = {name: value for name, value in flat.items() if name in known or name.partition(".")[0] in sections}
+        return with_values(base or Settings(), flat)
+    except (*BAD_YAML, ConfigError) as error:
+        raise ConfigError(f"settings {str(path)!r} cannot be used: {' '.join(str(error).split())}") from error
+
+
+class _Once(yaml.SafeLoader):
+    """Refuses what is said twice: one of both would be forgotten without a word."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+        names = [str(key.value) for key, _ in node.value]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            raise ConfigError(f"{twice} stands there twice; leave out one")
+        return super().construct_mapping(node, deep)
 
 
 def parse_changes(pairs: list[str]) -> dict[str, str]:
@@ -262,12 +274,15 @@ def _ros_parameters(tree: dict) -> dict:
 
 
 def flatten(tree: dict, prefix: str, flat: dict[str, Any]) -> None:
-    """Add what stands in nested sections to `flat`, by dotted names below `prefix`."""
+    """Add what stands in nested sections to `flat`, by dotted names below `prefix`. Raises ConfigError for what stands there twice."""
     for key, value in tree.items():
+        name = f"{prefix}{key}"
         if isinstance(value, dict):
-            flatten(value, f"{prefix}{key}.", flat)
+            flatten(value, f"{name}.", flat)
+        elif name in flat:
+            raise ConfigError(f"{name} stands there twice; leave out one")
         else:
-            flat[f"{prefix}{key}"] = value
+            flat[name] = value
 
 
 def _replace(node: Any, parts: list[str], value: Any) -> Any:

@@ -5,6 +5,11 @@ and exits with status 2, a node counts it under its `reason` and goes on.
 """
 
 
+import yaml
+
+BAD_YAML = (OSError, yaml.YAMLError, ValueError, ArithmeticError, AttributeError, RecursionError)    # what reading a YAML file and PyYAML itself raise
+
+
 class PatrolError(Exception):
     """Root of everything this package raises on purpose."""
 

@@ -128,3 +128,19 @@ def test_the_demo_replaces_nothing_that_no_demo_made(tmp_path, capsys):
 def test_runs_as_a_module():
     done = subprocess.run([sys.executable, "-m", "umad_patrol.cli.main", "--version"], capture_output=True, text=True)
     assert done.returncode == 0 and done.stdout.strip()
+
+
+@pytest.mark.parametrize("words", [["settings", "--config", ""], ["detect", "a.png", "b.png", "--out", ""], ["detect", "", "b.png", "--out", "o"],
+                                   ["export", "o", "--int8", ""], ["replay", "b", "--map", "m", "--out", ""]])
+def test_an_empty_word_is_refused(words, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(words) == 2
+    assert capsys.readouterr().err.count("\n") == 1 and not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("words", [["fly"], ["detect"], ["evaluate", "nothing"], ["simulate", "o", "--seed", "x"]])
+def test_usage_errors_are_one_line(words, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(words)
+    said = capsys.readouterr().err
+    assert stop.value.code == 2 and said.count("\n") == 1 and said.startswith("umad-patrol") and "--help" in said

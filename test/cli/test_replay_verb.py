@@ -77,3 +77,22 @@ def test_bad_input_is_refused_in_one_line(tmp_path, taught, write_bag, messages,
         assert main(["replay", str(bag), "--map", str(reference_map), "--out", str(out), *TOPICS]) == 2, (bag, reference_map, out)
         lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("umad-patrol")]
         assert len(lines) == 1, lines
+
+
+def test_masks_are_those_of_this_replay(tmp_path, taught, write_bag, messages, capsys):
+    bag, out = write_bag(tmp_path / "patrol", drive(messages, True)), tmp_path / "out"
+    words = ["replay", str(bag), "--map", str(taught), "--out", str(out), *TOPICS]
+    assert main(words) == 0 and len(list((out / "masks").iterdir())) == 6
+    assert main([*words, "--set", "align.min_inliers=10000"]) == 0 and not list((out / "masks").iterdir())
+
+
+def test_where_no_frame_can_be_used_it_says_why_and_fails(tmp_path, taught, write_bag, messages, capsys):
+    bag = write_bag(tmp_path / "patrol", drive(messages, True))
+    assert main(["replay", str(bag), "--map", str(taught), "--out", str(tmp_path / "out"), *TOPICS, "--set", "input.max_image_mpx=0.01"]) == 2
+    assert "no frame of" in (said := capsys.readouterr().err) and "0.01" in said
+
+
+def test_what_cannot_begin_writes_nothing(tmp_path, taught, write_bag, messages, capsys):
+    bag = write_bag(tmp_path / "patrol", drive(messages, True))
+    assert main(["replay", str(bag), "--map", str(taught), "--out", str(tmp_path / "out"), *TOPICS, "--set", "detect.weights=nowhere"]) == 2
+    assert not (tmp_path / "out").exists()

@@ -8,6 +8,7 @@ import pytest
 
 from umad_patrol.cli.main import main
 from umad_patrol.config import Settings, with_values
+from umad_patrol.errors import ImageError
 from umad_patrol.evaluate.compare import PairComparer
 from umad_patrol.evaluate.detection import SPREAD, SWEPT, evaluate, sweep, table
 from umad_patrol.evaluate.pairs import find_pairs
@@ -203,3 +204,16 @@ def test_from_beside_and_aligned_is_refused(tmp_path, capsys):
     for words in (["--moved", "1", "--align"], ["--moved", "-1"]):
         assert run("evaluate", "detection", tmp_path, *words) == 2
         assert "--moved" in capsys.readouterr().err
+
+
+def test_a_result_that_is_not_of_these_pictures_is_not_left_behind(tmp_path, pictures, monkeypatch):
+    for name, image in zip(("r", "q"), pictures):
+        cv2.imwrite(str(tmp_path / f"{name}.png"), image)
+    words = ("detect", tmp_path / "r.png", tmp_path / "q.png", "--out", tmp_path / "out", "--no-align", "--set", "detect.detector=gradient")
+    assert run(*words) == 0
+
+    def full(path, image):
+        raise ImageError(f"cannot write {path}: no space left")
+
+    monkeypatch.setattr("umad_patrol.cli.detect.write_image", full)
+    assert run(*words) == 2 and not (tmp_path / "out" / "result.json").exists()

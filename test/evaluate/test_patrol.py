@@ -135,3 +135,15 @@ def test_the_verb_scores_what_a_patrol_wrote(patrolled, capsys):
 def test_the_verb_names_what_is_missing(patrolled, capsys, out, truth, says):
     assert main(["evaluate", "patrol", str(patrolled / out), "--truth", str(patrolled / truth)]) == 2
     assert says in capsys.readouterr().err and not (patrolled / "nowhere").exists()
+
+
+@pytest.mark.parametrize("rows, says", [("[{id: a, kind: b, position: [1, 2, 0], min_range_m: near}]", "min_range_m 'near'"),
+                                        ("[{id: a, kind: b, position: [1, 2, 0], visible_frames: [1]}]", "visible_frames"),
+                                        ("[{id: a, kind: b, position: [1, 2, 0], min_range_m: 2020-13-45}]", "month")])
+def test_figures_that_are_none_are_named(tmp_path, rows, says):
+    write(tmp_path, anomalies=rows)
+    with pytest.raises(DatasetError, match=says):
+        load_truth(tmp_path)
+    write(tmp_path, anomalies=[], dynamics="[{id: p, kind: person, path: [[1, 2, 3]]}]")
+    with pytest.raises(DatasetError, match="path .* is no list"):
+        load_truth(tmp_path)

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from umad_patrol.errors import ImageError
-from umad_patrol.io.images import decode, read_image, to_image, to_tensor, write_image
+from umad_patrol.io.images import decode, read_image, read_mask, to_image, to_tensor, write_image
 
 
 @pytest.fixture
@@ -121,3 +121,31 @@ def test_bombs_take_no_memory(picture):
     for bomb in (data, bitmap):
         with pytest.raises(ImageError, match="max_image_mpx"):
             decode(bytes(bomb))
+
+
+def test_of_a_jpeg_the_smear_around_a_mask_is_no_mask(tmp_path):
+    mask = np.zeros((80, 120), np.uint8)
+    cv2.circle(mask, (60, 40), 20, 255, -1)
+    for name, exact in (("m.png", True), ("m.jpg", False)):
+        write_image(tmp_path / name, mask)
+        found = read_mask(tmp_path / name)
+        assert found.dtype == bool and (np.array_equal(found, mask > 0) if exact else (found != (mask > 0)).sum() < 30)
+    write_image(tmp_path / "ones.png", mask // 255)
+    assert np.array_equal(read_mask(tmp_path / "ones.png"), mask > 0)
+
+
+@pytest.mark.parametrize("damage", [lambda data: data[:len(data) // 2], lambda data: data[:300] + bytes([data[300] ^ 1]) + data[301:], lambda data: data[:-6]])
+def test_of_a_damaged_png_nobody_else_has_a_say(picture, damage, capfd):
+    whole = cv2.imencode(".png", picture)[1].tobytes()
+    decode(whole)
+    with pytest.raises(ImageError, match="PNG of .* bytes is (damaged|cut off)"):
+        decode(damage(whole))
+    assert capfd.readouterr().err == ""
+
+
+def test_a_file_that_is_too_large_is_not_even_read(tmp_path):
+    with (tmp_path / "huge.png").open("wb") as file:
+        file.write(cv2.imencode(".png", np.zeros((8, 8, 3), np.uint8))[1].tobytes())
+        file.truncate(3_000_000_000)
+    with pytest.raises(ImageError, match="huge.png is of 3000 MB"):
+        read_image(tmp_path / "huge.png")

@@ -58,7 +58,6 @@ def run(args: argparse.Namespace) -> dict:
     if not 0.05 <= args.rate <= 10:
         raise ConfigError(f"--rate {args.rate} is outside 0.05 to 10")
     settings, out = settings_of(args), Path(args.out)
-    out.mkdir(parents=True, exist_ok=True)
     begun = time.monotonic()
     world = _world(out, args.seed, args.frames)
     for made in MADE:

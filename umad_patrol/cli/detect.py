@@ -51,7 +51,7 @@ def _reason(found: Compared) -> str:
 
 def _print(found: Compared, result: dict) -> None:
     if not found.comparable:
-        print(f"not comparable: {result['reason']}")
+        print(result["reason"])
         return
     print(f"{len(found.regions)} regions, {result['mask_px']} px, in {result['ms']:.0f} ms")
     for region in found.regions:
@@ -61,6 +61,7 @@ def _print(found: Compared, result: dict) -> None:
 
 def _write(out: Path, query: np.ndarray, found: Compared, result: dict) -> None:
     out.mkdir(parents=True, exist_ok=True)
+    (out / "result.json").unlink(missing_ok=True)   # an earlier one would speak for other pictures; it comes last
     write_image(out / "mask.png", found.mask)
     write_image(out / "score.png", np.round(found.scores * 255).astype(np.uint8))
     write_image(out / "overlay.png", overlay(query, found.mask, found.regions))

@@ -11,7 +11,7 @@ import os
 import signal
 import sys
 import threading
-from typing import Any
+from typing import Any, NoReturn
 
 from umad_patrol import __version__
 from umad_patrol.config import Settings, load, parse_changes, with_values
@@ -47,6 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         logging.basicConfig(level=logging.INFO if "--verbose" in words else logging.WARNING, format="%(levelname)s: %(message)s")
         args = _parser(words).parse_args(words)     # imports the verb, which may take a second
+        _refuse_empty(args, words)
         keep_freed_memory()
         check_file("--json", args.json if args.json != "-" else None, ConfigError)
         settings_of(args)   # a bad one is refused by every verb, also by one that heeds few of them
@@ -89,7 +90,7 @@ def _end_as_by_ctrl_c() -> None:
 
 def settings_of(args: argparse.Namespace) -> Settings:
     """The settings that `--config` and `--set` ask for."""
-    settings = load(args.config) if args.config else Settings()
+    settings = load(args.config) if args.config is not None else Settings()
     return with_values(settings, parse_changes([*args.set, *getattr(args, SET_BELOW, [])]))
 
 
@@ -101,6 +102,21 @@ def add_common_options(parser: argparse.ArgumentParser, below: bool = False) -> 
                         **(unset | {"dest": SET_BELOW} if below else {"default": []}))
     parser.add_argument("--json", metavar="FILE", help="write the result as JSON; - for standard output", **unset)
     parser.add_argument("--verbose", action="store_true", help="say more, with tracebacks", **unset)
+
+
+def _refuse_empty(args: argparse.Namespace, words: list[str]) -> None:
+    """An empty word is what a shell makes of a variable that is not set."""
+    for name, value in vars(args).items():
+        if value == "" or (isinstance(value, list) and "" in value):
+            option = f"--{name.replace('_', '-')}"
+            raise ConfigError(f"{option if any(word.startswith(option) for word in words) else name.upper()} is empty; name something, or leave it out")
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says in one line what is wrong."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {' '.join(message.split())} ({self.prog} --help tells more)\n")
 
 
 def _refuse(verb: str, message: str) -> int:
@@ -115,7 +131,7 @@ def _asked(words: list[str]) -> str:
 
 def _parser(words: list[str]) -> argparse.ArgumentParser:
     """The parser; only the verb that is asked for is imported, so that help stays quick."""
-    parser = argparse.ArgumentParser(prog="umad-patrol", description=__doc__.split(":")[0] + ": find what was not there before.",
+    parser = _Parser(prog="umad-patrol", description=__doc__.split(":")[0] + ": find what was not there before.",
                                      epilog="umad-patrol VERB --help shows each with an example.")
     parser.add_argument("--version", action="version", version=__version__)
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)

@@ -22,7 +22,7 @@ from umad_patrol.alerts.store import AlertStore
 from umad_patrol.cli.main import settings_of
 from umad_patrol.cli.offline import results_of
 from umad_patrol.cli.results import ResultsBag
-from umad_patrol.errors import StoreError
+from umad_patrol.errors import BagError, StoreError
 from umad_patrol.frames import Recording
 from umad_patrol.io.files import check_folder, replaced
 from umad_patrol.io.images import write_image
@@ -46,10 +46,9 @@ def run(args: argparse.Namespace) -> dict:
     recording = Recording(args.bag, settings)
     out = Path(args.out)
     check_folder("--out", out / "masks", StoreError)
-    store = AlertStore(out)
+    pipeline = Pipeline(reference_map, settings, out)
     if not args.no_masks:
         (out / "masks").mkdir(exist_ok=True)
-    pipeline = Pipeline(reference_map, settings, store)
     rows, statuses, seconds = [], Counter(), []
     started = time.perf_counter()
     with ResultsBag(out / "results") as results:
@@ -58,8 +57,11 @@ def run(args: argparse.Namespace) -> dict:
             statuses[result.status] += 1
             seconds.append(sum(result.seconds.values()))
             rows.append(_row(result))
+            mask = out / "masks" / f"{result.frame.stamp_ns}.png"
             if not args.no_masks and result.status == COMPARED:
-                write_image(out / "masks" / f"{result.frame.stamp_ns}.png", result.mask)
+                write_image(mask, result.mask)
+            else:
+                mask.unlink(missing_ok=True)    # an earlier replay's
     if pipeline.trouble:
         print(pipeline.trouble, file=sys.stderr)
     pipeline.close()
@@ -74,6 +76,8 @@ def run(args: argparse.Namespace) -> dict:
         "alerts": [vars(alert) for alert in alerts], "report": str(out / "report.html"),
     }
     _print(summary)
+    if not rows:
+        raise BagError(f"no frame of {args.bag!r} could be used; last: {recording.last_reason or 'none came'}")
     return summary
 
 

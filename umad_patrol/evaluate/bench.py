@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 
@@ -47,6 +48,7 @@ class Row:
 def bench(settings: Settings, options: BenchOptions) -> dict:
     """Measure stages, then networks. Raises ConfigError if the pair cannot be compared at this size."""
     with threads(options.threads):
+        print(f"rendering a pair of pictures of {options.size[0]}x{options.size[1]}", file=sys.stderr)
         pair, start_mb = make_pair(options.size), peak_mb()
         stages = [row for device in options.devices for row in _stages(pair, settings, device, options)]
         stages_mb = peak_mb()

@@ -18,7 +18,7 @@ import numpy as np
 
 from umad_patrol.errors import DatasetError, ImageError
 from umad_patrol.evaluate.pairs import SUFFIXES
-from umad_patrol.io.images import read_image
+from umad_patrol.io.images import read_image, read_mask
 
 PARTS = ("t0", "t1", "mask")
 
@@ -53,10 +53,10 @@ class ChangePair:
         path = getattr(self, which)
         if path is None:
             raise DatasetError(f"{self.id} has no {which}")
-        grey = read_image(path).max(axis=2)
-        if size is not None and grey.shape != size:
-            raise DatasetError(f"{path} is {grey.shape[1]}x{grey.shape[0]}, its pictures {size[1]}x{size[0]}; both must be of one size")
-        return grey < 128 if self.black_is_change else grey > 0
+        changed = read_image(path).max(axis=2) < 128 if self.black_is_change else read_mask(path)
+        if size is not None and changed.shape != size:
+            raise DatasetError(f"{path} is {changed.shape[1]}x{changed.shape[0]}, its pictures {size[1]}x{size[0]}; both must be of one size")
+        return changed
 
 
 def is_change_set(root: str | Path) -> bool:

@@ -34,7 +34,7 @@ from umad_patrol.evaluate.pairs import Pair, find_pairs
 from umad_patrol.evaluate.peers.trained import PeerDetector
 from umad_patrol.evaluate.umad_data import read_labels
 from umad_patrol.io.files import check_folder
-from umad_patrol.io.images import read_image, write_image
+from umad_patrol.io.images import read_mask, write_image
 
 SWEPT = tuple(round(0.05 * step, 2) for step in range(6, 19))   # thresholds from 0.3 to 0.9
 SPREAD = (0.3, 0.4, 0.5, 0.6)                                   # and how far down regions spread
@@ -74,7 +74,7 @@ class Tally:
                 "large_found": self.objects.large_found, "large": self.objects.large,
                 "small_found": self.objects.small_found, "small": self.objects.small,
                 "tall_found": self.objects.tall_found, "tall": self.objects.tall,
-                "false_regions": round(self.regions.false / pictures, 2), "dynamic_alarms": round(self.regions.dynamic / pictures, 2),
+                "false_regions": round(self.regions.false / pictures, 4), "dynamic_alarms": round(self.regions.dynamic / pictures, 4),
                 "ms": round(float(np.median(self.milliseconds)), 1) if self.milliseconds else None}
 
 
@@ -180,14 +180,14 @@ def read_truth(pair: Pair, size: tuple[int, int]) -> Truth:
     planes = {}
     for name in ("labels", "valid", "below_horizon"):
         path = getattr(pair, name)
-        planes[name] = None if path is None else read_labels(path) if name == "labels" else read_image(path)[:, :, 0]
+        planes[name] = None if path is None else (read_labels if name == "labels" else read_mask)(path)
         if planes[name] is not None and planes[name].shape != size:
             raise DatasetError(f"{path} is {planes[name].shape[1]}x{planes[name].shape[0]}, the query {size[1]}x{size[0]}")
     everywhere = np.ones(size, bool)
     labels = planes["labels"] if planes["labels"] is not None else np.zeros(size, np.uint8)
-    below = labels & metrics.HORIZON_BIT if planes["below_horizon"] is None else planes["below_horizon"]
-    below = below > 0 if below.any() else everywhere
-    valid = everywhere if planes["valid"] is None else planes["valid"] > 0
+    below = labels & metrics.HORIZON_BIT > 0 if planes["below_horizon"] is None else planes["below_horizon"]
+    below = below if below.any() else everywhere
+    valid = everywhere if planes["valid"] is None else planes["valid"]
     return Truth(labels, valid, metrics.counted(valid, below), int(below.any(axis=1).argmax()))
 
 

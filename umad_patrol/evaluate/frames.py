@@ -27,6 +27,7 @@ from umad_patrol.evaluate.patrol_pairs import MASKS, below_row
 from umad_patrol.evaluate.umad_data import read_labels
 from umad_patrol.frames import Recording
 from umad_patrol.geometry.camera import horizon_row
+from umad_patrol.io.files import check_folder
 from umad_patrol.io.images import write_image
 from umad_patrol.pipeline import Pipeline
 from umad_patrol.records import Frame
@@ -53,6 +54,7 @@ def run(args: argparse.Namespace) -> dict:
     if not masks.is_dir():
         raise DatasetError(f"{masks} is no folder; give the truth/ that `simulate` wrote")
     settings = settings_of(args)
+    check_folder("--out", args.out, DatasetError)
     frames = SimulatedFrames(Recording(args.patrol, settings), ReferenceMap.load(args.map), masks, settings, args.every)
     result = evaluate_frames(frames, args.sweep, Path(args.out) if args.out else None)
     print(sweep_table(result) if args.sweep else summary(result))

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import yaml
 
-from umad_patrol.errors import DatasetError, LocalizationError
+from umad_patrol.errors import BAD_YAML, DatasetError, LocalizationError
 from umad_patrol.geometry import se3
 
 
@@ -60,7 +60,7 @@ def poses_text(poses: PairPoses) -> str:
 def _tree(path: Path) -> dict:
     try:
         tree = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except BAD_YAML as error:
         raise DatasetError(f"cannot read poses {path}: {' '.join(str(error).split())}") from error
     if not isinstance(tree, dict):
         raise DatasetError(f"{path} holds a {type(tree).__name__}; expected map_T_reference, map_T_query, ground, place, sweep")

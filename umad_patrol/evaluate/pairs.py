@@ -57,11 +57,11 @@ def find_pairs(root: str | Path, needs: tuple[str, ...] = ()) -> list[Pair]:
     root = Path(root)
     if not root.is_dir():
         raise DatasetError(f"{root} is no folder; give one that holds a folder a pair")
-    pairs = []
+    pairs, strange = [], []
     for folder in sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith(".")):
         pair = _pair(folder)
         if pair is None:
-            _LOG.warning("%s holds neither a reference nor a query picture: passed over", folder)
+            strange.append(folder)
             continue
         for name in needs:
             if getattr(pair, name) is None:
@@ -70,6 +70,8 @@ def find_pairs(root: str | Path, needs: tuple[str, ...] = ()) -> list[Pair]:
     if not pairs:
         hint = "it is a pair itself, give the folder above it" if _picture(root, "reference") else "expected <id>/reference.png and <id>/query.png"
         raise DatasetError(f"{root} holds no pairs; {hint}")
+    for folder in strange:
+        _LOG.warning("%s holds neither a reference nor a query picture: passed over", folder)
     return pairs
 
 

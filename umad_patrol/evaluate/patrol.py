@@ -18,7 +18,7 @@ import numpy as np
 import yaml
 
 from umad_patrol.alerts.store import AlertStore
-from umad_patrol.errors import DatasetError
+from umad_patrol.errors import BAD_YAML, DatasetError
 from umad_patrol.records import Alert
 
 FALSE, MOVED, DYNAMIC, DUPLICATE = "false", "moved object", "dynamic", "duplicate"
@@ -197,11 +197,11 @@ def load_truth(folder: str | Path) -> Truth:
     """
     folder = Path(folder)
     planted = tuple(Planted(str(r["id"]), str(r["kind"]), _point(r["position"]),
-                            None if r.get("min_range_m") is None else float(r["min_range_m"]), int(r.get("visible_frames", 0)))
+                            _told(r, "min_range_m"), int(_told(r, "visible_frames") or 0))
                     for r in _rows(folder / "anomalies.yaml", required=True, keys=("id", "kind", "position")))
     moved = tuple(Moved(str(r["id"]), str(r["kind"]), _point(r["old_position"]), _point(r["new_position"]))
                   for r in _rows(folder / "moved.yaml", keys=("id", "kind", "old_position", "new_position")))
-    passers = tuple(Passer(str(r["id"]), str(r["kind"]), np.array(r["path"], dtype=np.float64).reshape(-1, 4) * [1e-9, 1, 1, 1])
+    passers = tuple(Passer(str(r["id"]), str(r["kind"]), _path(r["path"]))
                     for r in _rows(folder / "dynamics.yaml", keys=("id", "kind", "path")))
     return Truth(planted, moved, passers)
 
@@ -228,11 +228,28 @@ def _rows(path: Path, required: bool = False, keys: tuple[str, ...] = ()) -> lis
         return []
     try:
         rows = yaml.safe_load(path.read_text(encoding="utf-8")) or []
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except BAD_YAML as error:
         raise DatasetError(f"cannot read truth {str(path)!r}: {' '.join(str(error).split())}; `umad-patrol simulate` writes it") from error
     if not isinstance(rows, list) or not all(isinstance(row, dict) and all(key in row for key in keys) for row in rows):
         raise DatasetError(f"truth {str(path)!r} is no list of maps with {', '.join(keys)}; `umad-patrol simulate` writes it")
     return rows
+
+
+def _told(row: dict, key: str) -> float | None:
+    """What a row says there, if anything."""
+    try:
+        return None if row.get(key) is None else float(row[key])
+    except (TypeError, ValueError) as error:
+        raise DatasetError(f"{key} {row[key]!r} in the truth is no number; `umad-patrol simulate` writes one") from error
+
+
+def _path(values: Sequence[Sequence[float]]) -> np.ndarray:
+    """Seconds and places `(N, 4)` of what passes."""
+    try:
+        path = np.array(values, dtype=np.float64).reshape(-1, 4)
+    except (TypeError, ValueError) as error:
+        raise DatasetError(f"path {str(values)[:60]!r} in the truth is no list of nanoseconds, x, y, z; `umad-patrol simulate` writes one") from error
+    return path * [1e-9, 1, 1, 1]
 
 
 def _point(values: Sequence[float]) -> tuple[float, float, float]:

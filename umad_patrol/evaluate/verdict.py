@@ -76,13 +76,17 @@ def evaluate(pairs: list[Pair], settings: AlignSettings, count: int = 200, seed:
 
 def different(pairs: list[Pair], count: int, rng: np.random.Generator) -> list[tuple[Pair, Pair]]:
     """Up to `count` (reference of, query of) of different places, none twice. Raises DatasetError where there are none."""
-    places = np.array([place_of(pair) for pair in pairs])
-    first, second = np.nonzero(places[:, None] != places[None])
-    if not len(first):
-        raise DatasetError(f"all {len(pairs)} pairs are of one place, {str(places[0])!r}; give folders of several places, "
+    names, places = np.unique([place_of(pair) for pair in pairs], return_inverse=True)
+    others = np.cumsum(len(pairs) - np.bincount(places)[places])    # queries of other places, of all references up to each
+    if not others[-1]:
+        raise DatasetError(f"all {len(pairs)} pairs are of one place, {str(names[0])!r}; give folders of several places, "
                            "or say `place:` in each pair's poses.yaml")
-    some = np.sort(rng.choice(len(first), min(count, len(first)), replace=False))
-    return [(pairs[first[i]], pairs[second[i]]) for i in some]
+    chosen = []
+    for number in np.sort(rng.choice(others[-1], min(count, others[-1]), replace=False)):
+        first = int(np.searchsorted(others, number, side="right"))
+        elsewhere = np.flatnonzero(places != places[first])
+        chosen.append((pairs[first], pairs[elsewhere[number - others[first]]]))     # counted from the end
+    return chosen
 
 
 def table(result: dict) -> str:

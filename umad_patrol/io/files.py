@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,7 +27,7 @@ def replaced(path: str | Path) -> Iterator[Path]:
         yield target
         return
     target = Path(os.path.realpath(target))
-    beside = target.with_name(f".{target.name}.{os.getpid()}")
+    beside = target.with_name(f".{target.name}.{os.getpid()}-{threading.get_ident()}")
     try:
         yield beside
         beside.replace(target)

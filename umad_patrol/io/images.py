@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import struct
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     import torch
 
 MAX_MPX = 40.0
+MOST_BYTES = 400_000_000    # a picture of so many pixels takes no more, whatever its kind
 _PNG = b"\x89PNG\r\n\x1a\n"
 _JPEG = b"\xff\xd8"
 _BMP = b"BM"
@@ -26,6 +29,8 @@ _START_OF_SCAN, _END_OF_IMAGE = b"\xff\xda", b"\xff\xd9"
 def read_image(path: str | Path, max_mpx: float = MAX_MPX) -> np.ndarray:
     """Read a picture as `(H, W, 3)` uint8 BGR. Raises ImageError, naming the file, if it is missing, corrupt or too large."""
     try:
+        if (size := os.stat(path).st_size) > MOST_BYTES:
+            raise ImageError(f"picture {path} is of {size / 1e6:.0f} MB, more than {MOST_BYTES / 1e6:.0f}")
         data = Path(path).read_bytes()
     except OSError as error:
         raise ImageError(f"cannot read picture {path}: {error.strerror or error}") from error
@@ -33,6 +38,12 @@ def read_image(path: str | Path, max_mpx: float = MAX_MPX) -> np.ndarray:
         return decode(data, max_mpx)
     except ImageError as error:
         raise ImageError(f"{path}: {error}") from error
+
+
+def read_mask(path: str | Path) -> np.ndarray:
+    """Where the picture of a mask is set, `(H, W)` bool: wherever it is not black; of a JPEG, which smears its borders, from half of white on."""
+    brightest = read_image(path).max(axis=2)
+    return brightest >= 128 if Path(path).suffix.lower() in (".jpg", ".jpeg") else brightest > 0
 
 
 def decode(data: bytes, max_mpx: float = MAX_MPX, turned: bool = True) -> np.ndarray:
@@ -50,6 +61,8 @@ def decode(data: bytes, max_mpx: float = MAX_MPX, turned: bool = True) -> np.nda
         raise ImageError(f"JPEG of {data.count(_START_OF_SCAN)} scans, more than {_MOST_SCANS}, would take long to decode")
     if data.startswith(_JPEG) and data.rfind(_END_OF_IMAGE) < data.rfind(_START_OF_SCAN):
         raise ImageError(f"JPEG of {len(data)} bytes is cut off before its end")
+    if data.startswith(_PNG):
+        _check_chunks(memoryview(data))
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | (0 if turned else cv2.IMREAD_IGNORE_ORIENTATION))
     except cv2.error:
@@ -58,6 +71,20 @@ def decode(data: bytes, max_mpx: float = MAX_MPX, turned: bool = True) -> np.nda
         raise ImageError(f"{len(data)} bytes starting {data[:8].hex()} cannot be decoded; is the picture damaged?")
     _check_size(image.shape[1], image.shape[0], max_mpx)
     return image
+
+
+def _check_chunks(data: memoryview) -> None:
+    """Raise ImageError for a PNG that is cut off or damaged: its decoder would have its own say on standard error."""
+    place = len(_PNG)
+    while place + 12 <= len(data):
+        end = place + 12 + int.from_bytes(data[place:place + 4], "big")
+        kind = bytes(data[place + 4:place + 8])
+        if end <= len(data) and kind[:1].isupper() and zlib.crc32(data[place + 4:end - 4]) != int.from_bytes(data[end - 4:end], "big"):
+            raise ImageError(f"PNG of {len(data)} bytes is damaged in its part {kind.decode('ascii', 'replace')} at byte {place}")
+        if kind == b"IEND":
+            return
+        place = end
+    raise ImageError(f"PNG of {len(data)} bytes is cut off before its end")
 
 
 def write_image(path: str | Path, image: np.ndarray, quality: int = 92) -> None:
