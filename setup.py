@@ -34,15 +34,16 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.10",
     packages=find_packages(include=[NAME, f"{NAME}.*"]),
-    package_data={"": ["*.html", "*.css", "*.js", "*.yaml", "*.json", "*.safetensors", "*.onnx"]},
+    package_data={"": ["*.safetensors", "*.onnx", "*.md"]},
     data_files=data_files,
-    install_requires=["setuptools", "numpy>=1.26,<3", "PyYAML", "tqdm", "opencv-python-headless>=4.6,<6", "torch", "kornia", "rosbags",
+    install_requires=["numpy>=1.26,<3", "PyYAML", "jinja2", "tqdm", "opencv-python-headless>=4.6,<6", "torch", "kornia", "rosbags",
                       "safetensors", "open3d-cpu; platform_machine == 'x86_64'", "open3d; platform_machine != 'x86_64'", "libusb-package"],
     extras_require={
         "test": ["pytest>=8.0,<8.4", "hypothesis"],
+        "assets": ["trimesh>=4,<6", "Pillow>=10"],
         "fast": ["onnxruntime>=1.20", "openvino>=2024.6"],
         "export": ["onnx>=1.17", "onnxscript>=0.5", "onnxruntime>=1.20"],
     },
-    zip_safe=True,
+    zip_safe=False,     # weights are opened by their path
     entry_points={"console_scripts": [f"{name} = {target}" for name, target in EXECUTABLES.items()]},
 )

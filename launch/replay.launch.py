@@ -3,10 +3,13 @@
 Plays the images, calibration, poses and fixed transforms of the recording with /clock, and ends when it is played.
 """
 
+from pathlib import Path
+
 from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, EmitEvent, IncludeLaunchDescription, OpaqueFunction, RegisterEventHandler
 from launch.event_handlers import OnProcessExit
 from launch.events import Shutdown
+from launch.events.process import ProcessExited
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
@@ -30,7 +33,15 @@ def _player(context) -> list:
     def value(name: str) -> str:
         return LaunchConfiguration(name).perform(context)
 
+    if not (Path(value("map")) / "map.yaml").is_file():     # the node would wait for it, and the player for the node
+        raise RuntimeError(f"map {value('map')!r} is no map; umad-patrol teach makes one")
     topics, optional = launching.recorded(context)
     player = Node(package=launching.PACKAGE, executable="bag_player", output="screen",
                   arguments=[value("bag"), "--rate", value("rate"), "--wait-for-subscribers", "--topics", *topics, "--optional-topics", *optional])
-    return [player, RegisterEventHandler(OnProcessExit(target_action=player, on_exit=[EmitEvent(event=Shutdown(reason="played to the end"))]))]
+    return [player, RegisterEventHandler(OnProcessExit(target_action=player, on_exit=_played))]
+
+
+def _played(event: ProcessExited, context) -> list:
+    if event.returncode:
+        raise RuntimeError(f"the recording was not played: bag_player ended with status {event.returncode}, and says why above")
+    return [EmitEvent(event=Shutdown(reason="played to the end"))]

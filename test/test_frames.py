@@ -430,3 +430,20 @@ def test_a_frame_that_is_old_already_is_left_for_the_next(assembler, messages, c
     assembler.on_image(messages.image(10.5 + clock.now, PICTURE))
     assembler.on_pose(messages.odometry(10.5 + clock.now))
     assert assembler.take() is not None  # the camera stopped: nothing is waited for
+
+
+def test_a_picture_of_before_a_jump_that_is_being_decoded_is_left_out(assembler, messages, monkeypatch):
+    decoded = assembler._assembled
+
+    def jump_meanwhile(item):
+        frame = decoded(item)
+        if item.stamp_ns == 100 * 10**9:
+            assembler.on_pose(messages.odometry(10.0, (1, 0, 0)))
+        return frame
+
+    monkeypatch.setattr(assembler, "_assembled", jump_meanwhile)
+    assembler.on_pose(messages.odometry(100.0, (5, 0, 0)))
+    assembler.on_image(messages.image(100.0, PICTURE))
+    assert assembler.take() is None and assembler.resets == 1
+    assembler.on_image(messages.image(10.0, PICTURE))
+    assert assembler.take().stamp_ns == 10 * 10**9

@@ -1,13 +1,17 @@
 """The whole way for one frame: compared, no reference, not comparable; a new thing shows, several references agree."""
 
+import shutil
+from types import SimpleNamespace
+
 import cv2
 import numpy as np
 import pytest
+import torch
 
 from umad_patrol.align.features import extract
-from umad_patrol.comparer import HELD, Comparer, _horizon, choose_device
-from umad_patrol.config import Settings
-from umad_patrol.errors import ConfigError, ImageError, MapError
+from umad_patrol.comparer import HELD, Comparer, _fused, _horizon, _Look, _top, choose_device
+from umad_patrol.config import Settings, with_values
+from umad_patrol.errors import CameraError, ConfigError, ImageError, MapError, WeightsError
 from umad_patrol.pipeline import Pipeline
 from umad_patrol.records import COMPARED, NO_REFERENCE, NOT_COMPARABLE, Alert, Camera, Frame, Reference
 from umad_patrol.reference.map import ReferenceMap
@@ -181,3 +185,54 @@ def test_cuda_is_refused_where_there_is_none():
     with pytest.raises(ConfigError, match="cuda"):
         choose_device("cuda")
     assert choose_device("auto").type == "cpu"
+
+
+def test_a_map_that_cannot_be_gone_on_with_leaves_all_as_it_was(pipeline, taught, tmp_path):
+    shutil.copytree(taught, tmp_path / "map")
+    other = ReferenceMap.load(tmp_path / "map")
+    (tmp_path / "map" / "dismissed.json").write_text("{")
+    before, watch = pipeline.map, pipeline._watch
+    with pytest.raises(MapError, match="dismissed.json is damaged"):
+        pipeline.reload(other)
+    assert pipeline.map is before and pipeline._watch is watch
+    assert pipeline.process(frame(with_box(scene()), 5, 0.1)).regions
+    (tmp_path / "map" / "dismissed.json").unlink()
+    pipeline.reload(other)
+    assert pipeline.map is other
+
+
+def test_a_picture_that_is_not_its_cameras_is_refused(pipeline):
+    with pytest.raises(CameraError, match="image is 320x180, its camera 640x360"):
+        pipeline.process(frame(scene()[::2, ::2]))
+    with pytest.raises(ImageError, match="shape"):
+        pipeline.process(frame(np.zeros((0, 0, 3), np.uint8)))
+
+
+def test_what_cannot_begin_makes_no_store(taught, tmp_path):
+    with pytest.raises(WeightsError, match="nowhere"):
+        Pipeline.open(taught, with_values(SETTINGS, {"detect.weights": "/nowhere"}), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_where_one_reference_alone_sees_something_its_score_counts():
+    def look(score, columns):
+        valid = torch.zeros(1, 1, 4, 6, dtype=torch.bool)
+        valid[..., columns] = True
+        laid = SimpleNamespace(valid=valid)
+        return _Look(None, SimpleNamespace(laid=laid), torch.full((1, 3, 4, 6), score) * valid)
+
+    fused = _fused(("anomaly", "dynamic", "changed"), [look(0.9, slice(0, 4)), look(0.4, slice(2, 6))], lambda *_: 1.0)
+    assert fused.scores[0, 0, 0].tolist() == pytest.approx([0.9, 0.9, 0.4, 0.4, 0.4, 0.4]) and bool(fused.valid.all())
+
+
+def test_however_a_camera_looks_some_of_its_picture_is_compared():
+    image = np.zeros((100, 40, 3), np.uint8)
+    assert [_top(row, image) for row in (-np.inf, -3.0, 33.7, 69.0, 99.0, np.inf)] == [0, 0, 33, 69, 70, 70]
+
+
+def test_of_another_map_nothing_is_known(pipeline, taught):
+    keyframes, reference = pipeline.comparer.keyframes, pipeline.map.reference(0)
+    known = keyframes.prepared(reference)
+    assert keyframes.prepared(reference) is known
+    keyframes.use(None)
+    assert keyframes.prepared(reference) is not known

@@ -11,6 +11,7 @@ from umad_patrol.alerts.watch import Watch
 from umad_patrol.comparer import Comparer, Stopwatch, size_of
 from umad_patrol.config import Settings
 from umad_patrol.detect.overlay import overlay
+from umad_patrol.geometry.camera import check_camera
 from umad_patrol.records import COMPARED, NO_REFERENCE, NOT_COMPARABLE, Alert, Frame, Match, Result
 from umad_patrol.reference.dismissed import add_dismissed, read_dismissed
 from umad_patrol.reference.look import light
@@ -24,13 +25,14 @@ class Pipeline:
     `pause` and `resume` close and open the store and keep all else; nothing here is for several threads at once.
     """
 
-    def __init__(self, reference_map: ReferenceMap, settings: Settings, store: AlertStore | None = None):
+    def __init__(self, reference_map: ReferenceMap, settings: Settings, output: str | Path = ""):
+        """Alerts are kept in the folder `output` ("" keeps none), which is made once all else is ready. Raises DetectorError or StoreError."""
         self.map = reference_map
         self.settings = settings
         self.comparer = Comparer(settings, reference_map=reference_map)
         self._retriever = Retriever(reference_map, settings.retrieve)
-        self._store = store
-        self._watch = self._new_watch()
+        self._store = AlertStore(output) if output else None
+        self._watch = self._new_watch(reference_map)
 
     @classmethod
     def open(cls, map_path: str | Path, settings: Settings, output: str | Path = "") -> Pipeline:
@@ -38,8 +40,7 @@ class Pipeline:
 
         Raises MapError or StoreError.
         """
-        reference_map = ReferenceMap.load(map_path)
-        return cls(reference_map, settings, AlertStore(output) if output else None)
+        return cls(ReferenceMap.load(map_path), settings, output)
 
     @property
     def alerts(self) -> tuple[Alert, ...]:
@@ -63,6 +64,8 @@ class Pipeline:
 
     def process(self, frame: Frame) -> Result:
         """Say what is new in a frame. Raises ImageError or CameraError if there is nothing to look at."""
+        size_of(frame.image)
+        check_camera(frame.camera, frame.image.shape)
         watch = Stopwatch()
         with watch.stage("retrieve"):
             likeness = light(frame.image) if len(self.map.runs) > 1 else None
@@ -104,12 +107,11 @@ class Pipeline:
         self._watch.retune(settings)
 
     def reload(self, reference_map: ReferenceMap) -> None:
-        """Go on with another map; alerts stay, what was no alert yet is forgotten. Raises StoreError or MapError."""
+        """Go on with another map; alerts stay, what was no alert yet is forgotten. Raises StoreError or MapError, and all is as before."""
         self._watch.finish()
-        known = self.known_alerts
-        self.map, self._retriever = reference_map, Retriever(reference_map, self.settings.retrieve)
+        retriever, watch = Retriever(reference_map, self.settings.retrieve), self._new_watch(reference_map, self.known_alerts)
+        self.map, self._retriever, self._watch = reference_map, retriever, watch
         self.comparer.use_map(reference_map)
-        self._watch = self._new_watch(known)
 
     def pause(self) -> None:
         """Write what is pending and close the store. Raises StoreError where that fails; the store is closed all the same."""
@@ -123,7 +125,7 @@ class Pipeline:
     def resume(self, store: AlertStore | None) -> None:
         """Go on with a store, perhaps another one. Raises StoreError or MapError."""
         self._store = store
-        self._watch = self._new_watch()
+        self._watch = self._new_watch(self.map)
 
     def close(self) -> None:
         """Write what is pending, close the store, end the threads."""
@@ -132,9 +134,9 @@ class Pipeline:
         finally:
             self.comparer.close()
 
-    def _new_watch(self, known: tuple[Alert, ...] = ()) -> Watch:
-        return Watch(self.settings, self._store, self.map.checksum, self.comparer.detector.checksum, self.map.cloud(),
-                     read_dismissed(self.map.path), known, (self.map.poses[:, :3, 3], self.map.grounds))
+    def _new_watch(self, of: ReferenceMap, known: tuple[Alert, ...] = ()) -> Watch:
+        return Watch(self.settings, self._store, of.checksum, self.comparer.detector.checksum, of.cloud(),
+                     read_dismissed(of.path), known, (of.poses[:, :3, 3], of.grounds))
 
     def _without_reference(self, frame: Frame) -> Result:
         near, limits = self._retriever.nearest(frame.map_T_camera), self.settings.retrieve

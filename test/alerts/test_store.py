@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -159,3 +160,18 @@ def test_a_closed_store_on_a_read_only_disk_can_be_read(tmp_path, monkeypatch):
     with AlertStore(tmp_path, read_only=True) as store:
         assert store.alerts() == [ALERT]
     assert sorted(p.name for p in tmp_path.iterdir() if p.is_file()) == [".alerts.lock", "alerts.sqlite"]
+
+
+@pytest.mark.parametrize("other", [False, True])
+def test_a_store_that_is_taken_away_says_so_and_goes_on_once_it_is_back(tmp_path, other):
+    with AlertStore(tmp_path / "store") as store:
+        store.save([ALERT])
+        (tmp_path / "store").rename(tmp_path / "away")
+        if other:
+            AlertStore(tmp_path / "store").close()
+        with pytest.raises(StoreError, match="another file" if other else "removed or moved"):
+            store.save([dataclasses.replace(ALERT, id="A0002")])
+        shutil.rmtree(tmp_path / "store", ignore_errors=True)
+        (tmp_path / "away").rename(tmp_path / "store")
+        store.save([dataclasses.replace(ALERT, id="A0002")])
+        assert [alert.id for alert in store.alerts()] == ["A0001", "A0002"]

@@ -83,8 +83,36 @@ def test_what_no_argument_says_the_file_says(tmp_path, installed, bag):
     assert status == 0 and codes == {"patrol_node": 0} and "listening to /image, /info, /odom" in text and (tmp_path / "kept").is_dir(), text
     status, codes, text = run(installed, "patrol.launch.py", {**given, "image_transport": "compressed", "output": str(tmp_path / "given")}, ready="ready:")
     assert "listening to /image/compressed, /info, /odom" in text and (tmp_path / "given").is_dir(), text
-    status, codes, text = run(installed, "replay.launch.py", {**given, "bag": str(bag)}, ready="no topic")
-    assert "has no topic '/image'" in text
+    status, codes, text = run(installed, "replay.launch.py", {**given, "bag": str(bag)})
+    assert "has no topic '/image'" in text and status != 0
+    for relative, says in (({"namespace": "robot1"}, "has no topic '/robot1/info'"), ({"namespace": ""}, "listening to /image/compressed, /info, /odom")):
+        names = {"image": "/image/compressed", "camera_info": "info", "localization": "odom", "image_transport": "compressed", "localization_type": "odometry"}
+        status, codes, text = run(installed, "replay.launch.py", {**given, **names, **relative, "bag": str(bag), "output": str(tmp_path / "o")})
+        assert says in text and (status == 0) == (not relative["namespace"]), text
+
+
+def test_a_replay_that_cannot_begin_fails(tmp_path, installed, bag):
+    for arguments in ({"map": str(tmp_path / "none")}, {"map": "none", "bag": "none"}):
+        status, codes, text = run(installed, "replay.launch.py", {**INPUTS, "bag": str(bag), **arguments})
+        assert status != 0 and "bag_player" not in codes
+
+
+@pytest.mark.parametrize("own", ["FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE", ""])
+def test_a_sites_own_profile_of_fast_dds_stays(tmp_path, installed, monkeypatch, own):
+    node = installed.parents[2] / "lib/umad_patrol/patrol_node"
+    node.write_text(f"#!/bin/sh\nenv > {tmp_path / 'environment'}\n")
+    for name in ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    if own:
+        monkeypatch.setenv(own, "/etc/site.xml")
+
+    def profiles(**arguments):
+        run(installed, "patrol.launch.py", {**INPUTS, "map": "m", **arguments})
+        return sorted(line.partition("=")[2] for line in (tmp_path / "environment").read_text().splitlines() if "_DEFAULT_PROFILES_FILE=" in line)
+
+    shipped = str(installed.parent / "config/fastdds.xml")
+    assert profiles() == (["/etc/site.xml"] if own else [shipped, shipped])
+    assert profiles(fastdds_profile="/mine.xml") == ["/mine.xml", "/mine.xml"]
 
 
 def test_who_teaches_has_time_to_write_the_map(tmp_path, installed):

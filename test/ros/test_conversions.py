@@ -67,13 +67,14 @@ def test_alert_as_a_status():
 def test_markers_are_deleted_when_an_alert_clears():
     markers = to.AlertMarkers("map")
     other = Alert("b-2", "active", ANOMALY, 0.5, (0, 0, 0), (0.1, 0.1), 1, 2, 4)
-    first = markers.message([ALERT, other], 0).markers
+    clean, *first = markers.message([ALERT, other], 0).markers
+    assert clean.action == Marker.DELETEALL     # what an earlier node left on show
     assert {(m.ns, m.id, m.action) for m in first} == {(ns, i, Marker.ADD) for ns in ("alerts", "labels") for i in (0, 1)}
     assert all(m.header.frame_id == "map" and min(m.scale.z, 1) > 0 for m in first)
     second = markers.message([other], 0).markers
     assert {(m.ns, m.id) for m in second if m.action == Marker.DELETE} == {("alerts", 0), ("labels", 0)}
     assert {(m.ns, m.id) for m in second if m.action == Marker.ADD} == {("alerts", 1), ("labels", 1)}
-    assert not [m for m in markers.message([other], 0).markers if m.action == Marker.DELETE]
+    assert not [m for m in markers.message([other], 0).markers if m.action in (Marker.DELETE, Marker.DELETEALL)]
 
 
 def test_box_stands_on_the_ground():

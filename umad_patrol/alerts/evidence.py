@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import yaml
 
-from umad_patrol.errors import StoreError
+from umad_patrol.errors import BAD_YAML, StoreError
 from umad_patrol.io.caption import write_caption
 from umad_patrol.io.images import to_image, write_image
 from umad_patrol.records import Alert, Evidence, Region, Result, Sighting
@@ -52,7 +52,7 @@ def read_facts(folder: Path) -> dict:
     """The facts of an evidence folder; empty where there are none or they are damaged."""
     try:
         facts = yaml.safe_load((folder / FACTS).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+    except BAD_YAML:
         return {}
     return facts if isinstance(facts, dict) else {}
 

@@ -34,8 +34,11 @@ class Pictures:
         if alert.id not in self._taken:
             if not alert.evidence:
                 return True
-            region = read_facts(self._store.folder / alert.evidence).get("region")  # pictures of before a restart
-            self._taken[alert.id] = float(region["area_px"]) if isinstance(region, dict) and "area_px" in region else 0.0, 0
+            try:
+                area = float(read_facts(self._store.folder / alert.evidence)["region"]["area_px"])  # pictures of before a restart
+            except (KeyError, TypeError, ValueError):   # somebody was at them
+                area = 0.0
+            self._taken[alert.id] = area, 0
         area, replaced = self._taken[alert.id]
         return replaced < self.settings.evidence_updates and sighting.region.area_px > BETTER * area
 

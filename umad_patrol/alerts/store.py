@@ -65,6 +65,7 @@ class AlertStore:
             raise StoreError(f"no alerts in {str(self.folder)!r}: {FILE} is missing; name the folder that a patrol wrote")
         try:
             self._connection = self._connect(read_only)
+            self._inode = os.stat(self.folder / FILE).st_ino
             if not read_only:
                 self._take_over()
         except BaseException:
@@ -137,8 +138,13 @@ class AlertStore:
     def _run(self, work: Callable[[sqlite3.Connection], T]) -> T:
         with self._mutex:
             try:
+                if self._lock is not None and os.stat(self.folder / FILE).st_ino != self._inode:
+                    raise StoreError(f"alert store {str(self.folder / FILE)!r} is another file than was opened; deactivate the node and activate it again")
                 with self._connection:
                     return work(self._connection)
+            except FileNotFoundError as error:
+                raise StoreError(f"alert store {str(self.folder / FILE)!r} was removed or moved away; put it back, or deactivate the node and activate it "
+                                 "again: a new one is made then") from error
             except sqlite3.Error as error:
                 raise StoreError(f"alert store {str(self.folder / FILE)!r} failed: {error}; is the disk full or the store closed?") from error
 

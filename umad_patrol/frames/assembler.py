@@ -176,16 +176,20 @@ class FrameAssembler:
         end = time.monotonic() + wait_s
         while True:
             with self._changed:
+                resets = self.resets
                 item = self._next_ready(final)
                 while item is None:
                     left = end - time.monotonic()
                     if left <= 0:
                         return None
                     self._changed.wait(min(left, self._freshness.wait_s(self._clock()) or LOOK_S if self._waiting else left))
+                    resets = self.resets
                     item = self._next_ready(final)
             begun = time.perf_counter()
             record = self._assembled(item)
             self.assembly_s = time.perf_counter() - begun
+            if self.resets != resets:
+                record = None   # the clock jumped meanwhile: it is of another time
             if record is not None or (wait_s and time.monotonic() >= end):
                 return record
 

@@ -13,7 +13,7 @@ from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from geometry_msgs.msg import Point, Pose, PoseStamped, Quaternion, Vector3
 from nav_msgs.msg import Path
-from sensor_msgs.msg import CompressedImage, Image
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import ColorRGBA, Header
 from visualization_msgs.msg import Marker, MarkerArray
 
@@ -22,7 +22,7 @@ from umad_patrol.alerts.status import alert_text, alert_values
 from umad_patrol.errors import ImageError
 from umad_patrol.geometry import se3
 from umad_patrol.io.images import to_image
-from umad_patrol.records import ANOMALY, DYNAMIC, Alert, Region, Result, ScoreMap
+from umad_patrol.records import ANOMALY, DYNAMIC, Alert, Camera, Region, Result, ScoreMap
 
 ACTIVE = "active"
 JPEG_QUALITY = 85
@@ -101,23 +101,34 @@ def pose_message(T: np.ndarray) -> Pose:
     return Pose(position=_point(T[:3, 3]), orientation=Quaternion(x=x, y=y, z=z, w=w))
 
 
+def camera_info_message(camera: Camera, head: Header) -> CameraInfo:
+    """A camera that does not distort, as of the straightened picture that masks and overlays are of."""
+    (fx, _, cx), (_, fy, cy), _ = (map(float, row) for row in camera.K)
+    return CameraInfo(header=head, height=int(camera.height), width=int(camera.width), distortion_model="plumb_bob", d=[0.0] * 5,
+                      k=[fx, 0.0, cx, 0.0, fy, cy, 0.0, 0.0, 1.0], r=[1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0],
+                      p=[fx, 0.0, cx, 0.0, 0.0, fy, cy, 0.0, 0.0, 0.0, 1.0, 0.0])
+
+
 class AlertMarkers:
-    """Alerts as markers: a box and a label each, deleted when the alert clears. Every message holds all that is to be seen."""
+    """Alerts as markers: a box and a label each, deleted when the alert clears. Every message holds all that is to be seen; the first one deletes
+    what another node of this name, or this one before, has left on show.
+    """
 
     def __init__(self, frame_id: str) -> None:
         self._frame_id = frame_id
         self._numbers: dict[str, int] = {}
-        self._shown: set[str] = set()
+        self._shown: set[str] | None = None
 
     def message(self, active: Iterable[Alert], stamp_ns: int) -> MarkerArray:
         """What to show now that exactly these are active."""
         active = list(active)
         for alert in active:
             self._numbers.setdefault(alert.id, len(self._numbers))
-        gone = self._shown - {alert.id for alert in active}
-        self._shown = {alert.id for alert in active}
         head = header(stamp_ns, self._frame_id)
-        markers = [Marker(header=head, ns=ns, id=self._numbers[name], action=Marker.DELETE)
+        markers = [Marker(header=head, action=Marker.DELETEALL)] if self._shown is None else []
+        gone = (self._shown or set()) - {alert.id for alert in active}
+        self._shown = {alert.id for alert in active}
+        markers += [Marker(header=head, ns=ns, id=self._numbers[name], action=Marker.DELETE)
                    for name in sorted(gone) for ns in ("alerts", "labels")]
         for alert in active:
             markers += [_box(alert, self._numbers[alert.id], head), _label(alert, self._numbers[alert.id], head)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import partial
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironment
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
-from umad_patrol.errors import ConfigError
+from umad_patrol.errors import BAD_YAML, ConfigError
 from umad_patrol.io.memory import jemalloc_in
 from umad_patrol.ros.parameter_files import PATROL
 
@@ -74,7 +75,9 @@ def recorded(context: LaunchContext) -> tuple[list[str], list[str]]:
     """The topics of a recording that a patrol with the arguments above hears, and those that it does without if need be."""
     image = _value(context, "image").removesuffix(COMPRESSED) + (COMPRESSED if _value_or_files(context, "image_transport") == "compressed" else "")
     poses = "/tf" if _value_or_files(context, "localization_type") == "tf" else _value(context, "localization")
-    return [image, _value(context, "camera_info"), poses], ["/tf_static"]
+    within = _value(context, "namespace").strip("/")
+    heard = [name if name.startswith("/") else f"/{within}/{name}".replace("//", "/") for name in (image, _value(context, "camera_info"), poses)]
+    return heard, ["/tf_static"]
 
 
 def _value(context: LaunchContext, name: str) -> str:
@@ -87,7 +90,7 @@ def _value_or_files(context: LaunchContext, name: str) -> str:
         return given
     try:
         said = _said_of("patrol_node", yaml.safe_load(Path(_value(context, "params_file")).read_text(encoding="utf-8")))
-    except (OSError, yaml.YAMLError):    # the node says what is wrong with it
+    except BAD_YAML:    # the node says what is wrong with it
         said = {}
     return str(said.get(name, _DEFAULTS[name]))
 
@@ -107,7 +110,9 @@ def _said_of(node: str, tree: object) -> dict:
 
 def _fast_dds(context: LaunchContext) -> list[Action]:
     profile = LaunchConfiguration("fastdds_profile").perform(context)
-    names = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE") if profile else ()
+    names = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
+    if not profile or (profile == share("config", "fastdds.xml") and any(os.environ.get(name) for name in names)):
+        return []       # a site's own, in the environment, is not replaced unless one is named
     return [SetEnvironmentVariable(name, profile) for name in names]
 
 

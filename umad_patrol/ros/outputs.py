@@ -10,7 +10,7 @@ import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
 from nav_msgs.msg import Path
 from rclpy.node import Node
-from sensor_msgs.msg import CompressedImage, Image
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from visualization_msgs.msg import Marker, MarkerArray
 
 from umad_patrol.alerts.coverage import Coverage
@@ -33,13 +33,14 @@ class Outputs:
         self._score = publisher(Image, "~/anomaly_score", qos.RESULTS)
         self._overlay = publisher(Image, "~/overlay", qos.RESULTS)
         self._overlay_jpeg = publisher(CompressedImage, "~/overlay/compressed", qos.RESULTS)
+        self._camera = publisher(CameraInfo, "~/camera_info", qos.RESULTS)
         self._aligned = publisher(Image, "~/aligned_reference", qos.RESULTS)
         self._alerts = publisher(DiagnosticArray, "~/alerts", qos.LATCHED)
         self._markers = publisher(MarkerArray, "~/alert_markers", qos.LATCHED)
         self._route = publisher(Path, "~/route", qos.LATCHED)
         self._coverage = publisher(Marker, "~/coverage", qos.LATCHED)
         self._coverage_told = 0.0, -1
-        self._publishers = [self._mask, self._score, self._overlay, self._overlay_jpeg, self._aligned, self._alerts, self._markers, self._route,
+        self._publishers = [self._mask, self._score, self._overlay, self._overlay_jpeg, self._camera, self._aligned, self._alerts, self._markers, self._route,
                             self._coverage]
         self._vision = to.vision_messages()
         if self._vision is not None:
@@ -51,6 +52,7 @@ class Outputs:
         """Publish what a frame gave, under the stamp and frame of its image."""
         stamp, head = result.frame.stamp_ns, to.header(result.frame.stamp_ns, result.frame.camera.frame_id)
         self._send(self._mask, lambda: to.image_message(result.mask, "mono8", head))
+        self._send(self._camera, lambda: to.camera_info_message(result.frame.camera, head))
         self._send(self._score, lambda: to.image_message(_scores(result), "32FC1", head))
         if self._heard(self._overlay) or self._heard(self._overlay_jpeg):
             drawn = overlay(result.frame.image, result.mask, result.regions)

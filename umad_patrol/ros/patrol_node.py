@@ -275,7 +275,8 @@ class PatrolNode(LifecycleNode):
             return TransitionCallbackReturn.FAILURE
         except Exception as error:
             self._trouble = f"cannot {what}: {in_words(error)}"
-            self.get_logger().error(self._trouble)
+            if self.context.ok():   # else a signal ended it
+                self.get_logger().error(self._trouble)
             return TransitionCallbackReturn.ERROR
         self._trouble = ""
         return TransitionCallbackReturn.SUCCESS

@@ -7,11 +7,12 @@ import threading
 import time
 
 from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from std_srvs.srv import Trigger
 
-from umad_patrol.errors import ConfigError
+from umad_patrol.errors import ConfigError, PatrolError
 from umad_patrol.frames import Cloud
 from umad_patrol.records import Frame
 from umad_patrol.ros import parameters
@@ -45,7 +46,7 @@ class TeachNode(Node):
         self._monitor = Monitor(good=TAUGHT)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
         self._timer = self.create_timer(1.0, self._publish_diagnostics, clock=Clock(clock_type=ClockType.STEADY_TIME))
-        self._service = self.create_service(Trigger, "~/save", self._on_save)
+        self._service = self.create_service(Trigger, "~/save", self._on_save, callback_group=MutuallyExclusiveCallbackGroup())
         self._inputs = Inputs(self, settings, newest_only=False, clouds=True)
         self._worker = Worker(self._inputs.frames, self._work, self._monitor.fault, self.context.ok)
         self.get_logger().info(f"ready: teaching into {self._path}; listening to {self._inputs.topics()}")
@@ -82,8 +83,12 @@ class TeachNode(Node):
             except Exception as error:  # the next may be whole, and the map is to be written
                 self._monitor.fault(getattr(error, "reason", INTERNAL), str(error))
 
-    def _on_save(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        response.success, response.message = self._save()
+    async def _on_save(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        """Between two frames, in the worker's thread: what comes meanwhile waits for it."""
+        try:
+            response.success, response.message = await self._worker.do(self._save)
+        except PatrolError as error:
+            response.success, response.message = False, str(error)
         return response
 
     def _save(self) -> tuple[bool, str]:

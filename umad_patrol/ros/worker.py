@@ -30,10 +30,8 @@ def in_words(error: Exception) -> str:
 def gently(work: Callable[[], Any]) -> Any:
     """Do something in a thread of low priority, and wait for it: the threads that it starts for good have that too."""
     job = Job(work)
-    thread = threading.Thread(target=lambda: (step_back(), job.run()), name="umad_patrol gently")
-    thread.start()
-    thread.join()
-    return job.result()
+    threading.Thread(target=lambda: (step_back(), job.run()), name="umad_patrol gently").start()
+    return job.wait()
 
 
 def step_back() -> None:
@@ -70,6 +68,11 @@ class Job:
             yield
         return self.result()
 
+    def wait(self) -> Any:
+        """What came of it, once it is done. A signal may end the wait, as it may not Thread.join: to Python 3.12 that counts the thread as ended then."""
+        self._done.wait()
+        return self.result()
+
     def result(self) -> Any:
         """What came of it. Raises what it raised."""
         if self._error is not None:
@@ -87,7 +90,7 @@ class Worker:
     def __init__(self, frames: FrameAssembler, work: Callable[[Any], None], fault: Callable[[str, str], None], alive: Callable[[], bool]):
         self._frames, self._work, self._fault, self._alive = frames, work, fault, alive
         self._jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
-        self._stop = threading.Event()
+        self._stop, self._ended = threading.Event(), threading.Event()
         sys.setswitchinterval(SWITCH_S)
         self._thread = threading.Thread(target=self._run, name="umad_patrol worker", daemon=True)
         self._thread.start()
@@ -101,12 +104,19 @@ class Worker:
     def stop(self) -> None:
         """Finish what is being worked on and end."""
         self._stop.set()
+        self._ended.wait()      # see Job.wait
         self._thread.join()
         while not self._jobs.empty():
             self._jobs.get().give_up()
 
     def _run(self) -> None:
         step_back()
+        try:
+            self._take_all()
+        finally:
+            self._ended.set()
+
+    def _take_all(self) -> None:
         while not self._stop.is_set():
             try:
                 while not self._jobs.empty():
