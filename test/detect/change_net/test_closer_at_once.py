@@ -171,3 +171,10 @@ def test_what_is_refused_is_seen():
     for wrong in (lambda x: x[x > 0], lambda x: float(x.sum()), lambda x: x + torch.tensor([1.0]), lambda x: torch.where(x > 0, x, 0.0).nonzero()):
         with pytest.raises(AssertionError), Watched("cpu"):
             wrong(torch.rand(3))
+
+
+def test_two_things_at_a_border_share_a_window_in_both_ways():
+    plane = np.full((300, 500), 0.02, np.float32)
+    plane[290:298, 2:10], plane[270:278, 4:12] = 0.8, 0.5
+    (only,) = assert_same(plane).values()
+    assert only.sum() > 2 * 8 * 8

@@ -51,10 +51,11 @@ def find_windows(new: np.ndarray, most: int) -> list[Window]:
     looked_at: dict[tuple[int, int], np.ndarray] = {}
     for thing, part in islice(_small_things(new), 2 * most):
         box = tuple((side.start, side.stop - side.start) for side in reversed(part))    # x and width, y and height
-        corner = next((corner for corner in looked_at if _within(box, corner)), None)
+        own = tuple(max(0, min(start + (size - SIDE_PX) // 2, side - SIDE_PX)) for (start, size), side in zip(box, (width, height)))
+        corner = next((corner for corner in looked_at if corner == own or _within(box, corner)), None)     # at a border several may have one
         if corner is None and len(looked_at) < most:
-            corner = tuple(max(0, min(start + (size - SIDE_PX) // 2, side - SIDE_PX)) for (start, size), side in zip(box, (width, height)))
-            looked_at.setdefault(corner, np.zeros((SIDE_PX, SIDE_PX), bool))    # at a border two things may have the same
+            corner = own
+            looked_at[corner] = np.zeros((SIDE_PX, SIDE_PX), bool)
         if corner is not None:
             looked_at[corner][tuple(slice(side.start - start, side.stop - start) for side, start in zip(part, reversed(corner)))] |= thing
     return [Window(x, y, _grown(things)) for (x, y), things in looked_at.items()]

@@ -99,9 +99,10 @@ def _corners(starts: torch.Tensor, sizes: torch.Tensor, size: torch.Size) -> tor
 
 
 def _fits(starts: torch.Tensor, sizes: torch.Tensor, corners: torch.Tensor) -> torch.Tensor:
-    """In which things' window, its margin left out, which things lie, `(N, N)` of 0 and 1: each in its own, at the border too."""
+    """In which things' window, its margin left out, which things lie, `(N, N)` of 0 and 1: each in its own, and in others' that are the same."""
     begin = starts - corners[:, None]
-    return ((begin >= MARGIN_PX) & (begin + sizes <= SIDE_PX - MARGIN_PX)).all(-1).float().fill_diagonal_(1)
+    within = ((begin >= MARGIN_PX) & (begin + sizes <= SIDE_PX - MARGIN_PX)).all(-1)
+    return (within | (corners == corners[:, None]).all(-1)).float()
 
 
 def _come_first(asked: torch.Tensor, replaces: torch.Tensor) -> torch.Tensor:
