@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from umad_patrol.errors import TrainingError
-from umad_patrol.io.files import replaced
+from umad_patrol.io.files import check_folder, replaced
 from umad_patrol.train import distil, trainer
 from umad_patrol.train.photos import find_photos
 
@@ -136,8 +136,7 @@ def _check_network(options: RunOptions) -> None:
 
 def _check_folder(out: Path) -> None:
     """A run's folder is new, empty, or of a run."""
-    if out.exists() and not out.is_dir():
-        raise TrainingError(f"{str(out)!r} is a file; name a folder for the run")
+    check_folder("OUT", out, TrainingError)
     names = {path.name for path in out.iterdir()} if out.is_dir() else set()
     if names and not names & OURS:
         raise TrainingError(f"{str(out)!r} holds other things ({sorted(names)[0]} and so on); name a new folder for the run")
