@@ -7,7 +7,6 @@ from functools import lru_cache
 from types import ModuleType
 
 from umad_patrol.errors import PatrolError
-from umad_patrol.io.signals import undisturbed
 
 SYSTEM_LIBRARIES = "libusb-1.0-0 libgl1 libegl1 libx11-6 libudev1 libidn2-0"
 
@@ -22,8 +21,9 @@ def open3d() -> ModuleType:
     except (ImportError, OSError, AttributeError):
         pass  # the system's own libusb may serve
     try:
-        with undisturbed():     # a signal within would look like a library that is lacking
-            import open3d as module
+        import open3d as module
     except (ImportError, OSError) as error:
+        if isinstance(error.__cause__ or error.__context__, KeyboardInterrupt):     # in the middle of it
+            raise KeyboardInterrupt from error
         raise PatrolError(f"open3d cannot be imported ({error}); try: sudo apt-get install {SYSTEM_LIBRARIES}") from error
     return module

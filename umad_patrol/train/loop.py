@@ -14,8 +14,8 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
-from umad_patrol.io.signals import undisturbed
 from umad_patrol.train.checkpoint import UNREADABLE, load_checkpoint, save_checkpoint, unreadable
+from umad_patrol.train.signals import undisturbed
 
 WARM_UP = 50        # steps
 LAST_RATE = 0.01    # share of the learning rate at the end

@@ -88,7 +88,7 @@ class Trainer(Loop):
         times, batch = self.settings.echo, self.settings.batch
         first = self.step // times if times == 1 else max(0, self.step // times + 1 - math.ceil(POOL / batch))    # the pool is filled as it was
         batches = self._loader(pairs(first * batch))
-        self._go_on(batches if times == 1 else echoed(batches, times, self.device, self._dice, first=first, begin=self.step))
+        self._go_on(batches if times == 1 else echoed(batches, times, self.device, lambda step: self._dice(SEEDS // 2 + step), first=first, begin=self.step))
         return self._note()
 
     def _dice(self, step: int) -> torch.Generator:
