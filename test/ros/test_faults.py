@@ -17,6 +17,8 @@ pytest.importorskip("rclpy", reason="no ROS 2 here")
 
 from robot import Robot  # noqa: E402
 from scene import SURE  # noqa: E402
+from lifecycle_msgs.msg import Transition  # noqa: E402
+from lifecycle_msgs.srv import ChangeState  # noqa: E402
 from rosgraph_msgs.msg import Clock  # noqa: E402
 
 from umad_patrol.alerts.store import AlertStore  # noqa: E402
@@ -224,6 +226,25 @@ def test_signals_at_any_moment_end_with_status_0(ros, patrol, sign):
         robot, node = patrol()
         end = time.monotonic() + chance.uniform(0.0, 1.5)
         ros.until(lambda: time.monotonic() > end, lambda: robot.good(planted=True))
+        ends_well(node, sign)
+        ros.executor.remove_node(robot)
+        robot.destroy_node()
+
+
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM], ids=str)
+def test_so_does_one_while_the_node_deactivates(ros, patrol, sign):
+    """It breaks off the wait for the worker, which still takes in a frame."""
+    for number in range(SIGNALS):
+        robot, node = patrol()
+        change = robot.create_client(ChangeState, "/patrol_node/change_state")
+        ros.until(change.service_is_ready)
+        compares(ros, robot, planted=True)
+        for _ in range(4):
+            robot.good(planted=True)
+        change.call_async(ChangeState.Request(transition=Transition(id=Transition.TRANSITION_DEACTIVATE)))
+        end = time.monotonic() + 0.02 + 0.01 * (number % 4)
+        while time.monotonic() < end:
+            ros.executor.spin_once(timeout_sec=0.001)
         ends_well(node, sign)
         ros.executor.remove_node(robot)
         robot.destroy_node()
