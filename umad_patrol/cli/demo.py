@@ -79,7 +79,14 @@ def _world(out: Path, seed: int, frames: int) -> Path:
         print(f"world: {world} from before")
         return world
     shutil.rmtree(fresh, ignore_errors=True)
-    write_simulation(fresh, seed=seed, frames=frames, size=SIZE, progress=True)
+    ours = not out.exists()
+    out.mkdir(parents=True, exist_ok=True)
+    try:
+        write_simulation(fresh, seed=seed, frames=frames, size=SIZE, progress=True)
+    except PatrolError:
+        if ours:
+            out.rmdir()
+        raise
     note.unlink(missing_ok=True)     # an old one would speak for half a world
     shutil.rmtree(world, ignore_errors=True)
     with replaced(note) as file:
