@@ -65,7 +65,7 @@ def test_a_network_that_looks_closer_and_is_not_whole_is_refused(network, other_
     del tensors[CLOSER + "out.1.weight"]
     save_file(tensors, path, {"format": FORMAT, "sha256": _checksum(tensors)})
     for read in (load_closer, lambda path: make_detector(DetectSettings(weights=str(path)))):
-        with pytest.raises(WeightsError, match="half.safetensors.* lack 1 tensors"):
+        with pytest.raises(WeightsError, match="half.safetensors.* 1 of its tensors are lacking"):
             read(path)
 
 
@@ -101,8 +101,8 @@ def test_another_format_is_refused(weights, tmp_path, meta):
 
 
 @pytest.mark.parametrize("change, match", [
-    (lambda tensors: tensors.pop("out.1.bias"), "lack 1 tensors .* have 0 others"),
-    (lambda tensors: tensors.update(more=torch.zeros(3)), "lack 0 tensors .* have 1 others"),
+    (lambda tensors: tensors.pop("out.1.bias"), "1 of its tensors are lacking, 0 are others; name"),
+    (lambda tensors: tensors.update(more=torch.zeros(3)), "0 of its tensors are lacking, 1 are others; name"),
     (lambda tensors: tensors.update({"out.1.bias": torch.zeros(7)}), "do not fit the network"),
 ])
 def test_another_network_is_refused_though_it_is_sound(weights, tmp_path, change, match):
