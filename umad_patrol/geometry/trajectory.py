@@ -64,8 +64,9 @@ class PoseBuffer:
         """The pose `parent_T_child` `(4, 4)` at an instant, interpolated between the two poses around it.
 
         `max_gap_s` is the widest gap between the two. Up to `max_extrapolation_s` past the newest pose the motion goes on that
-        was over at least as long and BASELINE_S: of two poses close in time every jitter would be a speed. Two poses further apart than `max_speed_mps` allows are a jump, between which there is
-        nothing. Raises LocalizationError with the nearest pose otherwise.
+        was over at least as long and BASELINE_S: of two poses close in time every jitter would be a speed. Two poses further
+        apart than `max_speed_mps` allows are a jump, between which there is nothing. Raises LocalizationError with the nearest
+        pose otherwise.
         """
         with self._lock:
             stamps, poses = self._stamps, self._poses
