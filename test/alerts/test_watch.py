@@ -229,3 +229,14 @@ def test_damaged_facts_are_made_anew(tmp_path, text):
     with AlertStore(tmp_path) as store:
         drive(Watch(SETTINGS, store), [BAG], start=5000.0)
         assert yaml.safe_load((tmp_path / "evidence" / "A0001" / "evidence.yaml").read_text())["alert"] == "A0001"
+
+
+@pytest.mark.parametrize("region", [None, "everywhere", {}, {"area_px": None}, {"area_px": "large"}])
+def test_evidence_that_somebody_was_at_is_taken_anew(tmp_path, region):
+    with AlertStore(tmp_path) as store:
+        drive(Watch(SETTINGS, store), [BAG])
+        name = store.alerts()[0].id
+    (tmp_path / "evidence" / name / "evidence.yaml").write_text(yaml.safe_dump({"region": region}))
+    with AlertStore(tmp_path) as store:
+        drive(Watch(SETTINGS, store), [BAG], start=2000.0)
+        assert read_facts(tmp_path / "evidence" / name)["region"]["area_px"] > 0

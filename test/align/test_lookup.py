@@ -1,5 +1,7 @@
 """Grids of where query pixels look: between nodes, as full maps, on both devices' ways, and back."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -9,7 +11,9 @@ from hypothesis import strategies as st
 
 from umad_patrol.align import lookup
 from umad_patrol.align.layers import to_query
+from umad_patrol.align.verdict import Estimate, objection
 from umad_patrol.align.warp import Laid, everywhere, places_seen, warp
+from umad_patrol.config import AlignSettings
 from umad_patrol.geometry.homography import transform
 from umad_patrol.io.images import to_tensor
 from umad_patrol.records import Alignment
@@ -128,3 +132,11 @@ def test_a_lookup_that_looks_above_its_reference_covers_nothing():
     size = 64, 48
     above = lookup.of_homography(np.array([[1, 0, 0], [0, 1, 53.0], [0, 0, 1]]), size, size)
     assert lookup.overlap(above, size) == 0.0 and lookup.overlap(lookup.of_homography(np.eye(3), size, size), size) == 1.0
+
+
+def test_what_a_lookup_says_is_not_judged_by_the_homography_beside_it():
+    folds = np.array([[1, 0, 0], [0, 1, 0], [0, 0.01, -1.0]])      # of the ground, whose horizon crosses the reference
+    shown = lookup.of_homography(np.eye(3), (640, 400), (640, 400))
+    by_lookup = Estimate(folds, "layered", by_matches=False, lookup=shown)
+    assert objection(by_lookup, (640, 400), (640, 400), AlignSettings()) == ""
+    assert "folds" in objection(replace(by_lookup, lookup=None), (640, 400), (640, 400), AlignSettings())

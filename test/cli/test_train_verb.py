@@ -1,8 +1,10 @@
 """The verb train: from a few made-up photographs and boxes to weights that load; what it refuses; that it goes on where it was."""
 
 import json
+import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -19,6 +21,11 @@ from umad_patrol.detect.change_net.network import ChangeNet  # noqa: E402
 from umad_patrol.detect.change_net.weights import load_closer, load_weights, read_card, save_weights  # noqa: E402
 from umad_patrol.errors import WeightsError  # noqa: E402
 from umad_patrol.evaluate.peers.trained import load_peer  # noqa: E402
+from umad_patrol.train.material import get_material, split  # noqa: E402
+from umad_patrol.train.options import RunOptions  # noqa: E402
+from umad_patrol.train.photos import read_photos  # noqa: E402
+from umad_patrol.train.sprites import Sprite, cut_out_of, write_sprite  # noqa: E402
+from umad_patrol.train.teacher import load_teacher  # noqa: E402
 
 SHORT = ["--minutes", "0.01", "--batch", "2", "--workers", "0", "--device", "cpu"]
 
@@ -287,3 +294,28 @@ def test_a_run_of_another_version_is_refused_as_such(data, tmp_path, capsys):
     capsys.readouterr()
     assert train(data, out) == 2
     assert "another version: its run.json does not tell of closer" in capsys.readouterr().err
+
+
+def test_a_run_on_other_real_pairs_is_another_run(data, tmp_path, capsys):
+    shutil.copytree(data / "pairs", tmp_path / "pairs")
+    out, words = tmp_path / "run", ("--pairs", tmp_path / "pairs", "--pairs-share", 1)
+    assert train(data, out, *words) == 0
+    for name in ("a", "b"):
+        (tmp_path / "pairs" / name).rename(tmp_path / "pairs" / f"other-{name}")
+    capsys.readouterr()
+    assert train(data, out, *words) == 2 and "holds a run with pairs" in capsys.readouterr().err
+
+
+def test_cut_outs_are_of_photographs_that_the_run_trains_on(data, tmp_path):
+    options = RunOptions(tmp_path / "run", data / "photos", data / "assets", data / "sprites")
+    shutil.copytree(data / "sprites", tmp_path / "shelf")
+    photos = read_photos(data / "photos")
+    ours = next(photo for photo in split(photos)[0])
+    cut = np.full((40, 30, 4), 200, np.uint8)
+    for name in (cut_out_of(ours.path), "photo-elsewhere-p9", *(cut_out_of(photo.path) for photo in split(photos)[1])):
+        write_sprite(tmp_path / "shelf", Sprite("thing", f"{name}-1", cut, 0.0))
+    teacher = load_teacher(data / "teacher.pth")
+    found = get_material(replace(options, sprites=tmp_path / "shelf"), photos, teacher, lambda said: None)
+    names = [sprite.name for sprite in found.training.sprites if sprite.of_photo]
+    assert f"{cut_out_of(ours.path)}-1" in names
+    assert {name.rpartition("-")[0] for name in names} <= {cut_out_of(photo.path) for photo in split(photos)[0]}

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -71,3 +72,9 @@ def test_what_cannot_be_written_is_refused_beforehand(tmp_path):
     check_file("--json", None, ConfigError)
     check_folder("--out", tmp_path / "new/below", ConfigError)
     check_folder("--out", None, ConfigError)
+
+
+def test_several_threads_may_replace_one_file(tmp_path):
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda n: write(tmp_path / "a.json", f"{n:04d}"), range(400)))
+    assert len((tmp_path / "a.json").read_text()) == 4 and os.listdir(tmp_path) == ["a.json"]

@@ -8,8 +8,9 @@ pytest.importorskip("rclpy", reason="no ROS 2 here")
 import torch  # noqa: E402
 from visualization_msgs.msg import Marker  # noqa: E402
 
-from umad_patrol.io.messages import image_from, pose_from, stamp_ns  # noqa: E402
-from umad_patrol.records import ANOMALY, CHANGED, DYNAMIC, Alert, Region, ScoreMap  # noqa: E402
+from umad_patrol.geometry.camera import is_pinhole  # noqa: E402
+from umad_patrol.io.messages import camera_from_info, image_from, pose_from, stamp_ns  # noqa: E402
+from umad_patrol.records import ANOMALY, CHANGED, DYNAMIC, Alert, Camera, Region, ScoreMap  # noqa: E402
 from umad_patrol.ros import conversions as to  # noqa: E402
 
 ALERT = Alert("a-1", "active", ANOMALY, 0.9, (1.0, 2.0, 0.1), (0.3, 0.5), 5_000_000_001, 7_500_000_000, 4, "evidence/a-1")
@@ -105,3 +106,9 @@ def test_detections():
     assert (detection.bbox.center.position.x, detection.bbox.center.position.y) == (12.0, 24.0)  # pixel centres at integers
     assert (detection.bbox.size_x, detection.bbox.size_y) == (5.0, 9.0)
     assert (detection.results[0].hypothesis.class_id, detection.results[0].hypothesis.score) == (ANOMALY, 0.8)
+
+
+def test_the_camera_of_what_is_published_comes_back(rng):
+    camera = Camera(640, 360, np.array([[450.5, 0, 318.25], [0, 451.5, 178.75], [0, 0, 1]]), frame_id="camera")
+    back = camera_from_info(to.camera_info_message(camera, head()))
+    assert np.array_equal(back.K, camera.K) and (back.width, back.height, back.frame_id) == (640, 360, "camera") and is_pinhole(back)

@@ -19,7 +19,7 @@ import numpy as np
 from umad_patrol.errors import DatasetError, ImageError
 from umad_patrol.evaluate.homo_eva import SCENE, scene_number
 from umad_patrol.evaluate.pairs import SUFFIXES
-from umad_patrol.io.images import read_image
+from umad_patrol.io.images import JPEGS, read_image
 
 ANOMALY_BITS, HORIZON_BITS = 128, 64
 DYNAMIC_QUERY_BITS, MOVED_QUERY_BITS = 32 | 16, 8          # people and vehicles; moved objects
@@ -140,7 +140,7 @@ def find_umad(root: str | Path) -> Umad:
 
 def read_labels(path: str | Path) -> np.ndarray:
     """A bit mask `(H, W)` uint8. Raises DatasetError for what cannot be one: a JPEG, coloured, of 16 bits, black and white."""
-    if Path(path).suffix.lower() in (".jpg", ".jpeg"):
+    if Path(path).suffix.lower() in JPEGS:
         raise DatasetError(f"{path} is a JPEG, which keeps no bits; write bit masks as PNG")
     data = Path(path).read_bytes()[:26] if Path(path).is_file() else b""
     picture = read_image(path)

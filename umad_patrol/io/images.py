@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 MAX_MPX = 40.0
 MOST_BYTES = 400_000_000    # a picture of so many pixels takes no more, whatever its kind
+JPEGS = (".jpg", ".jpeg")
 _PNG = b"\x89PNG\r\n\x1a\n"
 _JPEG = b"\xff\xd8"
 _BMP = b"BM"
@@ -43,7 +44,7 @@ def read_image(path: str | Path, max_mpx: float = MAX_MPX) -> np.ndarray:
 def read_mask(path: str | Path) -> np.ndarray:
     """Where the picture of a mask is set, `(H, W)` bool: wherever it is not black; of a JPEG, which smears its borders, from half of white on."""
     brightest = read_image(path).max(axis=2)
-    return brightest >= 128 if Path(path).suffix.lower() in (".jpg", ".jpeg") else brightest > 0
+    return brightest >= 128 if Path(path).suffix.lower() in JPEGS else brightest > 0
 
 
 def decode(data: bytes, max_mpx: float = MAX_MPX, turned: bool = True) -> np.ndarray:
@@ -90,7 +91,7 @@ def _check_chunks(data: memoryview) -> None:
 def write_image(path: str | Path, image: np.ndarray, quality: int = 92) -> None:
     """Write `(H, W)`, `(H, W, 3)` or `(H, W, 4)` uint8 as the suffix says, beside first and then renamed. `quality` is JPEG's."""
     target = Path(path)
-    options = [cv2.IMWRITE_JPEG_QUALITY, quality] if target.suffix.lower() in (".jpg", ".jpeg") else []
+    options = [cv2.IMWRITE_JPEG_QUALITY, quality] if target.suffix.lower() in JPEGS else []
     try:
         done, data = cv2.imencode(target.suffix or ".png", image, options)
     except cv2.error as error:

@@ -76,7 +76,7 @@ def write_dismissed(path: Path, things: list[Dismissed] | tuple[Dismissed, ...])
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold the lock on the folder of a map, the one that lies at `path` once it is held. Raises OSError."""
+    """Hold the lock on a folder, the one that lies at `path` once it is held. Raises OSError."""
     handle = _lock_of(path)
     try:
         yield
@@ -95,7 +95,7 @@ def _lock_of(path: Path) -> int:
         except BaseException:
             os.close(handle)
             raise
-        os.close(handle)    # another map took its place while the lock was waited for
+        os.close(handle)    # another took its place while the lock was waited for
 
 
 def _canonical(things: Any) -> bytes:

@@ -12,7 +12,6 @@
 from __future__ import annotations
 
 import ctypes
-import fcntl
 import glob
 import hashlib
 import logging
@@ -175,14 +174,10 @@ def one_at_a_time(target: Path) -> Iterator[None]:
     """While one process adds to the map `target`, another that would waits. Raises MapError where there is no folder for it."""
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        handle = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY)
+        with locked(target.parent):
+            yield
     except OSError as error:
         raise MapError(f"cannot write map {str(target)!r}: {error.strerror or error}") from error
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
 
 
 def link_or_copy(source: Path, target: Path) -> None:
