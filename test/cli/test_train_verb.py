@@ -19,10 +19,10 @@ from fake_data import ground, write, write_assets, write_pairs, write_photos, wr
 from umad_patrol.cli.main import main  # noqa: E402
 from umad_patrol.detect.change_net.network import ChangeNet  # noqa: E402
 from umad_patrol.detect.change_net.weights import load_closer, load_weights, read_card, save_weights  # noqa: E402
-from umad_patrol.errors import WeightsError  # noqa: E402
+from umad_patrol.errors import TrainingError, WeightsError  # noqa: E402
 from umad_patrol.evaluate.peers.trained import load_peer  # noqa: E402
 from umad_patrol.train.material import get_material, split  # noqa: E402
-from umad_patrol.train.options import RunOptions  # noqa: E402
+from umad_patrol.train.options import RunOptions, check_record, write_record  # noqa: E402
 from umad_patrol.train.photos import read_photos  # noqa: E402
 from umad_patrol.train.sprites import Sprite, cut_out_of, write_sprite  # noqa: E402
 from umad_patrol.train.teacher import load_teacher  # noqa: E402
@@ -296,14 +296,13 @@ def test_a_run_of_another_version_is_refused_as_such(data, tmp_path, capsys):
     assert "another version: its run.json does not tell of closer" in capsys.readouterr().err
 
 
-def test_a_run_on_other_real_pairs_is_another_run(data, tmp_path, capsys):
-    shutil.copytree(data / "pairs", tmp_path / "pairs")
-    out, words = tmp_path / "run", ("--pairs", tmp_path / "pairs", "--pairs-share", 1)
-    assert train(data, out, *words) == 0
-    for name in ("a", "b"):
-        (tmp_path / "pairs" / name).rename(tmp_path / "pairs" / f"other-{name}")
-    capsys.readouterr()
-    assert train(data, out, *words) == 2 and "holds a run with pairs" in capsys.readouterr().err
+def test_a_run_on_other_real_pairs_or_of_another_precision_is_another_run(tmp_path):
+    options = RunOptions(tmp_path, pairs=tmp_path, pairs_share=1.0)
+    write_record(options, ["a", "b"])
+    check_record(replace(options, minutes=9.0, workers=3), ["a", "b"])
+    for other, pairs in ((options, ["a", "c"]), (options, ["a"]), (replace(options, half=True), ["a", "b"])):
+        with pytest.raises(TrainingError, match="holds a run with (pairs|half)"):
+            check_record(other, pairs)
 
 
 def test_cut_outs_are_of_photographs_that_the_run_trains_on(data, tmp_path):
