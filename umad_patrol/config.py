@@ -135,7 +135,8 @@ class DetectSettings:
 @dataclass(frozen=True)
 class AlertSettings:
     sightings: int = setting(6, "K: sightings that make an alert", low=1, high=100)
-    window: int = setting(12, "N: comparable frames within which the K sightings lie", low=1, high=1000)
+    window: int = setting(12, "N: comparable frames within which the K sightings lie; those in which something nearer hides its place do not count, N more at most",
+                          low=1, high=1000)
     min_score: float = setting(0.75, "smallest mean score of the sightings behind an alert", low=0.0, high=1.0)
     clear_frames: int = setting(5, "clean views of its place that clear an alert", low=1, high=1000)
     max_range_m: float = setting(10.0, "farthest place on the ground at which a region counts", unit="m", low=0.5, high=100.0)

@@ -240,3 +240,58 @@ def test_evidence_that_somebody_was_at_is_taken_anew(tmp_path, region):
     with AlertStore(tmp_path) as store:
         drive(Watch(SETTINGS, store), [BAG], start=2000.0)
         assert read_facts(tmp_path / "evidence" / name)["region"]["area_px"] > 0
+
+
+def before(camera_x, thing, name, ahead_m=2.5, size=(0.6, 0.35, 1.7)):
+    """The region of somebody who stands between the camera at (camera_x, 0) and a thing."""
+    (x, y), _, _ = thing
+    return box_region((camera_x + ahead_m, y * ahead_m / (x - camera_x)), size, pose(camera_x), SMALL, name=name)
+
+
+@pytest.mark.parametrize("name, alerts", [("dynamic", 1), ("anomaly", 1), ("changed", 0)])
+def test_frames_in_which_somebody_nearer_hides_a_thing_do_not_count_against_it(name, alerts):
+    watch = Watch(SETTINGS, None)
+    for i in range(15):
+        x, hidden = 0.5 + 0.3 * i, 2 < i < 11
+        watch.observe(result(1000.0 + 0.3 * i, pose(x), [] if hidden else [BAG], SMALL, regions=(before(x, BAG, name),) if hidden else ()), draw)
+    assert len(watch.alerts) == alerts
+
+
+def test_somebody_who_stands_and_is_now_and_then_called_new_is_no_alert():
+    """What is there passes: nothing nearer hides it."""
+    watch, person = Watch(SETTINGS, None), ((6.0, 0.5), (0.5, 0.35, 1.2))
+    for i in range(40):
+        region = box_region(*person, pose(0.0), SMALL, name="dynamic" if i % 4 else "anomaly")
+        watch.observe(result(1000.0 + 0.3 * i, pose(0.0), [], SMALL, regions=(region,)), draw)
+    assert watch.alerts == ()
+
+
+def test_somebody_who_stays_before_a_thing_does_not_keep_it_for_ever():
+    watch = Watch(SETTINGS, None)
+    for i in range(60):
+        hidden = 4 < i < 56
+        watch.observe(result(1000.0 + 0.3 * i, pose(3.0), [] if hidden else [BAG], SMALL, regions=(before(3.0, BAG, "dynamic"),) if hidden else ()), draw)
+    assert watch.alerts == ()
+
+
+def test_what_is_known_to_stand_behind_a_thing_is_no_part_of_it():
+    box, cone = ((6.0, 0.0), (0.5, 0.4, 0.3), (40, 40, 200)), ((9.0, 0.1), (0.35, 0.35, 0.7), (0, 120, 255))
+    watch = Watch(SETTINGS, None)
+    for i in range(14):
+        watch.observe(result(1000.0 + 0.3 * i, pose(0.3 * i), [cone] if i < 3 else [cone, box], SMALL), draw)
+    assert sorted(round(a.position[0]) for a in watch.alerts) == [6, 9]
+    assert min(a.size_m[1] for a in watch.alerts) < 0.4
+
+
+def test_the_upper_part_of_a_thing_stays_with_it_though_it_was_seen_alone():
+    """Its place on the ground is another one from every side."""
+    lower, upper = (0.3, 0.3, 0.3), (0.3, 0.3, 1.0)
+    watch = Watch(SETTINGS, None)
+    for i in range(16):
+        T = pose(0.3 * i)
+        whole, base = (box_region((8.0, 0.3), size, T, SMALL) for size in (upper, lower))
+        x, y, width, height = whole.box
+        top = dataclasses.replace(whole, box=(x, y, width, height - base.box[3] - 1), foot=(whole.foot[0], float(y + height - base.box[3] - 1)))
+        watch.observe(result(1000.0 + 0.3 * i, T, [], SMALL, regions=(top,) if i < 3 else (top, base)), draw)
+    alert, = watch.alerts
+    assert np.hypot(*(np.array(alert.position[:2]) - (8.0, 0.3))) < 0.4 and alert.size_m[1] > 0.7

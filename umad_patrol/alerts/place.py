@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
@@ -53,15 +54,22 @@ def place(region: Region, camera: Camera, map_T_camera: np.ndarray, ground: np.n
     return Sighting(region, tuple(float(v) for v in middle), range_m, width_m, height_m, eye_height)
 
 
-def join_parts(regions: tuple[Region, ...]) -> list[Region]:
+def ground_range(region: Region, camera: Camera, map_T_camera: np.ndarray, ground: np.ndarray) -> float:
+    """How far from the camera a region's foot is along the plane `ground`, in metres; inf above the horizon. A foot that is cut off is nearer."""
+    eye = map_T_camera[:3, 3]
+    points, hit = intersect(ground, eye, rays(camera, np.array([region.foot])) @ map_T_camera[:3, :3].T)
+    return float(np.linalg.norm(points[0] - eye + height(ground, eye[None])[0] * ground[:3])) if hit[0] else np.inf
+
+
+def join_parts(regions: Iterable[Region], apart: Callable[[Region, Region], bool] = lambda upper, lower: False) -> list[Region]:
     """Regions with those that lie right above another joined to it: they are upper parts of one standing thing.
 
-    Alone, an upper part would be taken to stand on the ground far behind.
+    Alone, an upper part would be taken to stand on the ground far behind. What is known to stand there is kept `apart` from what stands before it.
     """
     joined: list[Region] = []
     for region in sorted(regions, key=lambda r: -(r.box[1] + r.box[3])):
         for i, lower in enumerate(joined):
-            if lower.class_name == region.class_name and _stands_on(region, lower):
+            if lower.class_name == region.class_name and _stands_on(region, lower) and not apart(region, lower):
                 joined[i] = _union(lower, region)
                 break
         else:

@@ -48,6 +48,7 @@ class Thing:
     thinned: int = 0            # of these since it is followed
     clean: int = 0              # views of its place without it, since it is followed
     clean_in_a_row: int = 0
+    hidden: list[int] = field(default_factory=list)     # the latest frames in which something nearer hid its place
     remembered_range_m: float = 0.0
     told: tuple[float, float, float] | None = None  # the place that was last reported
     prior: tuple[np.ndarray, np.ndarray] | None = None  # place and covariance as known before the sightings kept
@@ -74,6 +75,15 @@ class Thing:
             self.spots = old[::2] + self.spots[-RECENT:]
         self._estimate()
 
+    def hide(self, frame: int) -> None:
+        """Note that something nearer hid its place in this frame."""
+        self.hidden = [f for f in self.hidden if f > frame - 2 * self.settings.window] + [frame]
+
+    def since(self, frame: int) -> int:
+        """The frame after which sightings count now: `window` before the present one, and as many more, at most that again, as hid its place."""
+        hidden = sum(f > frame - 2 * self.settings.window for f in self.hidden)
+        return frame - self.settings.window - min(hidden, self.settings.window)
+
     def remember(self, alert: Alert, sigma_m: float, range_m: float) -> None:
         """Become the thing behind an alert of before; its place is known to `sigma_m`."""
         self.alert, self.told, self.earlier = alert, alert.position, alert.sightings
@@ -86,7 +96,7 @@ class Thing:
         """Start afresh after the thing was taken away: only new sightings can bring the alert back."""
         self.earlier += len(self.spots)
         self.prior = self.centre, self.covariance
-        self.spots, self.thinned, self.clean, self.clean_in_a_row = [], 0, 0, 0
+        self.spots, self.hidden, self.thinned, self.clean, self.clean_in_a_row = [], [], 0, 0, 0
         self.squared, self.moves = np.zeros(0), False
 
     def is_another(self) -> bool:
@@ -132,8 +142,9 @@ class Thing:
         """What still speaks against an alert, in a few words; empty if nothing does. `frame` is the present one."""
         settings = self.settings
         agreeing = [s for s, d in zip(self.spots, self.squared) if d < GATE]
-        recent = [s for s in self.spots if s.frame > frame - settings.window]
-        hits = sum(s.frame > frame - settings.window for s in agreeing)
+        since = self.since(frame)
+        recent = [s for s in self.spots if s.frame > since]
+        hits = sum(s.frame > since for s in agreeing)
         if self.class_name != ANOMALY:
             return f"is {self.class_name}"
         if hits < settings.sightings:

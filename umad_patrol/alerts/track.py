@@ -12,7 +12,7 @@ import numpy as np
 from umad_patrol.alerts.hypotheses import GATE
 from umad_patrol.alerts.structure import Structure
 from umad_patrol.alerts.thing import Spot, Thing
-from umad_patrol.alerts.view import CLEAN, TAKEN, View
+from umad_patrol.alerts.view import CLEAN, HIDDEN, TAKEN, Front, View
 from umad_patrol.config import AlertSettings
 from umad_patrol.alerts.look import another_size, unlike
 from umad_patrol.geometry.plane import height
@@ -25,6 +25,7 @@ CLEAR_RANGE = 0.9      # a place is judged clean from this share of the range fr
 MOST_CLEARED = 500     # alerts that are over and still followed: the newest; those before begin as new ones
 LEVEL_M = 1.5          # two places farther apart in height are on two storeys
 TOLD_M = 0.15          # an alert that moves less is not reported again
+KNOWN = 2              # sightings from which something is known to be there
 
 log = logging.getLogger(__name__)
 
@@ -118,16 +119,16 @@ class Tracker:
 
     def update(self, stamp_ns: int, camera: Camera, map_T_camera: np.ndarray, sightings: Iterable[Sighting],
                valid: np.ndarray | None = None, mask: np.ndarray | None = None, structure: Structure | None = None,
-               ground: np.ndarray | None = None) -> list[Alert]:
+               ground: np.ndarray | None = None, fronts: tuple[Front, ...] = ()) -> list[Alert]:
         """Take in one comparable frame. Returns the alerts that opened, moved or cleared.
 
-        `valid` `(H, W)` bool is where the frame was compared (None: everywhere), `mask` `(H, W)` what is new in it. Places that are not
-        about as high as the plane `ground` `(4,)` are on another storey, and not seen.
+        `valid` `(H, W)` bool is where the frame was compared (None: everywhere), `mask` `(H, W)` what is new in it or passes, `fronts`
+        its regions. Places that are not about as high as the plane `ground` `(4,)` are on another storey, and not seen.
         """
         self._frame += 1
         spots = [Spot.of(s, stamp_ns, self._frame, camera, map_T_camera, self._settings) for s in sightings]
         seen = self._associate(spots)
-        view = View(camera, map_T_camera, valid, mask, structure)
+        view = View(camera, map_T_camera, valid, mask, structure, fronts)
         changed = [alert for thing in seen if (alert := self._judge(thing)) is not None]
         for thing in self._things:
             if thing not in seen and (thing.spots or thing.alert.state == ACTIVE):
@@ -139,6 +140,13 @@ class Tracker:
         """The sighting of an alert in the frame just taken in, or None if it was not seen."""
         thing = self._of(alert_id)
         return thing.last.sighting if thing is not None and thing.spots and thing.last.frame == self._frame else None
+
+    def known_at(self, position: tuple[float, float, float]) -> np.ndarray | None:
+        """Where `(2,)` the nearest thing stands that was seen at `position` more than once, and stands still; None if none was."""
+        near = [(float(np.linalg.norm(t.centre - position[:2])), t) for t in self._things
+                if (t.alert is not None or len(t.spots) >= KNOWN) and not t.moves and _on_one_storey(t.ground_z, position[2])]
+        away, thing = min(near, key=lambda pair: pair[0], default=(np.inf, None))
+        return thing.centre if away < self._settings.gate_m else None
 
     def explain(self) -> list[tuple[str, tuple[float, float], int, str]]:
         """Of everything followed now: alert id or "", place (x, y), sightings, and what speaks against an alert ("" if nothing)."""
@@ -231,8 +239,10 @@ class Tracker:
         if ground is not None and not _on_one_storey(height(ground, foot[None])[0], 0.0):
             return
         state = view.state(foot, thing.size_m, CLEAR_RANGE * thing.remembered_range_m)
-        if state == TAKEN:
+        if state in (TAKEN, HIDDEN):
             thing.clean_in_a_row = 0
+        if state == HIDDEN:
+            thing.hide(self._frame)
         if state != CLEAN:
             return
         thing.clean += 1
@@ -245,11 +255,10 @@ class Tracker:
 
     def _prune(self, stamp_ns: int) -> None:
         """Drop what was not seen for a while; alerts stay, but a cleared one needs its sightings close together again."""
-        oldest = self._frame - self._settings.window
         for thing in self._things:
-            if thing.alert is not None and thing.alert.state == CLEARED and thing.spots and thing.last.frame <= oldest:
+            if thing.alert is not None and thing.alert.state == CLEARED and thing.spots and thing.last.frame <= thing.since(self._frame):
                 thing.forget_sightings()
-        keep = [t for t in self._things if t.alert is not None or t.last.frame > oldest
+        keep = [t for t in self._things if t.alert is not None or t.last.frame > t.since(self._frame)
                 and (not t.moves or (stamp_ns - t.last.stamp_ns) * 1e-9 <= self._settings.forget_s)]
         open_ = [t for t in keep if t.alert is None]
         if len(open_) > self._settings.max_tracks:

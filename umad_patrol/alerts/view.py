@@ -15,24 +15,35 @@ MARGIN_PX = 12      # a place nearer to the border of the picture is not seen we
 WELL_COMPARED = 0.9  # share of a place's pixels that must have been compared
 SMALL_PX = 12       # a thing that would be lower in the picture than this may well be missed
 AROUND = 0.5        # how much around a thing, over its size, still counts as the thing
+HIDDEN_SHARE = 0.5  # of a thing's box that something nearer covers, so that the thing may well not be told
+NEARER_M = 0.6      # what hides a thing stands so much nearer
 
-UNSEEN, CLEAN, TAKEN = "unseen", "clean", "taken"
+Front = tuple[tuple[int, int, int, int], float]     # the box (x, y, width, height) of what is new or passes, and its range in metres
+
+UNSEEN, CLEAN, TAKEN, HIDDEN = "unseen", "clean", "taken", "hidden"
 
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """One comparable frame: the camera, what of it was compared `(H, W)` bool (None: all), and the mask `(H, W)` of what is new."""
+    """One comparable frame: the camera, what of it was compared `(H, W)` bool (None: all), and the mask `(H, W)` of what is new or passes.
+
+    `fronts` are what of it may stand before other things.
+    """
 
     camera: Camera
     map_T_camera: np.ndarray
     valid: np.ndarray | None
     mask: np.ndarray | None
     structure: Structure | None = None
+    fronts: tuple[Front, ...] = ()
 
     def state(self, foot: np.ndarray, size_m: tuple[float, float], max_range_m: float) -> str:
-        """What the view says of a thing of width and height `size_m` that stands at `foot` `(3,)`: UNSEEN, CLEAN or TAKEN."""
-        if np.hypot(*(foot - self.map_T_camera[:3, 3])[:2]) > max_range_m or (box := self.box(foot, size_m)) is None:
+        """What the view says of a thing of width and height `size_m` that stands at `foot` `(3,)`: UNSEEN, CLEAN, TAKEN or HIDDEN."""
+        range_m = float(np.hypot(*(foot - self.map_T_camera[:3, 3])[:2]))
+        if range_m > max_range_m or (box := self.box(foot, size_m)) is None:
             return UNSEEN
+        if self._is_hidden(box, range_m):
+            return HIDDEN
         left, top, right, bottom = box
         if self.mask is not None:
             dx, dy = AROUND * (right - left) + 4, AROUND * (bottom - top) + 4
@@ -46,6 +57,13 @@ class View:
         if self.structure is not None and self.structure.blocks(self.map_T_camera[:3, 3], foot):
             return UNSEEN
         return CLEAN
+
+    def _is_hidden(self, box: tuple[float, float, float, float], range_m: float) -> bool:
+        left, top, right, bottom = box
+        least = HIDDEN_SHARE * (right - left) * (bottom - top)
+        return any(away < range_m - NEARER_M and min(right, x + width) > max(left, x) and min(bottom, y + height) > max(top, y)
+                   and (min(right, x + width) - max(left, x)) * (min(bottom, y + height) - max(top, y)) >= least
+                   for (x, y, width, height), away in self.fronts)
 
     def box(self, foot: np.ndarray, size_m: tuple[float, float]) -> tuple[float, float, float, float] | None:
         """Left, top, right, bottom in pixels of a thing that stands at `foot`; None if it is behind or outside the picture."""

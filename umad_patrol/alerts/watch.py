@@ -11,16 +11,17 @@ from umad_patrol.alerts.evidence import Overlay
 from umad_patrol.alerts.keeper import Keeper
 from umad_patrol.alerts.look import look_of, scene_colour
 from umad_patrol.alerts.pictures import Pictures
-from umad_patrol.alerts.place import join_parts, place
+from umad_patrol.alerts.place import ground_range, join_parts, place
 from umad_patrol.alerts.store import AlertStore
 from umad_patrol.alerts.structure import Structure
 from umad_patrol.alerts.track import ACTIVE, Tracker
+from umad_patrol.alerts.view import Front
 from umad_patrol.alerts.way import Way
 from umad_patrol.config import Settings
 from umad_patrol.errors import ImageError, StoreError
 from umad_patrol.geometry.camera import is_upright
 from umad_patrol.geometry.plane import UP, through
-from umad_patrol.records import ANOMALY, COMPARED, DYNAMIC, Alert, Dismissed, Result, Sighting
+from umad_patrol.records import ANOMALY, COMPARED, DYNAMIC, Alert, Dismissed, Region, Result, Sighting
 
 TILTED = ("the camera stands on its head, lies on its side or looks straight down, so no foot of a thing can be told and nothing becomes an alert: "
           "turn its pictures upright in the driver, calibration and transform with them")
@@ -67,7 +68,8 @@ class Watch:
         valid = _mask_of(result)
         ground = self._ground(result)
         sightings = self._place(result, valid, ground)
-        changed = self.tracker.update(frame.stamp_ns, frame.camera, frame.map_T_camera, sightings, valid, _taken(result), self._structure, ground)
+        changed = self.tracker.update(frame.stamp_ns, frame.camera, frame.map_T_camera, sightings, valid, _taken(result), self._structure, ground,
+                                      _fronts(result, ground))
         if self._keeper is not None:
             self._keeper.keep(changed)
             changed = self._take_pictures(result, changed, overlay)
@@ -123,11 +125,22 @@ class Watch:
         self._tilted = "" if is_upright(frame.map_T_camera) else TILTED
         if self._tilted:
             return []
-        placed = (place(region, frame.camera, frame.map_T_camera, ground, settings.alerts, valid, self._structure)
-                  for region in join_parts([region for region in result.regions if region.class_name == ANOMALY]))
+
+        def placed(region: Region) -> Sighting | None:
+            return place(region, frame.camera, frame.map_T_camera, ground, settings.alerts, valid, self._structure)
+
+        def apart(upper: Region, lower: Region) -> bool:
+            return self._stands_behind(placed(upper), placed(lower))
+
         scene = scene_colour(frame.image)
         return [dataclasses.replace(sighting, look=look_of(frame.image, result.mask, sighting.region, scene))
-                for sighting in placed if sighting is not None]
+                for region in join_parts((region for region in result.regions if region.class_name == ANOMALY), apart)
+                if (sighting := placed(region)) is not None]
+
+    def _stands_behind(self, behind: Sighting | None, before: Sighting | None) -> bool:
+        """Whether something was seen before where `behind` would stand, and it is not what stands before it."""
+        known = None if behind is None else self.tracker.known_at(behind.position)
+        return known is not None and (before is None or float(np.linalg.norm(known - before.position[:2])) > self._settings.alerts.gate_m)
 
     def _take_pictures(self, result: Result, changed: list[Alert], overlay: Overlay) -> list[Alert]:
         """Evidence for every active alert seen in this frame that has none yet, or a much worse one."""
@@ -163,6 +176,12 @@ def _taken(result: Result) -> np.ndarray:
     for x, y, width, height in passing:
         mask[y:y + height, x:x + width] = 255
     return mask
+
+
+def _fronts(result: Result, ground: np.ndarray) -> tuple[Front, ...]:
+    """What is new or passes, with how far away it stands."""
+    return tuple((region.box, ground_range(region, result.frame.camera, result.frame.map_T_camera, ground))
+                 for region in result.regions if region.class_name in (ANOMALY, DYNAMIC))
 
 
 def _mask_of(result: Result) -> np.ndarray | None:
