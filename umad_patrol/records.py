@@ -118,7 +118,8 @@ class Alignment:
 
     `laid` is the reference as it lies there, None if not comparable. `spread` is the uniformization score S of the inliers, `residual_px` their mean transfer error,
     `overlap` the share of valid pixels. Where no single homography lays the whole picture, `query_H_reference` is that of
-    the ground and `lookup` `(h, w, 2)` says what is seen where (align/lookup.py).
+    the ground and `lookup` `(h, w, 2)` says what is seen where (align/lookup.py). `query_T_reference` `(4, 4)` is how the cameras stand
+    to each other by poses and pictures together, None where the pictures say nothing of that.
     """
 
     query_H_reference: np.ndarray
@@ -132,6 +133,7 @@ class Alignment:
     reason: str
     laid: Laid | None = None
     lookup: np.ndarray | None = None
+    query_T_reference: np.ndarray | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,6 +10,7 @@ from umad_patrol.align.aligner import Aligner
 from umad_patrol.align.consensus import fit, transfer_error
 from umad_patrol.align.layers import to_query
 from umad_patrol.config import AlignSettings
+from umad_patrol.geometry.se3 import angle_deg, inverse
 
 NOISE = {"x": 0.012, "y": -0.015, "yaw_deg": 0.12, "pitch_deg": -0.1, "roll_deg": 0.08}
 
@@ -123,3 +124,21 @@ def test_same_input_same_output(aligner):
     first, second = (aligner.align(photograph(pose(y=0.1)), keyframe(pose()), CAMERA, believed(y=0.1)) for _ in range(2))
     np.testing.assert_array_equal(first.lookup, second.lookup)
     assert (first.laid.picture == second.laid.picture).all() and first.reason == second.reason
+
+
+@pytest.mark.parametrize("wrong", [{}, {"y": 0.05, "yaw_deg": -0.5}, {"y": 0.2, "yaw_deg": 1.0}, {"x": -0.2, "y": 0.15, "yaw_deg": -2.0, "pitch_deg": 0.5},
+                                   {"y": -0.3, "yaw_deg": 3.0, "roll_deg": -0.5}], ids=["right", "5 cm", "20 cm", "25 cm", "30 cm"])
+def test_how_the_cameras_stand_to_each_other_comes_out_of_the_pictures(aligner, wrong):
+    at = {"x": 0.06, "y": 0.1, "yaw_deg": 0.5}
+    told = pose(**{name: at.get(name, 0.0) + wrong.get(name, 0.0) for name in {*at, *wrong}})
+    result = aligner.align(relight(photograph(pose(**at))), keyframe(pose()), CAMERA, told)
+    assert result.method == "layered", result.reason
+    off = result.query_T_reference @ inverse(pose()) @ pose(**at)
+    assert np.linalg.norm(off[:3, 3]) < 0.02 and angle_deg(off[:3, :3]) < 0.1
+    pairs, ground = correspondences(pose(), pose(**at))
+    assert np.nanmean(errors(result, pairs)[ground]) < 0.5
+
+
+def test_without_poses_or_ground_nothing_is_said_of_how_the_cameras_stand(aligner):
+    assert aligner.align(photograph(pose(yaw_deg=1.0)), keyframe(pose(), ground=None), CAMERA, believed(yaw_deg=1.0)).query_T_reference is None
+    assert aligner.align(photograph(pose(yaw_deg=1.0)), keyframe(pose())).query_T_reference is None

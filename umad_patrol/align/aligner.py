@@ -15,6 +15,7 @@ from umad_patrol.geometry import se3
 from umad_patrol.geometry.homography import overlap
 from umad_patrol.records import Alignment, Camera, Features, Reference
 
+_AGREED = 0.6  # of the points followed: with fewer, poses are so far off that layers are laid wrong
 _SURE = 120   # of about 400 points: with fewer, a pattern that repeats may have been followed to its neighbour
 
 
@@ -65,7 +66,7 @@ class Aligner:
         """Layers by poses and ground; where these do not hold, points followed; where few agree, features against them."""
         if known is not None:
             layers = layered.estimate(query, laid, known, self.settings)
-            if not self._objection(query, reference, layers):
+            if len(layers.where) >= _AGREED * layers.matches and not self._objection(query, reference, layers):
                 return layers
         followed = tracked.estimate(query, laid, turned, self.settings)
         if len(followed.where) >= _SURE and not self._objection(query, reference, followed):
@@ -94,7 +95,8 @@ class Aligner:
             return Alignment(H, estimate.method, **numbers, comparable=False, reason=against)
         laid = Laid(reference.image, H, sizes[1], self.device, estimate.lookup)
         reason = f"{inliers} of {estimate.matches} matches agree" if estimate.by_matches else f"{estimate.method}, nothing verifies it"
-        return Alignment(H, estimate.method, **numbers, comparable=True, reason=reason, laid=laid, lookup=estimate.lookup)
+        return Alignment(H, estimate.method, **numbers, comparable=True, reason=reason, laid=laid, lookup=estimate.lookup,
+                         query_T_reference=estimate.query_T_reference)
 
     def _objection(self, query: Picture, reference: Reference, estimate: Estimate) -> str:
         return objection(estimate, reference.image.shape[1::-1], query.size, self.settings)

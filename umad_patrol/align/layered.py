@@ -7,6 +7,8 @@ the map has a cloud, and smooth between them. With it every query pixel has a de
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 
@@ -14,13 +16,16 @@ from umad_patrol.align import excess, lookup
 from umad_patrol.align.consensus import spread_score
 from umad_patrol.align.picture import Picture
 from umad_patrol.align.poses import Geometry, refined
+from umad_patrol.align.rough import put_right
 from umad_patrol.align.track import follow
 from umad_patrol.align.verdict import Estimate
 from umad_patrol.config import AlignSettings
 from umad_patrol.geometry.homography import transform
 
 _WINDOW, _LEVELS = 17, 2
-_GROUND = 0.025          # camera heights over depth from which a point may lie on the ground: 28 m at a height of 0.7 m
+_MANY, _MOST = 120, 0.85  # points that fit, and which share of all: with fewer the poses may be so far off that points went astray
+_CLOSE_PX = 0.3          # mean error of points that fit, of the even picture: more where the poses were some 5 cm or half a degree off
+_MORE = 2                # fits
 _ON_GROUND_PX, _EPIPOLAR_PX = 1.0, 1.5   # of the even picture
 _NEAREST = 2.0           # 1/m
 _BEFORE = 0.02           # 1/m by which a point may seem to lie behind the ground
@@ -29,23 +34,69 @@ _NO_POINTS = excess.Samples(np.zeros((0, 2)), np.zeros(0))
 
 def estimate(query: Picture, reference: Picture, known: Geometry, settings: AlignSettings) -> Estimate:
     """Lay `reference` on `query` by what is known of poses and ground, refined on the pictures."""
-    even = known.scaled(query.even_S_picture, reference.even_S_picture)
+    fit = _fitted(query, reference, known, settings)
+    even, at = fit.even, lookup.nodes(query.even.shape[::-1])
+    field = excess.spread(even, at, excess.Samples(lookup.node_of(fit.points), fit.nearer), excess.of_cloud(even, at))
+    fine = even.scaled(np.linalg.inv(query.even_S_picture), np.linalg.inv(reference.even_S_picture))
+    where = transform(np.linalg.inv(query.even_S_picture), fit.points)
+    return Estimate(fine.ground_H, "layered", where=where, matches=fit.matches, spread=spread_score(where, query.size, settings.levels),
+                    residual_px=float(fit.error.mean() / query.even_S_picture[0, 0]) if len(fit.error) else 0.0,
+                    lookup=_lookup(fine, field, query), query_T_reference=fine.query_T_reference)
+
+
+@dataclass(frozen=True, eq=False)
+class _Fit:
+    """Cameras put right for `even` pictures, the `points` `(N, 2)` of the query that fit, how much nearer than the ground each is in 1/m,
+    what is left of error in pixels, and out of how many `matches`."""
+
+    even: Geometry
+    points: np.ndarray
+    nearer: np.ndarray
+    error: np.ndarray
+    matches: int
+
+    @property
+    def weight(self) -> float:
+        """How many points fit, times their share."""
+        return len(self.points) ** 2 / max(self.matches, 1)
+
+    @property
+    def holds(self) -> bool:
+        """Whether so many points fit that few can have gone astray."""
+        return len(self.points) >= max(_MANY, _MOST * self.matches)
+
+    @property
+    def settled(self) -> bool:
+        """Whether to follow the points once more would bring next to nothing."""
+        return self.holds and self.error.mean() < _CLOSE_PX
+
+
+def _fitted(query: Picture, reference: Picture, known: Geometry, settings: AlignSettings) -> _Fit:
+    """The best of some fits: the first begins as poses and ground tell or, if that does not hold, with the cameras put right roughly, each
+    other one where the best so far has ended."""
+    fit = _fit(query, reference, known.scaled(query.even_S_picture, reference.even_S_picture), settings)
+    if not fit.holds:
+        rough = put_right(query, reference, known, settings).scaled(query.even_S_picture, reference.even_S_picture)
+        fit = max(fit, _fit(query, reference, rough, settings), key=lambda fit: fit.weight)
+    for _ in range(_MORE):
+        if fit.settled or (again := _fit(query, reference, fit.even, settings)).weight <= fit.weight:
+            break
+        fit = again
+    return fit
+
+
+def _fit(query: Picture, reference: Picture, even: Geometry, settings: AlignSettings) -> _Fit:
+    """Points followed once from what the cameras and the ground tell, and the cameras put right by those on the ground."""
     size = query.even.shape[::-1]
     at = lookup.nodes(size)
     first = lookup.clean(even.seen(at, even.ground_inverse_depth(at) + excess.spread(even, at, _NO_POINTS, excess.of_cloud(even, at))))
     laid = cv2.remap(reference.even, lookup.full(first, size), None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=128)
     in_query, in_laid = follow(query.even, laid, query.corners, _WINDOW, _LEVELS)
     matches = np.hstack([lookup.sample(first, in_laid), in_query])
-    low = even.ground_inverse_depth(in_query) * abs(even.ground[3]) > _GROUND
+    low = even.is_low(in_query)
     even = refined(even, matches[low], settings, settings.inlier_px * float(query.even_S_picture[0, 0]))
     explained, nearer, error = _placed(even, matches, low)
-    points = excess.Samples(lookup.node_of(in_query[explained]), nearer[explained])
-    field = excess.spread(even, at, points, excess.of_cloud(even, at))
-    fine = even.scaled(np.linalg.inv(query.even_S_picture), np.linalg.inv(reference.even_S_picture))
-    where = transform(np.linalg.inv(query.even_S_picture), in_query[explained])
-    return Estimate(fine.ground_H, "layered", where=where, matches=len(matches), spread=spread_score(where, query.size, settings.levels),
-                    residual_px=float(error[explained].mean() / query.even_S_picture[0, 0]) if explained.any() else 0.0,
-                    lookup=_lookup(fine, field, query))
+    return _Fit(even, in_query[explained], nearer[explained], error[explained], len(matches))
 
 
 def _placed(even: Geometry, matches: np.ndarray, low: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -14,6 +14,7 @@ from umad_patrol.geometry.homography import plane_homography, rotation_homograph
 from umad_patrol.geometry.plane import transform_plane
 from umad_patrol.records import Camera, Reference
 
+_LOW = 0.025                       # camera heights over depth from which a point may lie on the ground: 28 m at a height of 0.7 m
 _TILT_SIGMA = np.radians(1.0)      # of the ground against its plane
 _CUTS = (16.0, 8.0, 4.0, 2.0, 1.0, 1.0)  # in `inlier_px`: what is farther off has no say; from rough to fine
 _SLOPES_KEPT = 3   # rounds for which the derivatives serve: they hardly change
@@ -48,6 +49,10 @@ class Geometry:
         plane = transform_plane(self.query_T_reference, self.ground)
         row = -(plane[:3] @ np.linalg.inv(self.K_query)) / plane[3]
         return np.maximum(_row(row, pixels[..., 0], pixels[..., 1]), 0.0)
+
+    def is_low(self, pixels: np.ndarray) -> np.ndarray:
+        """Which of query pixels `(N, 2)` are so far below the horizon that they may lie on the ground, `(N,)` bool."""
+        return self.ground_inverse_depth(pixels) * abs(self.ground[3]) > _LOW
 
     def seen(self, pixels: np.ndarray, inverse_depth: np.ndarray) -> np.ndarray:
         """The reference pixels `(..., 2)` that show what query pixels `(..., 2)` show, at that inverse depth; NaN behind the camera."""
@@ -104,16 +109,16 @@ def geometry(reference: Reference, query_camera: Camera, map_T_camera: np.ndarra
     return Geometry(query_camera.K, reference.camera.K, se3.inverse(map_T_camera) @ T, ground, cloud)
 
 
-def refined(known: Geometry, matches: np.ndarray, settings: AlignSettings, inlier_px: float) -> Geometry:
+def refined(known: Geometry, matches: np.ndarray, settings: AlignSettings, inlier_px: float, cuts: tuple[float, ...] = _CUTS, loose: float = 1.0) -> Geometry:
     """`known` moved, turned and tilted a little so that it explains those of `matches` `(N, 4)` (xr yr xq yq) that lie on the ground.
 
-    Gauss-Newton over the relative pose and the ground's tilt, each held by its expected error, with Tukey's weights whose
-    cut shrinks to `inlier_px`, so that what stands on the ground loses its say.
+    Gauss-Newton over the relative pose and the ground's tilt, each held by its expected error, that of the poses `loose` times as large,
+    with Tukey's weights whose cut shrinks over `cuts` times `inlier_px`, so that what stands on the ground loses its say.
     """
-    sigmas = np.r_[np.full(3, np.radians(settings.pose_sigma_deg)), np.full(3, settings.pose_sigma_m), np.full(2, _TILT_SIGMA)]
+    sigmas = np.r_[np.full(3, loose * np.radians(settings.pose_sigma_deg)), np.full(3, loose * settings.pose_sigma_m), np.full(2, _TILT_SIGMA)]
     change = np.zeros(8)
     p, q = np.column_stack([matches[:, :2], np.ones(len(matches))]).T, matches[:, 2:].T
-    for i, cut in enumerate(_CUTS):
+    for i, cut in enumerate(cuts):
         anew = i % _SLOPES_KEPT == 0
         trials = change + np.vstack([np.zeros(8), np.diag(_STEPS)]) if anew else change[None]
         moved = _ground_homographies(known, trials) @ p

@@ -5,6 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+FAR_WINDOW, FAR_LEVELS = 17, 4   # of `Picture.coarse` these bridge about 100 pixels of a 1280 pixel picture
 _STOP = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 15, 0.02)
 _MIN_EIGENVALUE = 1e-3
 _ROUND_TRIP_PX = 0.5   # there and back must end where it began

@@ -7,12 +7,11 @@ import numpy as np
 
 from umad_patrol.align import consensus
 from umad_patrol.align.picture import Picture
-from umad_patrol.align.track import follow
+from umad_patrol.align.track import FAR_LEVELS, FAR_WINDOW, follow
 from umad_patrol.align.verdict import Estimate
 from umad_patrol.config import AlignSettings
 from umad_patrol.geometry.homography import transform
 
-_COARSE_WINDOW, _COARSE_LEVELS = 17, 4   # together they bridge about 100 pixels of a 1280 pixel picture
 _WINDOW, _LEVELS = 17, 1
 _HYPOTHESES = 60
 
@@ -20,7 +19,7 @@ _HYPOTHESES = 60
 def estimate(query: Picture, reference: Picture, first_H: np.ndarray, settings: AlignSettings) -> Estimate:
     """Lay `reference` on `query`, beginning with the homography `first_H` `(3, 3)`."""
     matches = _followed(query.coarse, query.coarse_corners, query.coarse_S_picture, reference.coarse, reference.coarse_S_picture,
-                        first_H, _COARSE_WINDOW, _COARSE_LEVELS)
+                        first_H, FAR_WINDOW, FAR_LEVELS)
     found = consensus.find(matches, query.size, hypotheses=_HYPOTHESES, inlier_px=settings.inlier_px, levels=settings.levels, rough=True)
     if found is None:
         return Estimate(first_H, "tracked", matches=len(matches))

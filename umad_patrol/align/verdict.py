@@ -20,7 +20,7 @@ class Estimate:
     """A homography and what speaks for it: the inliers' places in the query `(N, 2)`, out of how many matches, and how well.
 
     `by_matches` is False where nothing but poses made it, so that there is nothing to count. `lookup` says where each
-    query pixel lies in the reference if no homography does; see lookup.py.
+    query pixel lies in the reference if no homography does; see lookup.py. `query_T_reference` is how the cameras stand to each other, if that came out.
     """
 
     query_H_reference: np.ndarray
@@ -31,6 +31,7 @@ class Estimate:
     spread: float = 0.0
     residual_px: float = 0.0
     lookup: np.ndarray | None = None
+    query_T_reference: np.ndarray | None = None
 
 
 def objection(estimate: Estimate, reference_size: tuple[int, int], query_size: tuple[int, int], settings: AlignSettings) -> str:

@@ -1,0 +1,37 @@
+"""Poses that are far off, put right roughly: points of small pictures are followed over long ways."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import cv2
+import numpy as np
+
+from umad_patrol.align import lookup
+from umad_patrol.align.picture import Picture
+from umad_patrol.align.poses import Geometry, refined
+from umad_patrol.align.track import FAR_LEVELS, FAR_WINDOW, follow
+from umad_patrol.config import AlignSettings
+
+_ROUNDS = 2              # the second begins where the first has ended
+_CUTS = (64.0, 32.0, 16.0, 8.0, 4.0, 2.0)
+_LOOSE = 5.0             # times the error that is expected of poses
+_FEWEST = 8              # points on the ground
+
+
+def put_right(query: Picture, reference: Picture, known: Geometry, settings: AlignSettings) -> Geometry:
+    """`known`, in pixels of the pictures, with the cameras moved so that bare ground lies where it is seen; as it is where too little can be followed."""
+    for _ in range(_ROUNDS):
+        small = known.scaled(query.coarse_S_picture, reference.coarse_S_picture)
+        size = query.coarse.shape[::-1]
+        at = lookup.nodes(size)
+        first = lookup.clean(small.seen(at, small.ground_inverse_depth(at)))
+        laid = cv2.remap(reference.coarse, lookup.full(first, size), None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=128)
+        in_query, in_laid = follow(query.coarse, laid, query.coarse_corners, FAR_WINDOW, FAR_LEVELS)
+        low = small.is_low(in_query)
+        if np.count_nonzero(low) < _FEWEST:
+            return known
+        matches = np.hstack([lookup.sample(first, in_laid), in_query])[low]
+        there = refined(small, matches, settings, settings.inlier_px * float(query.coarse_S_picture[0, 0]), _CUTS, _LOOSE)
+        known = dataclasses.replace(known, query_T_reference=there.query_T_reference)
+    return known
