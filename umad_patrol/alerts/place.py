@@ -70,7 +70,7 @@ def join_parts(regions: Iterable[Region], apart: Callable[[Region, Region], bool
     for region in sorted(regions, key=lambda r: -(r.box[1] + r.box[3])):
         for i, lower in enumerate(joined):
             if lower.class_name == region.class_name and _stands_on(region, lower) and not apart(region, lower):
-                joined[i] = _union(lower, region)
+                joined[i] = union(lower, region)
                 break
         else:
             joined.append(region)
@@ -84,7 +84,8 @@ def _stands_on(upper: Region, lower: Region) -> bool:
     return shared >= SAME_COLUMN * min(uw, lw) and ly - (uy + uh) <= SAME_THING * max(uh, lh)
 
 
-def _union(lower: Region, upper: Region) -> Region:
+def union(lower: Region, upper: Region) -> Region:
+    """Both as one region, which stands on the foot of the lower one."""
     left, top = min(lower.box[0], upper.box[0]), min(lower.box[1], upper.box[1])
     right = max(lower.box[0] + lower.box[2], upper.box[0] + upper.box[2])
     bottom = max(lower.box[1] + lower.box[3], upper.box[1] + upper.box[3])

@@ -21,11 +21,9 @@ from umad_patrol.records import ANOMALY, Alert, Camera, Dismissed, Sighting
 ACTIVE, CLEARED, DISMISSED = "active", "cleared", "dismissed"
 WALK_MPS = 0.8         # sigma of how fast something may move between two frames before more is known
 REMEMBERED_SIGMA_M = 0.15  # how well the place of an alert of before is known
-CLEAR_RANGE = 0.9      # a place is judged clean from this share of the range from which the thing was seen
 MOST_CLEARED = 500     # alerts that are over and still followed: the newest; those before begin as new ones
 LEVEL_M = 1.5          # two places farther apart in height are on two storeys
 TOLD_M = 0.15          # an alert that moves less is not reported again
-KNOWN = 2              # sightings from which something is known to be there
 
 log = logging.getLogger(__name__)
 
@@ -141,12 +139,11 @@ class Tracker:
         thing = self._of(alert_id)
         return thing.last.sighting if thing is not None and thing.spots and thing.last.frame == self._frame else None
 
-    def known_at(self, position: tuple[float, float, float]) -> np.ndarray | None:
-        """Where `(2,)` the nearest thing stands that was seen at `position` more than once, and stands still; None if none was."""
-        near = [(float(np.linalg.norm(t.centre - position[:2])), t) for t in self._things
-                if (t.alert is not None or len(t.spots) >= KNOWN) and not t.moves and _on_one_storey(t.ground_z, position[2])]
-        away, thing = min(near, key=lambda pair: pair[0], default=(np.inf, None))
-        return thing.centre if away < self._settings.gate_m else None
+    def followed_at(self, position: tuple[float, float, float]) -> Thing | None:
+        """The nearest thing that is followed at `position` and stands still; None if none is."""
+        near = [(away, i) for i, thing in enumerate(self._things) if not thing.moves and _on_one_storey(thing.ground_z, position[2])
+                and (away := float(np.linalg.norm(thing.centre - position[:2]))) < self._settings.gate_m]
+        return self._things[min(near)[1]] if near else None
 
     def explain(self) -> list[tuple[str, tuple[float, float], int, str]]:
         """Of everything followed now: alert id or "", place (x, y), sightings, and what speaks against an alert ("" if nothing)."""
@@ -238,8 +235,8 @@ class Tracker:
         foot = np.array([thing.centre[0], thing.centre[1], thing.ground_z])
         if ground is not None and not _on_one_storey(height(ground, foot[None])[0], 0.0):
             return
-        state = view.state(foot, thing.size_m, CLEAR_RANGE * thing.remembered_range_m)
-        if state in (TAKEN, HIDDEN):
+        state = view.state(foot, thing.size_m, thing.remembered_range_m)
+        if state == TAKEN:
             thing.clean_in_a_row = 0
         if state == HIDDEN:
             thing.hide(self._frame)
@@ -259,7 +256,7 @@ class Tracker:
             if thing.alert is not None and thing.alert.state == CLEARED and thing.spots and thing.last.frame <= thing.since(self._frame):
                 thing.forget_sightings()
         keep = [t for t in self._things if t.alert is not None or t.last.frame > t.since(self._frame)
-                and (not t.moves or (stamp_ns - t.last.stamp_ns) * 1e-9 <= self._settings.forget_s)]
+                and (not t.moves or (stamp_ns - t.last.stamp_ns) * 1e-9 <= self._settings.forget_s or self._frame in t.hidden)]
         open_ = [t for t in keep if t.alert is None]
         if len(open_) > self._settings.max_tracks:
             weakest = sorted(open_, key=lambda t: (t.last.frame, len(t.spots)))[:len(open_) - self._settings.max_tracks]

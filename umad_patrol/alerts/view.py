@@ -13,6 +13,8 @@ from umad_patrol.records import Camera
 
 MARGIN_PX = 12      # a place nearer to the border of the picture is not seen well
 WELL_COMPARED = 0.9  # share of a place's pixels that must have been compared
+CLEAR_RANGE = 0.9    # a place is judged clean from this share of the range from which the thing was seen
+HIDING_RANGE = 1.1   # and may be hidden up to this one
 SMALL_PX = 12       # a thing that would be lower in the picture than this may well be missed
 AROUND = 0.5        # how much around a thing, over its size, still counts as the thing
 HIDDEN_SHARE = 0.5  # of a thing's box that something nearer covers, so that the thing may well not be told
@@ -37,13 +39,15 @@ class View:
     structure: Structure | None = None
     fronts: tuple[Front, ...] = ()
 
-    def state(self, foot: np.ndarray, size_m: tuple[float, float], max_range_m: float) -> str:
-        """What the view says of a thing of width and height `size_m` that stands at `foot` `(3,)`: UNSEEN, CLEAN, TAKEN or HIDDEN."""
+    def state(self, foot: np.ndarray, size_m: tuple[float, float], seen_from_m: float) -> str:
+        """What the view says of a thing of width and height `size_m` that stands at `foot` `(3,)` and was seen from so far: UNSEEN, CLEAN, TAKEN or HIDDEN."""
         range_m = float(np.hypot(*(foot - self.map_T_camera[:3, 3])[:2]))
-        if range_m > max_range_m or (box := self.box(foot, size_m)) is None:
+        if range_m > HIDING_RANGE * seen_from_m or (box := self.box(foot, size_m)) is None:
             return UNSEEN
         if self._is_hidden(box, range_m):
             return HIDDEN
+        if range_m > CLEAR_RANGE * seen_from_m:
+            return UNSEEN
         left, top, right, bottom = box
         if self.mask is not None:
             dx, dy = AROUND * (right - left) + 4, AROUND * (bottom - top) + 4
