@@ -1,12 +1,14 @@
 import re
 import time
 
+import cv2
 import numpy as np
 import pytest
 
 from umad_patrol.config import Settings, with_values
 from umad_patrol.errors import BagError, CameraError, ConfigError, ImageError
-from umad_patrol.frames import Cloud, FrameAssembler, Recording
+from umad_patrol.frames import Cloud, FrameAssembler, PoseError, Recording
+from umad_patrol.geometry.se3 import is_rigid
 from umad_patrol.records import Frame
 
 PICTURE = np.full((48, 64, 3), (30, 60, 90), np.uint8)
@@ -447,3 +449,35 @@ def test_a_picture_of_before_a_jump_that_is_being_decoded_is_left_out(assembler,
     assert assembler.take() is None and assembler.resets == 1
     assembler.on_image(messages.image(10.0, PICTURE))
     assert assembler.take().stamp_ns == 10 * 10**9
+
+
+def worse(*sigmas, seed=0, count=4000, step_s=0.4):
+    """The errors `(N, 6)` of a localization made worse: metres and degrees."""
+    make, T = PoseError(*sigmas, seed=seed), np.eye(4)
+    T[:3, :3], T[:3, 3] = cv2.Rodrigues(np.array([0.3, -1.2, 0.8]))[0], (400.0, -20.0, 3.0)
+    errors = []
+    for i in range(count):
+        moved = make(Frame(int(1e9 * step_s * i), PICTURE, None, T)).map_T_camera
+        assert is_rigid(moved)
+        errors.append(np.r_[moved[:3, 3] - T[:3, 3], np.degrees(cv2.Rodrigues(moved[:3, :3] @ T[:3, :3].T)[0][:, 0])])
+    return np.array(errors)
+
+
+def test_a_worse_localization_is_off_by_what_was_asked_for_and_wanders_slowly():
+    errors = worse(0.1, 0.7)
+    sigmas = np.hypot(1.0, 0.25) * np.array([0.1, 0.1, 0.02, 0.28, 0.28, 0.7])
+    np.testing.assert_allclose(errors.std(axis=0), sigmas, rtol=0.2)
+    alike = [np.corrcoef(errors[:-lag, 0], errors[lag:, 0])[0, 1] for lag in (1, 25, 250)]     # 0.4, 10 and 100 s later
+    assert alike[0] > 0.85 and 0.2 < alike[1] < 0.5 and abs(alike[2]) < 0.2
+    np.testing.assert_array_equal(errors, worse(0.1, 0.7))
+    assert not np.array_equal(errors, worse(0.1, 0.7, seed=1))
+
+
+def test_no_error_leaves_the_localization_as_it_is():
+    assert np.abs(worse(0.0, 0.0, count=5)).max() < 1e-9
+
+
+@pytest.mark.parametrize("sigmas", [(-0.1, 0.0), (0.0, -1.0), (11.0, 0.0), (0.0, 91.0), (float("nan"), 0.0), (0.0, float("inf"))])
+def test_what_is_no_pose_error_is_refused(sigmas):
+    with pytest.raises(BagError, match="a pose error of"):
+        PoseError(*sigmas)

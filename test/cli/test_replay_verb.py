@@ -96,3 +96,15 @@ def test_what_cannot_begin_writes_nothing(tmp_path, taught, write_bag, messages,
     bag = write_bag(tmp_path / "patrol", drive(messages, True))
     assert main(["replay", str(bag), "--map", str(taught), "--out", str(tmp_path / "out"), *TOPICS, "--set", "detect.weights=nowhere"]) == 2
     assert not (tmp_path / "out").exists()
+
+
+def test_a_worse_localization_can_be_tried(tmp_path, taught, write_bag, messages, capsys):
+    bag = write_bag(tmp_path / "patrol", drive(messages, True))
+    words = ["replay", str(bag), "--map", str(taught), "--out", str(tmp_path / "out"), *TOPICS]
+    assert main([*words, "--pose-error", "5", "0"]) == 0
+    with (tmp_path / "out" / "frames.csv").open() as file:
+        assert all(row["status"] == "no reference" for row in csv.DictReader(file))
+    capsys.readouterr()
+    assert main([*words, "--pose-error", "5", "nan"]) == 2
+    error, = capsys.readouterr().err.splitlines()
+    assert "nan degrees" in error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from tqdm import tqdm
 
@@ -11,8 +11,8 @@ from umad_patrol.pipeline import Pipeline
 from umad_patrol.records import Frame, Result
 
 
-def results_of(recording: Recording, pipeline: Pipeline, says: str = "patrol") -> Iterator[Result]:
-    """The result of every frame of a recording, in the order of time, with a progress bar that `says` what goes on.
+def results_of(recording: Recording, pipeline: Pipeline, says: str = "patrol", seen: Callable[[Frame], Frame] = lambda frame: frame) -> Iterator[Result]:
+    """The result of every frame of a recording, as `seen`, in the order of time, with a progress bar that `says` what goes on.
 
     Where time runs backwards the pipeline forgets what depends on it. Raises BagError where the recording is damaged.
     """
@@ -22,4 +22,4 @@ def results_of(recording: Recording, pipeline: Pipeline, says: str = "patrol") -
         if recording.resets != resets:
             resets = recording.resets
             pipeline.reset_time()
-        yield pipeline.process(frame)
+        yield pipeline.process(seen(frame))

@@ -23,7 +23,7 @@ from umad_patrol.cli.main import settings_of
 from umad_patrol.cli.offline import results_of
 from umad_patrol.cli.results import ResultsBag
 from umad_patrol.errors import BagError, StoreError
-from umad_patrol.frames import Recording
+from umad_patrol.frames import PoseError, Recording
 from umad_patrol.io.files import check_folder, replaced
 from umad_patrol.io.images import write_image
 from umad_patrol.pipeline import Pipeline
@@ -36,12 +36,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("bag", metavar="BAG", help="recording of the patrol (rosbag2 folder or .mcap)")
     parser.add_argument("--map", required=True, metavar="MAP", help="reference map that `teach` made")
     parser.add_argument("--out", required=True, metavar="OUT", help="folder for the results; may hold an earlier patrol's alerts")
+    parser.add_argument("--pose-error", nargs=2, type=float, default=(0.0, 0.0), metavar=("M", "DEG"),
+                        help="make the localization worse by a wandering error of this sigma, to learn how good it must be")
     parser.add_argument("--no-masks", action="store_true", help="write no mask pictures")
 
 
 def run(args: argparse.Namespace) -> dict:
     """Process every frame of the recording. Returns the summary that is printed."""
-    settings = settings_of(args)
+    settings, worse = settings_of(args), PoseError(*args.pose_error)
     reference_map = ReferenceMap.load(args.map)
     recording = Recording(args.bag, settings)
     out = Path(args.out)
@@ -52,7 +54,7 @@ def run(args: argparse.Namespace) -> dict:
     rows, statuses, seconds = [], Counter(), []
     started = time.perf_counter()
     with ResultsBag(out / "results") as results:
-        for result in results_of(recording, pipeline):
+        for result in results_of(recording, pipeline, seen=worse):
             results.add(result)
             statuses[result.status] += 1
             seconds.append(sum(result.seconds.values()))
