@@ -152,6 +152,17 @@ def test_what_is_made_of_references_is_made_once_and_the_latest_alone_are_held(m
         comparer.close()
 
 
+def test_the_reference_that_tells_where_the_picture_was_taken_is_the_one_named():
+    comparer = Comparer(SETTINGS)
+    without, told = (Reference(i, "run", 0, scene(), CAMERA, MAP_T_CAMERA, None, ground) for i, ground in enumerate((None, np.array([0, 0, 1.0, 0]))))
+    try:
+        for references, named in (([without, told], told), ([told, without], told), ([without], without)):
+            found = comparer.compare(frame(scene()), references)
+            assert found.reference is named and (found.alignment.query_T_reference is None) == (named is without)
+    finally:
+        comparer.close()
+
+
 def test_comparing_leaves_the_threads_of_torch_to_others():
     """Its own would wait for OpenCV's, so while it compares there is one."""
     import torch

@@ -57,7 +57,10 @@ class Stopwatch:
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """What comparing a query with its references gives; `score_map` is None if none of them was comparable."""
+    """What comparing a query with its references gives; `score_map` is None if none of them was comparable.
+
+    `reference` and `alignment` are the first that tell where the query was taken, else the first that is comparable.
+    """
 
     alignment: Alignment
     reference: Reference
@@ -169,7 +172,8 @@ class Comparer:
             outlines = Outlines(image, top, [(look.reference.image, look.alignment.laid) for look in usable])
             score_map = _fused(self.detector.classes, usable, outlines.shown)
             mask, regions = find_regions(score_map, self._settings.detect)
-        return Comparison(usable[0].alignment, usable[0].reference, score_map, mask, regions)
+        told = next((look for look in usable if look.alignment.query_T_reference is not None), usable[0])
+        return Comparison(told.alignment, told.reference, score_map, mask, regions)
 
     def retune(self, settings: Settings) -> None:
         """Cut regions by other settings from the next frame on; aligner and detector stay as they were made."""
