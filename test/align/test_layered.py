@@ -127,7 +127,8 @@ def test_same_input_same_output(aligner):
 
 
 @pytest.mark.parametrize("wrong", [{}, {"y": 0.05, "yaw_deg": -0.5}, {"y": 0.2, "yaw_deg": 1.0}, {"x": -0.2, "y": 0.15, "yaw_deg": -2.0, "pitch_deg": 0.5},
-                                   {"y": -0.3, "yaw_deg": 3.0, "roll_deg": -0.5}], ids=["right", "5 cm", "20 cm", "25 cm", "30 cm"])
+                                   {"y": -0.3, "yaw_deg": 3.0, "roll_deg": -0.5}, {"y": 0.6, "yaw_deg": -5.0, "pitch_deg": 2.0}],
+                         ids=["right", "5 cm", "20 cm", "25 cm", "30 cm", "60 cm"])
 def test_how_the_cameras_stand_to_each_other_comes_out_of_the_pictures(aligner, wrong):
     at = {"x": 0.06, "y": 0.1, "yaw_deg": 0.5}
     told = pose(**{name: at.get(name, 0.0) + wrong.get(name, 0.0) for name in {*at, *wrong}})

@@ -7,6 +7,7 @@ import torch
 
 from umad_patrol.align import adaptive, features, layered, lookup, poses, tracked
 from umad_patrol.align.picture import Picture
+from umad_patrol.align.rough import put_right_by
 from umad_patrol.align.verdict import Estimate, objection
 from umad_patrol.align.warp import Laid
 from umad_patrol.config import AlignSettings
@@ -15,7 +16,6 @@ from umad_patrol.geometry import se3
 from umad_patrol.geometry.homography import overlap
 from umad_patrol.records import Alignment, Camera, Features, Reference
 
-_AGREED = 0.6  # of the points followed: with fewer, poses are so far off that layers are laid wrong
 _SURE = 120   # of about 400 points: with fewer, a pattern that repeats may have been followed to its neighbour
 
 
@@ -63,11 +63,22 @@ class Aligner:
         return self._alignment(query, reference, estimate)
 
     def _best(self, query: Picture, laid: Picture, reference: Reference, turned: np.ndarray, known: poses.Geometry | None) -> Estimate:
-        """Layers by poses and ground; where these do not hold, points followed; where few agree, features against them."""
-        if known is not None:
-            layers = layered.estimate(query, laid, known, self.settings)
-            if len(layers.where) >= _AGREED * layers.matches and not self._objection(query, reference, layers):
-                return layers
+        """Layers by poses and ground; where these do not hold one homography, and layers by what it says of the poses."""
+        if known is not None and (layers := self._layers(query, laid, reference, known)) is not None:
+            return layers
+        best = self._by_one_homography(query, laid, reference, turned)
+        if known is not None and not self._objection(query, reference, best):
+            layers = self._layers(query, laid, reference, put_right_by(best, known, self.settings))
+            return best if layers is None else layers
+        return best
+
+    def _layers(self, query: Picture, laid: Picture, reference: Reference, known: poses.Geometry) -> Estimate | None:
+        """Layers by poses and ground, None where these do not hold."""
+        layers = layered.estimate(query, laid, known, self.settings)
+        return None if layers is None or self._objection(query, reference, layers) else layers
+
+    def _by_one_homography(self, query: Picture, laid: Picture, reference: Reference, turned: np.ndarray) -> Estimate:
+        """Points followed from where the cameras' rotation lays them; where few agree, features against them."""
         followed = tracked.estimate(query, laid, turned, self.settings)
         if len(followed.where) >= _SURE and not self._objection(query, reference, followed):
             return followed

@@ -24,6 +24,7 @@ from umad_patrol.geometry.homography import transform
 
 _WINDOW, _LEVELS = 17, 2
 _MANY, _MOST = 120, 0.85  # points that fit, and which share of all: with fewer the poses may be so far off that points went astray
+_AGREED, _AGREED_PX = 0.75, 0.6    # share of the points that fit at least, and their mean error in the even picture at most
 _CLOSE_PX = 0.3          # mean error of points that fit, of the even picture: more where the poses were some 5 cm or half a degree off
 _MORE = 2                # fits
 _ON_GROUND_PX, _EPIPOLAR_PX = 1.0, 1.5   # of the even picture
@@ -32,15 +33,17 @@ _BEFORE = 0.02           # 1/m by which a point may seem to lie behind the groun
 _NO_POINTS = excess.Samples(np.zeros((0, 2)), np.zeros(0))
 
 
-def estimate(query: Picture, reference: Picture, known: Geometry, settings: AlignSettings) -> Estimate:
-    """Lay `reference` on `query` by what is known of poses and ground, refined on the pictures."""
+def estimate(query: Picture, reference: Picture, known: Geometry, settings: AlignSettings) -> Estimate | None:
+    """Lay `reference` on `query` by what is known of poses and ground, refined on the pictures. None if these contradict it."""
     fit = _fitted(query, reference, known, settings)
+    if not fit.believable:
+        return None
     even, at = fit.even, lookup.nodes(query.even.shape[::-1])
     field = excess.spread(even, at, excess.Samples(lookup.node_of(fit.points), fit.nearer), excess.of_cloud(even, at))
     fine = even.scaled(np.linalg.inv(query.even_S_picture), np.linalg.inv(reference.even_S_picture))
     where = transform(np.linalg.inv(query.even_S_picture), fit.points)
     return Estimate(fine.ground_H, "layered", where=where, matches=fit.matches, spread=spread_score(where, query.size, settings.levels),
-                    residual_px=float(fit.error.mean() / query.even_S_picture[0, 0]) if len(fit.error) else 0.0,
+                    residual_px=float(fit.error.mean() / query.even_S_picture[0, 0]),
                     lookup=_lookup(fine, field, query), query_T_reference=fine.query_T_reference)
 
 
@@ -59,6 +62,11 @@ class _Fit:
     def weight(self) -> float:
         """How many points fit, times their share."""
         return len(self.points) ** 2 / max(self.matches, 1)
+
+    @property
+    def believable(self) -> bool:
+        """Whether the cameras may stand so: else most points contradict it, or fit by chance."""
+        return len(self.points) > 0 and len(self.points) >= _AGREED * self.matches and self.error.mean() < _AGREED_PX
 
     @property
     def holds(self) -> bool:

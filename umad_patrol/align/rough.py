@@ -11,11 +11,13 @@ from umad_patrol.align import lookup
 from umad_patrol.align.picture import Picture
 from umad_patrol.align.poses import Geometry, refined
 from umad_patrol.align.track import FAR_LEVELS, FAR_WINDOW, follow
+from umad_patrol.align.verdict import Estimate
 from umad_patrol.config import AlignSettings
+from umad_patrol.geometry.homography import transform
 
 _ROUNDS = 2              # the second begins where the first has ended
 _CUTS = (64.0, 32.0, 16.0, 8.0, 4.0, 2.0)
-_LOOSE = 5.0             # times the error that is expected of poses
+_LOOSE, _LOOSER = 5.0, 20.0     # times the error that is expected of poses
 _FEWEST = 8              # points on the ground
 
 
@@ -35,3 +37,10 @@ def put_right(query: Picture, reference: Picture, known: Geometry, settings: Ali
         there = refined(small, matches, settings, settings.inlier_px * float(query.coarse_S_picture[0, 0]), _CUTS, _LOOSE)
         known = dataclasses.replace(known, query_T_reference=there.query_T_reference)
     return known
+
+
+def put_right_by(found: Estimate, known: Geometry, settings: AlignSettings) -> Geometry:
+    """`known` with the cameras moved so that the ground lies where a homography that was found without it has laid what is low."""
+    low = found.where[known.is_low(found.where)]
+    matches = np.hstack([transform(np.linalg.inv(found.query_H_reference), low), low])
+    return refined(known, matches[np.isfinite(matches).all(axis=1)], settings, settings.inlier_px, _CUTS, _LOOSER)
