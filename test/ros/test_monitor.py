@@ -76,3 +76,16 @@ def test_ages_of_another_clock_are_left_out(monitor):
     monitor.frame(COMPARED, "", 0.1, 1.7e9)
     monitor.frame(COMPARED, "", 0.1, -5.0)
     assert monitor.status(2, 0, Counter(), "")[2]["latency_ms_p50"] == ""
+
+
+@pytest.mark.parametrize("off, level", [((0.05, 0.4), OK), ((0.4, 0.4), WARN), ((0.05, 4.0), WARN)])
+def test_a_localization_that_is_off_is_told_and_warned_of(monitor, off, level):
+    for i in range(60):
+        monitor.frame(COMPARED, "", 0.1, 0.1, off if i % 3 else None)
+        told = monitor.status(i + 1, 0, Counter(), "")
+        if i < 29:
+            assert told[0] == OK and "localization_off_m" not in told[2]     # some frames that say so are needed
+    assert told[0] == level and (float(told[2]["localization_off_m"]), float(told[2]["localization_off_deg"])) == off
+    assert level == OK or told[1] == f"the localization is {off[0]:.2f} m and {off[1]:.1f} degrees from what the pictures tell"
+    monitor.frame(NO_REFERENCE, "the nearest is 7 m away", 0.1, 0.1)
+    assert monitor.status(61, 0, Counter(), "")[:2] == (WARN, "the nearest is 7 m away")

@@ -17,11 +17,11 @@ from umad_patrol.alerts.structure import Structure
 from umad_patrol.alerts.track import ACTIVE, Tracker
 from umad_patrol.alerts.view import Front
 from umad_patrol.alerts.way import Way
+from umad_patrol.alerts.whence import whence
 from umad_patrol.config import Settings
 from umad_patrol.errors import ImageError, StoreError
 from umad_patrol.geometry.camera import is_upright
 from umad_patrol.geometry.plane import UP, through
-from umad_patrol.geometry.se3 import inverse
 from umad_patrol.records import ANOMALY, COMPARED, DYNAMIC, Alert, Dismissed, Region, Result, Sighting
 
 MEASURED = 3    # sightings from which a thing's height is known well enough to say what is no part of it
@@ -69,7 +69,7 @@ class Watch:
         if result.status != COMPARED:
             return dataclasses.replace(result, alerts=self.alerts)
         valid = _mask_of(result)
-        map_T_camera = _whence(result)
+        map_T_camera = whence(result)
         ground = self._ground(result, map_T_camera)
         sightings = self._place(result, map_T_camera, valid, ground)
         changed = self.tracker.update(frame.stamp_ns, frame.camera, map_T_camera, sightings, valid, _taken(result), self._structure, ground,
@@ -186,14 +186,6 @@ def _taken(result: Result) -> np.ndarray:
     for x, y, width, height in passing:
         mask[y:y + height, x:x + width] = 255
     return mask
-
-
-def _whence(result: Result) -> np.ndarray:
-    """`map_T_camera` of a frame: as the reference's picture tells, by which a thing lies right beside what the map shows; else as the localization says."""
-    alignment = result.alignment
-    if result.reference is None or alignment is None or alignment.query_T_reference is None:
-        return result.frame.map_T_camera
-    return result.reference.map_T_camera @ inverse(alignment.query_T_reference)
 
 
 def _fronts(result: Result, map_T_camera: np.ndarray, ground: np.ndarray) -> tuple[Front, ...]:

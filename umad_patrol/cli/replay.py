@@ -19,6 +19,7 @@ import numpy as np
 
 from umad_patrol.alerts.report import write_report
 from umad_patrol.alerts.store import AlertStore
+from umad_patrol.alerts.whence import localization_off
 from umad_patrol.cli.main import settings_of
 from umad_patrol.cli.offline import results_of
 from umad_patrol.cli.results import ResultsBag
@@ -51,7 +52,7 @@ def run(args: argparse.Namespace) -> dict:
     pipeline = Pipeline(reference_map, settings, out)
     if not args.no_masks:
         (out / "masks").mkdir(exist_ok=True)
-    rows, statuses, seconds = [], Counter(), []
+    rows, statuses, seconds, off = [], Counter(), [], []
     started = time.perf_counter()
     with ResultsBag(out / "results") as results:
         for result in results_of(recording, pipeline, seen=worse):
@@ -59,6 +60,7 @@ def run(args: argparse.Namespace) -> dict:
             statuses[result.status] += 1
             seconds.append(sum(result.seconds.values()))
             rows.append(_row(result))
+            off += [told] if (told := localization_off(result)) is not None else []
             mask = out / "masks" / f"{result.frame.stamp_ns}.png"
             if not args.no_masks and result.status == COMPARED:
                 write_image(mask, result.mask)
@@ -75,6 +77,8 @@ def run(args: argparse.Namespace) -> dict:
         "frames": len(rows), "statuses": dict(statuses), "refused": dict(recording.skipped),
         "hz": round(len(rows) / (time.perf_counter() - started), 2),
         "median_ms": round(1e3 * float(np.median(seconds)), 1) if seconds else None,
+        "localization_off": {name: [round(float(v), 3) for v in np.percentile(off, share, axis=0)] if off else None
+                             for name, share in (("median", 50), ("most", 100))},
         "alerts": [vars(alert) for alert in alerts], "report": str(out / "report.html"),
     }
     _print(summary)
@@ -84,11 +88,12 @@ def run(args: argparse.Namespace) -> dict:
 
 
 def _row(result: Result) -> dict:
-    alignment = result.alignment
+    alignment, off = result.alignment, localization_off(result)
     return {
         "stamp_ns": result.frame.stamp_ns, "status": result.status, "reason": result.reason,
         "reference": result.match.index if result.match else "", "inliers": alignment.inliers if alignment else "",
-        "residual_px": f"{alignment.residual_px:.2f}" if alignment else "", "regions": len(result.regions),
+        "residual_px": f"{alignment.residual_px:.2f}" if alignment else "", "off_m": f"{off[0]:.3f}" if off else "", "off_deg": f"{off[1]:.2f}" if off else "",
+        "regions": len(result.regions),
         "mask_px": int(np.count_nonzero(result.mask)), "ms": round(1e3 * sum(result.seconds.values()), 1),
     }
 
@@ -103,6 +108,9 @@ def _write_rows(path: Path, rows: list[dict]) -> None:
 def _print(summary: dict) -> None:
     counts = ", ".join(f"{count} {status}" for status, count in summary["statuses"].items())
     print(f"{summary['frames']} frames ({counts}), {summary['hz']} Hz, median {summary['median_ms']} ms a frame")
+    if (median := summary["localization_off"]["median"]) is not None:
+        most = summary["localization_off"]["most"]
+        print(f"the localization is {median[0]:.2f} m and {median[1]:.1f} degrees from what the pictures tell in the median, {most[0]:.2f} and {most[1]:.1f} at most")
     for reason, count in summary["refused"].items():
         print(f"  left out: {count} x {reason}")
     for alert in summary["alerts"]:

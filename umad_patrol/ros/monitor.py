@@ -4,7 +4,8 @@ The level follows rules, the worst that applies:
 
 - ERROR: a transition failed; alerts cannot be raised or written; keyframes are lost while teaching; nothing could be worked on for 30 s although
   the node is active (no image, not localized, no usable calibration).
-- WARN: the node is not active; no frame for 5 s; the newest frame was not compared (no reference here, not comparable).
+- WARN: the node is not active; no frame for 5 s; the newest frame was not compared (no reference here, not comparable); the localization is farther
+  from what the pictures tell, in the median of the last frames, than is made good with ease.
 - OK: frames are compared, or the node was activated less than 5 s ago.
 """
 
@@ -26,6 +27,8 @@ SILENT_S = 30.0  # after which nobody may think that the patrol goes on
 LATENCIES = 300
 OTHER_CLOCK_S = 3600.0  # stamps farther from now are of another clock: a recording played without use_sim_time
 TAUGHT = "taught"
+FEW = 20         # frames that say nothing yet of the localization
+OFF_M, OFF_DEG = 0.3, 3.0
 _DOING = {COMPARED: "comparing", TAUGHT: "teaching"}
 _PERCENTILES = {"p50": 50, "p95": 95, "p99": 99, "max": 100}
 
@@ -38,19 +41,23 @@ class Monitor:
         self._done: deque[tuple[float, str]] = deque(maxlen=1000)
         self._work_s: deque[float] = deque(maxlen=LATENCIES)
         self._latency_s: deque[float] = deque(maxlen=LATENCIES)
+        self._off: deque[tuple[float, float]] = deque(maxlen=LATENCIES)
         self._counts: Counter[str] = Counter()
         self._last_reason, self._frame_reason = "", ""
         self._refused = 0
         self._started = self._clock()
 
-    def frame(self, status: str, reason: str, work_s: float, latency_s: float) -> None:
-        """A frame was worked on; `latency_s` is the time from its stamp to the end of publishing, by the node's clock."""
+    def frame(self, status: str, reason: str, work_s: float, latency_s: float, off: tuple[float, float] | None = None) -> None:
+        """A frame was worked on; `latency_s` is the time from its stamp to the end of publishing, by the node's clock, `off` how far the
+        localization is from what the pictures tell, in metres and degrees, if they do."""
         with self._lock:
             self._done.append((self._clock(), status))
             self._counts[status] += 1
             self._work_s.append(work_s)
             if 0 <= latency_s < OTHER_CLOCK_S:
                 self._latency_s.append(latency_s)
+            if off is not None:
+                self._off.append(off)
             self._frame_reason = reason
             if status != self._good:
                 self._last_reason = reason
@@ -72,13 +79,18 @@ class Monitor:
             newest = self._done[-1][1] if self._done else ""
             silent_s = now - (self._done[-1][0] if self._done else self._started)
             work_s, latency_s = list(self._work_s), list(self._latency_s)
+            off = np.median(self._off, axis=0) if len(self._off) >= FEW else None
         rate = len(recent) / RECENT_S
         level, message = self._verdict(rate, bool(recent), bool(images), newest, silent_s, last)
+        if level == OK and off is not None and (off[0] > OFF_M or off[1] > OFF_DEG):
+            level, message = WARN, f"the localization is {off[0]:.2f} m and {off[1]:.1f} degrees from what the pictures tell"
         if trouble:
             level, message = ERROR, trouble
         values = {"rate_hz": f"{rate:.2f}", "images": str(images), "dropped": str(dropped), self._good: str(counts[self._good]),
                   "compared_percent" if self._good == COMPARED else "taught_percent":
                       f"{100 * recent.count(self._good) / len(recent):.0f}" if recent else ""}
+        if off is not None:
+            values |= {"localization_off_m": f"{off[0]:.3f}", "localization_off_deg": f"{off[1]:.2f}"}
         values |= {reason: str(counts[reason]) for reason in (*REASONS, *sorted(set(counts) - {*REASONS, self._good}))}
         return level, message, {**values, **_milliseconds("work", work_s), **_milliseconds("latency", latency_s), "last_reason": last}
 

@@ -15,6 +15,7 @@ from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 
+from umad_patrol.alerts.whence import localization_off
 from umad_patrol.errors import ConfigError, MapError, PatrolError
 from umad_patrol.records import Alert, Frame, Result
 from umad_patrol.ros import parameters
@@ -169,7 +170,7 @@ class PatrolNode(LifecycleNode):
         result = self._pipeline.process(frame)
         self._outputs.result(result)
         latency_s = (self._now() - frame.stamp_ns) / 1e9
-        self._monitor.frame(result.status, result.reason, self._inputs.frames.assembly_s + time.perf_counter() - start, latency_s)
+        self._monitor.frame(result.status, result.reason, self._inputs.frames.assembly_s + time.perf_counter() - start, latency_s, localization_off(result))
         self._coverage.add(result)
         self._outputs.coverage(self._coverage, frame.stamp_ns)
         self._log(result)
