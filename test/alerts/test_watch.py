@@ -15,7 +15,7 @@ from umad_patrol.alerts.watch import Watch
 from umad_patrol.config import Settings, with_values
 from umad_patrol.errors import StoreError
 from umad_patrol.geometry.se3 import inverse
-from umad_patrol.records import NO_REFERENCE, NOT_COMPARABLE, Region
+from umad_patrol.records import NO_REFERENCE, NOT_COMPARABLE, Alert, Region
 
 SETTINGS = Settings()
 BAG = ((9.0, 0.6), (0.4, 0.3, 0.45), (40, 40, 200))
@@ -279,18 +279,62 @@ def test_what_is_known_to_stand_behind_a_thing_is_no_part_of_it():
     box, cone = ((6.0, 0.0), (0.5, 0.4, 0.3), (40, 40, 200)), ((9.0, 0.1), (0.35, 0.35, 0.7), (0, 120, 255))
     watch = Watch(SETTINGS, None)
     for i in range(14):
-        watch.observe(result(1000.0 + 0.3 * i, pose(0.3 * i), [cone] if i < 3 else [cone, box], SMALL), draw)
+        watch.observe(result(1000.0 + 0.3 * i, pose(0.3 * i), [cone] if i < 3 else [cone, box]), draw)
     assert sorted(round(a.position[0]) for a in watch.alerts) == [6, 9]
     assert min(a.size_m[1] for a in watch.alerts) < 0.4
 
 
-def test_what_appears_behind_a_thing_that_is_known_does_not_make_it_taller():
-    box, can = ((6.0, 0.0), (0.5, 0.4, 0.3), (40, 40, 200)), ((9.5, 0.1), (0.35, 0.35, 0.5), (0, 120, 255))
-    watch = Watch(SETTINGS, None)
-    for i in range(15):
-        watch.observe(result(1000.0 + 0.3 * i, pose(0.3 * i), [box] if i < 5 else [can, box], SMALL), draw)
-    low = next(a for a in watch.alerts if round(a.position[0]) == 6)
-    assert low.size_m[1] < 0.4 and any(abs(x - 9.5) < 0.3 for _, (x, _), _, _ in watch.tracker.explain())
+def stacked(centre, low, high, T, noise, name="anomaly"):
+    """The two regions that a thing of (width, depth, height) `high` is seen as, cut at the height of `low`."""
+    whole, base = (box_region(centre, size, T, noise=noise, name=name) for size in (high, low))
+    x, y, width, _ = whole.box
+    top = dataclasses.replace(whole, box=(x, y, width, base.box[1] - y - 2), foot=(whole.foot[0], base.box[1] - 2.0))
+    return top, base
+
+
+@pytest.mark.parametrize("step_m", [0.0, 0.05, 0.1, 0.3])
+@pytest.mark.parametrize("first", ["upper", "lower"])
+def test_two_parts_are_one_thing_though_one_was_seen_alone_before(first, step_m):
+    """Where the upper one would stand is another place from every side, and no thing's."""
+    watch, noise = Watch(SETTINGS, None), np.random.default_rng(1)
+    for i in range(14):
+        top, base = stacked((5.0, 0.3), (0.35, 0.3, 0.2), (0.35, 0.3, 0.5), pose(step_m * i), noise.normal(0, 1, 3))
+        alone = (top,) if first == "upper" and i < 1 else (base,) if first == "lower" and i < 3 else ()
+        watch.observe(result(1000.0 + 0.3 * i, pose(step_m * i), [], regions=alone or (top, base)), draw)
+    alert, = watch.alerts
+    assert np.hypot(*(np.array(alert.position[:2]) - (5.0, 0.3))) < 0.3 and alert.size_m[1] > 0.4
+
+
+@pytest.mark.parametrize("state", ["active", "cleared", "dismissed"])
+@pytest.mark.parametrize("step_m", [0.0, 0.15])
+def test_alerts_of_before_do_not_keep_the_parts_of_a_thing_apart(state, step_m):
+    old = Alert("A0007", state, "anomaly", 0.9, (6.95, 0.42, 0.0), (0.5, 0.5), 1, 2, 20)
+    watch, noise = Watch(SETTINGS, None, known=(old,)), np.random.default_rng(1)
+    for i in range(14):
+        regions = stacked((5.0, 0.3), (0.35, 0.3, 0.15), (0.35, 0.3, 0.5), pose(step_m * i), noise.normal(0, 1, 3))
+        watch.observe(result(1000.0 + 0.3 * i, pose(step_m * i), [], regions=regions), draw)
+    new, = (a for a in watch.alerts if a.id != "A0007")
+    assert np.hypot(*(np.array(new.position[:2]) - (5.0, 0.3))) < 0.3 and [a.state for a in watch.tracker.alerts if a.id == "A0007"] == [state]
+
+
+@pytest.mark.parametrize("step_m", [0.2, 0.3])
+def test_somebody_whose_legs_were_seen_first_is_tall_all_the_same(step_m):
+    watch, noise = Watch(SETTINGS, None), np.random.default_rng(1)
+    for i in range(12):
+        top, base = stacked((6.0, 0.3), (0.5, 0.3, 0.8), (0.5, 0.3, 1.7), pose(step_m * i), noise.normal(0, 1, 3))
+        watch.observe(result(1000.0 + 0.3 * i, pose(step_m * i), [], regions=(base,) if i < 3 else (top, base)), draw)
+    assert watch.alerts == ()
+
+
+@pytest.mark.parametrize("every", [3, 4])
+def test_a_patch_on_somebody_who_stands_is_no_alert_and_he_hides_no_thing_behind_him(every):
+    watch, noise = Watch(SETTINGS, None), np.random.default_rng(1)
+    for i in range(60):
+        person = box_region((5.0, 0.3), (0.5, 0.35, 1.7), pose(0.0), noise=noise.normal(0, 1, 3), name="dynamic")
+        x, y, width, height = person.box
+        patch = Region("anomaly", 0.8, 900, (x + 10, int(y + 0.7 * height), width - 20, int(0.18 * height)), (x + width / 2, y + 0.88 * height))
+        watch.observe(result(1000.0 + 0.3 * i, pose(0.0), [], regions=(person, patch) if i % every == 0 else (person,)), draw)
+        assert watch.alerts == ()
 
 
 @pytest.mark.parametrize("near, kept", [(True, True), (False, False)])
@@ -302,20 +346,6 @@ def test_a_thing_that_seemed_to_move_is_not_forgotten_while_something_nearer_hid
     assert bool(watch.tracker.explain()) == kept
 
 
-def test_the_upper_part_of_a_thing_stays_with_it_though_it_was_seen_alone():
-    """Its place on the ground is another one from every side."""
-    lower, upper = (0.3, 0.3, 0.3), (0.3, 0.3, 1.0)
-    watch = Watch(SETTINGS, None)
-    for i in range(16):
-        T = pose(0.3 * i)
-        whole, base = (box_region((8.0, 0.3), size, T, SMALL) for size in (upper, lower))
-        x, y, width, height = whole.box
-        top = dataclasses.replace(whole, box=(x, y, width, height - base.box[3] - 1), foot=(whole.foot[0], float(y + height - base.box[3] - 1)))
-        watch.observe(result(1000.0 + 0.3 * i, T, [], SMALL, regions=(top,) if i < 3 else (top, base)), draw)
-    alert, = watch.alerts
-    assert np.hypot(*(np.array(alert.position[:2]) - (8.0, 0.3))) < 0.4 and alert.size_m[1] > 0.7
-
-
 def test_things_lie_where_the_reference_tells_though_the_localization_is_off():
     watch, bag = Watch(SETTINGS, None), ((6.0, 0.3), (0.4, 0.3, 0.45), (40, 40, 200))
     off = pose(0.25, -0.2, 0.05)        # 32 cm and 3 degrees
@@ -325,4 +355,17 @@ def test_things_lie_where_the_reference_tells_though_the_localization_is_off():
         alignment = dataclasses.replace(seen.alignment, query_T_reference=inverse(true) @ seen.reference.map_T_camera)
         watch.observe(dataclasses.replace(seen, frame=dataclasses.replace(seen.frame, map_T_camera=off @ inverse(pose(0.0)) @ true), alignment=alignment), draw)
     alert, = watch.alerts
+    assert np.hypot(*(np.array(alert.position[:2]) - (6.0, 0.3))) < 0.1
+
+
+@pytest.mark.parametrize("told", [lambda i: i < 10, lambda i: i % 2 == 0], ids=["at first", "every second"])
+@pytest.mark.parametrize("off", [(0.4, -0.3, 3.0), (0.5, 0.3, 5.0)])
+def test_a_thing_stays_in_its_place_where_some_frames_tell_nothing(told, off):
+    watch, bag, error = Watch(SETTINGS, None), ((6.0, 0.3), (0.4, 0.3, 0.45), (40, 40, 200)), pose(*off[:2], np.radians(off[2])) @ inverse(pose(0.0))
+    for i in range(24):
+        true = pose(0.2 * i)
+        seen = result(1000.0 + 0.3 * i, true, [bag])
+        alignment = dataclasses.replace(seen.alignment, query_T_reference=inverse(true) @ seen.reference.map_T_camera if told(i) else None)
+        watch.observe(dataclasses.replace(seen, frame=dataclasses.replace(seen.frame, map_T_camera=error @ true), alignment=alignment), draw)
+    alert, = watch.tracker.alerts
     assert np.hypot(*(np.array(alert.position[:2]) - (6.0, 0.3))) < 0.1

@@ -7,7 +7,7 @@ import pytest
 from fake_results import SMALL, result
 from patrol_scene import pose
 
-from umad_patrol.alerts.whence import localization_off, whence
+from umad_patrol.alerts.whence import Whence, localization_off, whence
 from umad_patrol.geometry.se3 import inverse
 
 
@@ -27,5 +27,16 @@ def test_the_reference_tells_where_and_how_far_the_localization_is_off():
 def test_without_it_the_localization_is_all_there_is():
     plain = result(1.0, pose(2.0, 0.3, 0.2), [], SMALL)
     for nothing in (plain, dataclasses.replace(plain, reference=None), dataclasses.replace(plain, alignment=None)):
-        np.testing.assert_array_equal(whence(nothing), pose(2.0, 0.3, 0.2))
-        assert localization_off(nothing) is None
+        assert whence(nothing) is None and localization_off(nothing) is None and Whence().corrected(nothing) is nothing
+
+
+def test_what_one_frame_tells_holds_for_those_after_it_for_a_while():
+    whence, off = Whence(), np.eye(4)
+    off[:2, 3] = 0.4, -0.3
+    first, second = pose(2.0, 0.3, 0.2), pose(3.0, 0.5, 0.3)
+    np.testing.assert_allclose(whence.corrected(told(first, off @ first)).frame.map_T_camera, first, atol=1e-12)
+    for seconds, corrected in ((1.3, True), (10.9, True), (11.2, False)):
+        later = result(seconds, off @ second, [], SMALL)
+        np.testing.assert_allclose(whence.corrected(later).frame.map_T_camera, second if corrected else off @ second, atol=1e-12)
+    whence.forget()
+    assert whence.corrected(later) is later

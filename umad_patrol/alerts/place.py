@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
@@ -54,11 +54,11 @@ def place(region: Region, camera: Camera, map_T_camera: np.ndarray, ground: np.n
     return Sighting(region, tuple(float(v) for v in middle), range_m, width_m, height_m, eye_height)
 
 
-def ground_range(region: Region, camera: Camera, map_T_camera: np.ndarray, ground: np.ndarray) -> float:
-    """How far from the camera a region's foot is along the plane `ground`, in metres; inf above the horizon. A foot that is cut off is nearer."""
-    eye = map_T_camera[:3, 3]
-    points, hit = intersect(ground, eye, rays(camera, np.array([region.foot])) @ map_T_camera[:3, :3].T)
-    return float(np.linalg.norm(points[0] - eye + height(ground, eye[None])[0] * ground[:3])) if hit[0] else np.inf
+def ground_ranges(regions: Sequence[Region], camera: Camera, map_T_camera: np.ndarray, ground: np.ndarray) -> np.ndarray:
+    """How far from the camera the feet of regions are along the plane `ground`, `(N,)` in metres; inf above the horizon. A foot that is cut off is nearer."""
+    eye, feet = map_T_camera[:3, 3], np.array([region.foot for region in regions], np.float64).reshape(-1, 2)
+    points, hit = intersect(ground, eye, rays(camera, feet) @ map_T_camera[:3, :3].T)
+    return np.where(hit, np.linalg.norm(points - eye + height(ground, eye[None])[0] * ground[:3], axis=1), np.inf)
 
 
 def join_parts(regions: Iterable[Region], apart: Callable[[Region, Region], bool] = lambda upper, lower: False) -> list[Region]:
@@ -70,7 +70,7 @@ def join_parts(regions: Iterable[Region], apart: Callable[[Region, Region], bool
     for region in sorted(regions, key=lambda r: -(r.box[1] + r.box[3])):
         for i, lower in enumerate(joined):
             if lower.class_name == region.class_name and _stands_on(region, lower) and not apart(region, lower):
-                joined[i] = union(lower, region)
+                joined[i] = _union(lower, region)
                 break
         else:
             joined.append(region)
@@ -84,8 +84,7 @@ def _stands_on(upper: Region, lower: Region) -> bool:
     return shared >= SAME_COLUMN * min(uw, lw) and ly - (uy + uh) <= SAME_THING * max(uh, lh)
 
 
-def union(lower: Region, upper: Region) -> Region:
-    """Both as one region, which stands on the foot of the lower one."""
+def _union(lower: Region, upper: Region) -> Region:
     left, top = min(lower.box[0], upper.box[0]), min(lower.box[1], upper.box[1])
     right = max(lower.box[0] + lower.box[2], upper.box[0] + upper.box[2])
     bottom = max(lower.box[1] + lower.box[3], upper.box[1] + upper.box[3])

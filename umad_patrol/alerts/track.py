@@ -9,14 +9,14 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
-from umad_patrol.alerts.hypotheses import GATE
+from umad_patrol.alerts.hypotheses import GATE, behind_over_part
 from umad_patrol.alerts.structure import Structure
 from umad_patrol.alerts.thing import Spot, Thing
-from umad_patrol.alerts.view import CLEAN, HIDDEN, TAKEN, Front, View
+from umad_patrol.alerts.view import CLEAN, HIDDEN, TAKEN, View
 from umad_patrol.config import AlertSettings
 from umad_patrol.alerts.look import another_size, unlike
 from umad_patrol.geometry.plane import height
-from umad_patrol.records import ANOMALY, Alert, Camera, Dismissed, Sighting
+from umad_patrol.records import ANOMALY, Alert, Camera, Dismissed, Region, Sighting
 
 ACTIVE, CLEARED, DISMISSED = "active", "cleared", "dismissed"
 WALK_MPS = 0.8         # sigma of how fast something may move between two frames before more is known
@@ -24,6 +24,7 @@ REMEMBERED_SIGMA_M = 0.15  # how well the place of an alert of before is known
 MOST_CLEARED = 500     # alerts that are over and still followed: the newest; those before begin as new ones
 LEVEL_M = 1.5          # two places farther apart in height are on two storeys
 TOLD_M = 0.15          # an alert that moves less is not reported again
+BEHIND = 2.0           # log likelihood by which something is rather behind another thing than its upper part
 
 log = logging.getLogger(__name__)
 
@@ -117,16 +118,16 @@ class Tracker:
 
     def update(self, stamp_ns: int, camera: Camera, map_T_camera: np.ndarray, sightings: Iterable[Sighting],
                valid: np.ndarray | None = None, mask: np.ndarray | None = None, structure: Structure | None = None,
-               ground: np.ndarray | None = None, fronts: tuple[Front, ...] = ()) -> list[Alert]:
+               ground: np.ndarray | None = None, fronts: np.ndarray | None = None) -> list[Alert]:
         """Take in one comparable frame. Returns the alerts that opened, moved or cleared.
 
         `valid` `(H, W)` bool is where the frame was compared (None: everywhere), `mask` `(H, W)` what is new in it or passes, `fronts`
         its regions. Places that are not about as high as the plane `ground` `(4,)` are on another storey, and not seen.
         """
         self._frame += 1
-        spots = [Spot.of(s, stamp_ns, self._frame, camera, map_T_camera, self._settings) for s in sightings]
-        seen = self._associate(spots)
         view = View(camera, map_T_camera, valid, mask, structure, fronts)
+        spots = [Spot.of(s, stamp_ns, self._frame, camera, map_T_camera, self._settings, view.covers(_edges(s.region), s.range_m)) for s in sightings]
+        seen = self._associate(spots)
         changed = [alert for thing in seen if (alert := self._judge(thing)) is not None]
         for thing in self._things:
             if thing not in seen and (thing.spots or thing.alert.state == ACTIVE):
@@ -139,11 +140,19 @@ class Tracker:
         thing = self._of(alert_id)
         return thing.last.sighting if thing is not None and thing.spots and thing.last.frame == self._frame else None
 
-    def followed_at(self, position: tuple[float, float, float]) -> Thing | None:
-        """The nearest thing that is followed at `position` and stands still; None if none is."""
-        near = [(away, i) for i, thing in enumerate(self._things) if not thing.moves and _on_one_storey(thing.ground_z, position[2])
-                and (away := float(np.linalg.norm(thing.centre - position[:2]))) < self._settings.gate_m]
-        return self._things[min(near)[1]] if near else None
+    def stands_behind(self, sighting: Sighting, nearer_m: float, camera: Camera, map_T_camera: np.ndarray) -> bool:
+        """Whether a sighting is of something that is followed, and no upper part of what stands right before it, `nearer_m` away.
+
+        Taken to stand on the ground, a part would come towards the camera as that moves; a thing stays.
+        """
+        (x, y, z), gate = sighting.position, self._settings.gate_m
+        near = [t for t in self._things if abs(t.centre[0] - x) < gate and abs(t.centre[1] - y) < gate and t.spots and not t.moves and _on_one_storey(t.ground_z, z)]
+        if not near or not nearer_m < sighting.range_m:
+            return False
+        thing = min(near, key=lambda t: np.hypot(t.centre[0] - x, t.centre[1] - y))
+        here = Spot.of(sighting, 0, 0, camera, map_T_camera, self._settings)
+        return behind_over_part(np.array([s.place for s in thing.spots]), np.array([s.eye for s in thing.spots]), np.array([s.covariance for s in thing.spots]),
+                                here.place, here.eye, here.covariance, sighting.range_m / max(nearer_m, 1e-3)) > BEHIND
 
     def explain(self) -> list[tuple[str, tuple[float, float], int, str]]:
         """Of everything followed now: alert id or "", place (x, y), sightings, and what speaks against an alert ("" if nothing)."""
@@ -290,6 +299,11 @@ def _distance(difference: np.ndarray, covariance: np.ndarray) -> float | None:
     determinant = a * d - b * b
     squared = (d * x * x - 2 * b * x * y + a * y * y) / determinant
     return squared + math.log(determinant) if squared < GATE else None
+
+
+def _edges(region: Region) -> tuple[float, float, float, float]:
+    x, y, width, height = region.box
+    return x, y, x + width, y + height
 
 
 def _on_one_storey(z: float, other_z: float) -> bool:

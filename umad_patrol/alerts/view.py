@@ -20,8 +20,6 @@ AROUND = 0.5        # how much around a thing, over its size, still counts as th
 HIDDEN_SHARE = 0.5  # of a thing's box that something nearer covers, so that the thing may well not be told
 NEARER_M = 0.6      # what hides a thing stands so much nearer
 
-Front = tuple[tuple[int, int, int, int], float]     # the box (x, y, width, height) of what is new or passes, and its range in metres
-
 UNSEEN, CLEAN, TAKEN, HIDDEN = "unseen", "clean", "taken", "hidden"
 
 
@@ -29,7 +27,7 @@ UNSEEN, CLEAN, TAKEN, HIDDEN = "unseen", "clean", "taken", "hidden"
 class View:
     """One comparable frame: the camera, what of it was compared `(H, W)` bool (None: all), and the mask `(H, W)` of what is new or passes.
 
-    `fronts` are what of it may stand before other things.
+    `fronts` `(N, 5)` are the regions of that: left, top, right, bottom, and the range in metres at which each stands (None: there are none).
     """
 
     camera: Camera
@@ -37,14 +35,14 @@ class View:
     valid: np.ndarray | None
     mask: np.ndarray | None
     structure: Structure | None = None
-    fronts: tuple[Front, ...] = ()
+    fronts: np.ndarray | None = None
 
     def state(self, foot: np.ndarray, size_m: tuple[float, float], seen_from_m: float) -> str:
         """What the view says of a thing of width and height `size_m` that stands at `foot` `(3,)` and was seen from so far: UNSEEN, CLEAN, TAKEN or HIDDEN."""
         range_m = float(np.hypot(*(foot - self.map_T_camera[:3, 3])[:2]))
         if range_m > HIDING_RANGE * seen_from_m or (box := self.box(foot, size_m)) is None:
             return UNSEEN
-        if self._is_hidden(box, range_m):
+        if self.covers(box, range_m):
             return HIDDEN
         if range_m > CLEAR_RANGE * seen_from_m:
             return UNSEEN
@@ -62,12 +60,15 @@ class View:
             return UNSEEN
         return CLEAN
 
-    def _is_hidden(self, box: tuple[float, float, float, float], range_m: float) -> bool:
+    def covers(self, box: tuple[float, float, float, float], range_m: float) -> bool:
+        """Whether something nearer covers much of a box (left, top, right, bottom) of what stands so far away."""
+        if self.fronts is None or not len(self.fronts):
+            return False
         left, top, right, bottom = box
-        least = HIDDEN_SHARE * (right - left) * (bottom - top)
-        return any(away < range_m - NEARER_M and min(right, x + width) > max(left, x) and min(bottom, y + height) > max(top, y)
-                   and (min(right, x + width) - max(left, x)) * (min(bottom, y + height) - max(top, y)) >= least
-                   for (x, y, width, height), away in self.fronts)
+        across = np.minimum(self.fronts[:, 2], right) - np.maximum(self.fronts[:, 0], left)
+        down = np.minimum(self.fronts[:, 3], bottom) - np.maximum(self.fronts[:, 1], top)
+        much = (across > 0) & (down > 0) & (across * down >= HIDDEN_SHARE * (right - left) * (bottom - top))
+        return bool((much & (self.fronts[:, 4] < range_m - NEARER_M)).any())
 
     def box(self, foot: np.ndarray, size_m: tuple[float, float]) -> tuple[float, float, float, float] | None:
         """Left, top, right, bottom in pixels of a thing that stands at `foot`; None if it is behind or outside the picture."""

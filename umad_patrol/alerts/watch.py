@@ -11,20 +11,17 @@ from umad_patrol.alerts.evidence import Overlay
 from umad_patrol.alerts.keeper import Keeper
 from umad_patrol.alerts.look import look_of, scene_colour
 from umad_patrol.alerts.pictures import Pictures
-from umad_patrol.alerts.place import ground_range, join_parts, place, union
+from umad_patrol.alerts.place import ground_ranges, join_parts, place
 from umad_patrol.alerts.store import AlertStore
 from umad_patrol.alerts.structure import Structure
 from umad_patrol.alerts.track import ACTIVE, Tracker
-from umad_patrol.alerts.view import Front
 from umad_patrol.alerts.way import Way
-from umad_patrol.alerts.whence import whence
+from umad_patrol.alerts.whence import Whence
 from umad_patrol.config import Settings
 from umad_patrol.errors import ImageError, StoreError
 from umad_patrol.geometry.camera import is_upright
 from umad_patrol.geometry.plane import UP, through
 from umad_patrol.records import ANOMALY, COMPARED, DYNAMIC, Alert, Dismissed, Region, Result, Sighting
-
-MEASURED = 3    # sightings from which a thing's height is known well enough to say what is no part of it
 
 TILTED = ("the camera stands on its head, lies on its side or looks straight down, so no foot of a thing can be told and nothing becomes an alert: "
           "turn its pictures upright in the driver, calibration and transform with them")
@@ -49,6 +46,7 @@ class Watch:
         self.tracker = Tracker(settings.alerts, store.new_id if store is not None else None)
         self.tracker.restore(store.alerts() if store is not None else known)
         self.tracker.leave_alone(dismissed)
+        self._whence = Whence()
         self._tilted = ""
         self._way = Way(settings.alerts.coverage_step_m, self._keeper.add_coverage if self._keeper is not None else None)
 
@@ -68,15 +66,14 @@ class Watch:
         self._way.add(frame.stamp_ns, frame.map_T_camera[:3, 3], result.status, result.reason, self._keep_all)
         if result.status != COMPARED:
             return dataclasses.replace(result, alerts=self.alerts)
-        valid = _mask_of(result)
-        map_T_camera = whence(result)
-        ground = self._ground(result, map_T_camera)
-        sightings = self._place(result, map_T_camera, valid, ground)
+        there = self._whence.corrected(result)
+        map_T_camera, valid, ground = there.frame.map_T_camera, _mask_of(result), self._ground(there)
+        sightings = self._place(there, valid, ground)
         changed = self.tracker.update(frame.stamp_ns, frame.camera, map_T_camera, sightings, valid, _taken(result), self._structure, ground,
-                                      _fronts(result, map_T_camera, ground))
+                                      _fronts(there, ground))
         if self._keeper is not None:
             self._keeper.keep(changed)
-            changed = self._take_pictures(result, changed, overlay)
+            changed = self._take_pictures(there, changed, overlay)
         return dataclasses.replace(result, sightings=tuple(sightings), alerts=self.alerts, changed_alerts=tuple(changed))
 
     def reset_time(self) -> None:
@@ -85,6 +82,7 @@ class Watch:
             self.finish()
         finally:
             self._way.interrupt()
+            self._whence.forget()
             self.tracker.reset_time()
 
     def finish(self) -> None:
@@ -119,38 +117,29 @@ class Watch:
             self._keeper.keep(ended)
         return ended
 
-    def _ground(self, result: Result, map_T_camera: np.ndarray) -> np.ndarray:
+    def _ground(self, result: Result) -> np.ndarray:
         """The plane on which things are placed; where the reference knows of none the robot stands on level ground."""
         known = result.reference.ground if result.reference is not None else None
-        return through(map_T_camera[:3, 3] - [0.0, 0.0, self._settings.teach.camera_height_m], UP) if known is None else known
+        return through(result.frame.map_T_camera[:3, 3] - [0.0, 0.0, self._settings.teach.camera_height_m], UP) if known is None else known
 
-    def _place(self, result: Result, map_T_camera: np.ndarray, valid: np.ndarray | None, ground: np.ndarray) -> list[Sighting]:
+    def _place(self, result: Result, valid: np.ndarray | None, ground: np.ndarray) -> list[Sighting]:
         frame, settings = result.frame, self._settings
-        self._tilted = "" if is_upright(map_T_camera) else TILTED
+        self._tilted = "" if is_upright(frame.map_T_camera) else TILTED
         if self._tilted:
             return []
 
         def placed(region: Region) -> Sighting | None:
-            return place(region, frame.camera, map_T_camera, ground, settings.alerts, valid, self._structure)
+            return place(region, frame.camera, frame.map_T_camera, ground, settings.alerts, valid, self._structure)
 
         def apart(upper: Region, lower: Region) -> bool:
-            return self._are_two(placed(upper), placed(lower), placed(union(lower, upper)))
+            behind = placed(upper)
+            return behind is not None and self.tracker.stands_behind(
+                behind, float(ground_ranges((lower,), frame.camera, frame.map_T_camera, ground)[0]), frame.camera, frame.map_T_camera)
 
         scene = scene_colour(frame.image)
         return [dataclasses.replace(sighting, look=look_of(frame.image, result.mask, sighting.region, scene))
                 for region in join_parts((region for region in result.regions if region.class_name == ANOMALY), apart)
                 if (sighting := placed(region)) is not None]
-
-    def _are_two(self, behind: Sighting | None, before: Sighting | None, whole: Sighting | None) -> bool:
-        """Whether what is seen above a thing is known to stand behind it, or the thing is known to be no higher than it is without that."""
-        known = None if behind is None else self.tracker.followed_at(behind.position)
-        if known is not None and (before is None or np.linalg.norm(known.centre - before.position[:2]) > self._settings.alerts.gate_m):
-            return True
-        thing = None if before is None or whole is None else self.tracker.followed_at(before.position)
-        if thing is None or len(thing.spots) < MEASURED:
-            return False
-        alone, together = (abs(np.log(max(seen.height_m, 1e-3) / max(thing.size_m[1], 1e-3))) for seen in (before, whole))
-        return bool(alone < together)
 
     def _take_pictures(self, result: Result, changed: list[Alert], overlay: Overlay) -> list[Alert]:
         """Evidence for every active alert seen in this frame that has none yet, or a much worse one."""
@@ -188,10 +177,12 @@ def _taken(result: Result) -> np.ndarray:
     return mask
 
 
-def _fronts(result: Result, map_T_camera: np.ndarray, ground: np.ndarray) -> tuple[Front, ...]:
-    """What is new or passes, with how far away it stands."""
-    return tuple((region.box, ground_range(region, result.frame.camera, map_T_camera, ground))
-                 for region in result.regions if region.class_name in (ANOMALY, DYNAMIC))
+def _fronts(result: Result, ground: np.ndarray) -> np.ndarray:
+    """What is new or passes, as `View` has it."""
+    regions = [region for region in result.regions if region.class_name in (ANOMALY, DYNAMIC)]
+    boxes = np.array([region.box for region in regions], np.float64).reshape(-1, 4)
+    boxes[:, 2:] += boxes[:, :2]
+    return np.column_stack([boxes, ground_ranges(regions, result.frame.camera, result.frame.map_T_camera, ground)])
 
 
 def _mask_of(result: Result) -> np.ndarray | None:
