@@ -4,7 +4,7 @@
 import numpy as np
 import pytest
 from align_scene import make_texture, relight
-from street_scene import CAMERA, correspondences, keyframe, photograph, pose
+from street_scene import CAMERA, correspondences, hits, keyframe, photograph, pose
 
 from umad_patrol.align.aligner import Aligner
 from umad_patrol.align.consensus import fit, transfer_error
@@ -143,3 +143,15 @@ def test_how_the_cameras_stand_to_each_other_comes_out_of_the_pictures(aligner, 
 def test_without_poses_or_ground_nothing_is_said_of_how_the_cameras_stand(aligner):
     assert aligner.align(photograph(pose(yaw_deg=1.0)), keyframe(pose(), ground=None), CAMERA, believed(yaw_deg=1.0)).query_T_reference is None
     assert aligner.align(photograph(pose(yaw_deg=1.0)), keyframe(pose())).query_T_reference is None
+
+
+def test_where_the_ground_shows_nothing_the_cameras_stand_as_poses_say(aligner):
+    """A wall alone tells little of where one stands before it."""
+    def bare(T):
+        pixels = np.stack(np.meshgrid(np.arange(640.0), np.arange(400.0)), -1).reshape(-1, 2)
+        picture = photograph(T)
+        picture[hits(pixels, T)[1].reshape(400, 640)] = 120
+        return picture
+    query = pose(y=0.3)
+    assert aligner.align(bare(query), keyframe(pose(), bare(pose())), CAMERA, query).query_T_reference is None
+    assert aligner.align(bare(query), keyframe(pose(), bare(pose())), CAMERA, pose(y=0.1)).query_T_reference is None

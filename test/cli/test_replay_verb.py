@@ -106,7 +106,7 @@ def test_a_worse_localization_can_be_tried(tmp_path, taught, write_bag, messages
         assert all(row["status"] == "no reference" for row in csv.DictReader(file))
     assert main([*words, "--pose-error", "0.03", "0.5", "--json", str(tmp_path / "off.json")]) == 0
     off = json.loads((tmp_path / "off.json").read_text())["localization_off"]
-    assert 0.005 < off["median"][0] < 0.15 and 0.1 < off["median"][1] < 2.0 and off["most"] >= off["median"]
+    assert 0.005 < off["median"][0] < 0.15 and 0.1 < off["median"][1] < 2.0 and all(np.array(off["most"]) >= off["median"])
     assert "from what the pictures tell in the median" in capsys.readouterr().out
     with (tmp_path / "out" / "frames.csv").open() as file:
         assert all(float(row["off_m"]) < 0.3 for row in csv.DictReader(file))

@@ -79,7 +79,7 @@ def test_ages_of_another_clock_are_left_out(monitor):
 
 
 @pytest.mark.parametrize("off, level", [((0.05, 0.4), OK), ((0.4, 0.4), WARN), ((0.05, 4.0), WARN)])
-def test_a_localization_that_is_off_is_told_and_warned_of(monitor, off, level):
+def test_a_localization_that_is_off_is_told_and_warned_of(monitor, clock, off, level):
     for i in range(60):
         monitor.frame(COMPARED, "", 0.1, 0.1, off if i % 3 else None)
         told = monitor.status(i + 1, 0, Counter(), "")
@@ -87,5 +87,8 @@ def test_a_localization_that_is_off_is_told_and_warned_of(monitor, off, level):
             assert told[0] == OK and "localization_off_m" not in told[2]     # some frames that say so are needed
     assert told[0] == level and (float(told[2]["localization_off_m"]), float(told[2]["localization_off_deg"])) == off
     assert level == OK or told[1] == f"the localization is {off[0]:.2f} m and {off[1]:.1f} degrees from what the pictures tell"
+    clock.now += 40
+    monitor.frame(COMPARED, "", 0.1, 0.1)
+    assert monitor.status(61, 0, Counter(), "")[0] == OK and "localization_off_m" not in monitor.status(61, 0, Counter(), "")[2]     # that was long ago
     monitor.frame(NO_REFERENCE, "the nearest is 7 m away", 0.1, 0.1)
-    assert monitor.status(61, 0, Counter(), "")[:2] == (WARN, "the nearest is 7 m away")
+    assert monitor.status(62, 0, Counter(), "")[:2] == (WARN, "the nearest is 7 m away")

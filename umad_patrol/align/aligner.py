@@ -67,10 +67,10 @@ class Aligner:
         if known is not None and (layers := self._layers(query, laid, reference, known)) is not None:
             return layers
         best = self._by_one_homography(query, laid, reference, turned)
-        if known is not None and not self._objection(query, reference, best):
-            layers = self._layers(query, laid, reference, put_right_by(best, known, self.settings))
-            return best if layers is None else layers
-        return best
+        if known is None or self._objection(query, reference, best) or (begun := put_right_by(best, known, self.settings)) is None:
+            return best
+        layers = self._layers(query, laid, reference, begun)
+        return best if layers is None else layers
 
     def _layers(self, query: Picture, laid: Picture, reference: Reference, known: poses.Geometry) -> Estimate | None:
         """Layers by poses and ground, None where these do not hold."""

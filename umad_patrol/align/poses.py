@@ -50,9 +50,9 @@ class Geometry:
         row = -(plane[:3] @ np.linalg.inv(self.K_query)) / plane[3]
         return np.maximum(_row(row, pixels[..., 0], pixels[..., 1]), 0.0)
 
-    def is_low(self, pixels: np.ndarray) -> np.ndarray:
-        """Which of query pixels `(N, 2)` are so far below the horizon that they may lie on the ground, `(N,)` bool."""
-        return self.ground_inverse_depth(pixels) * abs(self.ground[3]) > _LOW
+    def is_low(self, pixels: np.ndarray, heights: float = _LOW) -> np.ndarray:
+        """Which of query pixels `(N, 2)` are so far below the horizon that they may lie on the ground, `heights` of the camera over the depth, `(N,)` bool."""
+        return self.ground_inverse_depth(pixels) * abs(self.ground[3]) > heights
 
     def seen(self, pixels: np.ndarray, inverse_depth: np.ndarray) -> np.ndarray:
         """The reference pixels `(..., 2)` that show what query pixels `(..., 2)` show, at that inverse depth; NaN behind the camera."""

@@ -28,6 +28,7 @@ LATENCIES = 300
 OTHER_CLOCK_S = 3600.0  # stamps farther from now are of another clock: a recording played without use_sim_time
 TAUGHT = "taught"
 FEW = 20         # frames that say nothing yet of the localization
+LATELY_S = 30.0
 OFF_M, OFF_DEG = 0.3, 3.0
 _DOING = {COMPARED: "comparing", TAUGHT: "teaching"}
 _PERCENTILES = {"p50": 50, "p95": 95, "p99": 99, "max": 100}
@@ -41,7 +42,7 @@ class Monitor:
         self._done: deque[tuple[float, str]] = deque(maxlen=1000)
         self._work_s: deque[float] = deque(maxlen=LATENCIES)
         self._latency_s: deque[float] = deque(maxlen=LATENCIES)
-        self._off: deque[tuple[float, float]] = deque(maxlen=LATENCIES)
+        self._off: deque[tuple[float, float, float]] = deque(maxlen=LATENCIES)
         self._counts: Counter[str] = Counter()
         self._last_reason, self._frame_reason = "", ""
         self._refused = 0
@@ -57,7 +58,7 @@ class Monitor:
             if 0 <= latency_s < OTHER_CLOCK_S:
                 self._latency_s.append(latency_s)
             if off is not None:
-                self._off.append(off)
+                self._off.append((self._clock(), *off))
             self._frame_reason = reason
             if status != self._good:
                 self._last_reason = reason
@@ -79,7 +80,8 @@ class Monitor:
             newest = self._done[-1][1] if self._done else ""
             silent_s = now - (self._done[-1][0] if self._done else self._started)
             work_s, latency_s = list(self._work_s), list(self._latency_s)
-            off = np.median(self._off, axis=0) if len(self._off) >= FEW else None
+            lately = [off for moment, *off in self._off if now - moment <= LATELY_S]
+            off = np.median(lately, axis=0) if len(lately) >= FEW else None
         rate = len(recent) / RECENT_S
         level, message = self._verdict(rate, bool(recent), bool(images), newest, silent_s, last)
         if level == OK and off is not None and (off[0] > OFF_M or off[1] > OFF_DEG):
