@@ -16,7 +16,7 @@ def state(share=1.0, range_m=3.0, mask=False, seen_from_m=9.0):
     new = np.zeros((CAMERA.height, CAMERA.width), np.uint8)
     if mask:
         new[front[1]:front[1] + front[3], front[0]:front[0] + front[2]] = 255
-    fronts = np.array([[front[0], front[1], front[0] + front[2], front[1] + front[3], range_m]])
+    fronts = np.array([[front[0], front[1], front[0] + front[2], front[1] + front[3], range_m, 0.0]])
     return View(CAMERA, pose(0.0), None, new, None, fronts).state(FOOT, SIZE, seen_from_m)
 
 

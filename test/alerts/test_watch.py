@@ -326,7 +326,7 @@ def test_somebody_whose_legs_were_seen_first_is_tall_all_the_same(step_m):
     assert watch.alerts == ()
 
 
-@pytest.mark.parametrize("every", [3, 4])
+@pytest.mark.parametrize("every", [1, 2, 3, 4])
 def test_a_patch_on_somebody_who_stands_is_no_alert_and_he_hides_no_thing_behind_him(every):
     watch, noise = Watch(SETTINGS, None), np.random.default_rng(1)
     for i in range(60):
@@ -335,6 +335,16 @@ def test_a_patch_on_somebody_who_stands_is_no_alert_and_he_hides_no_thing_behind
         patch = Region("anomaly", 0.8, 900, (x + 10, int(y + 0.7 * height), width - 20, int(0.18 * height)), (x + width / 2, y + 0.88 * height))
         watch.observe(result(1000.0 + 0.3 * i, pose(0.0), [], regions=(person, patch) if i % every == 0 else (person,)), draw)
         assert watch.alerts == ()
+
+
+def test_a_thing_that_somebody_stood_before_for_a_while_is_an_alert():
+    """Seen past his legs in four frames, then freely."""
+    watch = Watch(SETTINGS, None)
+    for i in range(14):
+        T = pose(0.3 * i)
+        somebody = (box_region((3.5, 0.25), (0.6, 0.35, 1.7), T, name="dynamic"),) if i < 4 else ()
+        watch.observe(result(1000.0 + 0.3 * i, T, [((8.0, 0.5), (0.4, 0.3, 0.45), (40, 40, 200))], regions=somebody), draw)
+    assert len(watch.alerts) == 1
 
 
 @pytest.mark.parametrize("near, kept", [(True, True), (False, False)])

@@ -18,7 +18,7 @@ FLOOR_M = 0.03
 
 @dataclass(frozen=True, eq=False)
 class Spot:
-    """A sighting with when it was, how well it is known where, `(2,)` from where, and whether something nearer covered it."""
+    """A sighting with when it was, how well it is known where, `(2,)` from where, and whether something nearer, or somebody, covered it."""
 
     stamp_ns: int
     frame: int
@@ -27,16 +27,17 @@ class Spot:
     covariance: np.ndarray
     eye: np.ndarray
     covered: bool = False
+    on_somebody: bool = False
 
     @classmethod
     def of(cls, sighting: Sighting, stamp_ns: int, frame: int, camera: Camera, map_T_camera: np.ndarray,
-           settings: AlertSettings, covered: bool = False) -> Spot:
+           settings: AlertSettings, covered: bool = False, on_somebody: bool = False) -> Spot:
         """The spot of a sighting that a camera at `map_T_camera` had in comparable frame number `frame`."""
         place, eye = np.array(sighting.position), map_T_camera[:3, 3]
         away = (place - eye)[:2] / max(float(np.linalg.norm((place - eye)[:2])), 1e-9)
         covariance = sighting_covariance(sighting.range_m, away, min(sighting.width_m, settings.max_size_m), float(camera.K[1, 1]),
                                          sighting.eye_height_m, settings.foot_sigma_px, settings.pose_sigma_m)
-        return cls(stamp_ns, frame, sighting, place[:2], covariance, eye[:2], covered)
+        return cls(stamp_ns, frame, sighting, place[:2], covariance, eye[:2], covered, on_somebody)
 
 
 @dataclass(eq=False)
@@ -157,6 +158,8 @@ class Thing:
             return f"seen {hits} of {settings.sightings} times"
         if hits < 0.6 * len(recent) or len(agreeing) < 0.5 * len(self.spots):
             return "sightings disagree"
+        if 2 * sum(s.on_somebody for s in agreeing) > len(agreeing):
+            return "is seen on somebody who stands before it"
         seen = len(self.spots) + self.thinned
         if seen / (seen + self.clean) < settings.min_rate:
             return "seen too seldom"

@@ -27,7 +27,7 @@ UNSEEN, CLEAN, TAKEN, HIDDEN = "unseen", "clean", "taken", "hidden"
 class View:
     """One comparable frame: the camera, what of it was compared `(H, W)` bool (None: all), and the mask `(H, W)` of what is new or passes.
 
-    `fronts` `(N, 5)` are the regions of that: left, top, right, bottom, and the range in metres at which each stands (None: there are none).
+    `fronts` `(N, 6)` are the regions of that: left, top, right, bottom, the range in metres at which each stands, and whether it passes (None: there are none).
     """
 
     camera: Camera
@@ -60,15 +60,15 @@ class View:
             return UNSEEN
         return CLEAN
 
-    def covers(self, box: tuple[float, float, float, float], range_m: float) -> bool:
-        """Whether something nearer covers much of a box (left, top, right, bottom) of what stands so far away."""
+    def covers(self, box: tuple[float, float, float, float], range_m: float, passing: bool = False) -> bool:
+        """Whether something nearer, of what passes if only that is asked, covers much of a box (left, top, right, bottom) of what stands so far away."""
         if self.fronts is None or not len(self.fronts):
             return False
         left, top, right, bottom = box
         across = np.minimum(self.fronts[:, 2], right) - np.maximum(self.fronts[:, 0], left)
         down = np.minimum(self.fronts[:, 3], bottom) - np.maximum(self.fronts[:, 1], top)
         much = (across > 0) & (down > 0) & (across * down >= HIDDEN_SHARE * (right - left) * (bottom - top))
-        return bool((much & (self.fronts[:, 4] < range_m - NEARER_M)).any())
+        return bool((much & (self.fronts[:, 4] < range_m - NEARER_M) & (self.fronts[:, 5] >= passing)).any())
 
     def box(self, foot: np.ndarray, size_m: tuple[float, float]) -> tuple[float, float, float, float] | None:
         """Left, top, right, bottom in pixels of a thing that stands at `foot`; None if it is behind or outside the picture."""

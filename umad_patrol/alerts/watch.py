@@ -182,7 +182,8 @@ def _fronts(result: Result, ground: np.ndarray) -> np.ndarray:
     regions = [region for region in result.regions if region.class_name in (ANOMALY, DYNAMIC)]
     boxes = np.array([region.box for region in regions], np.float64).reshape(-1, 4)
     boxes[:, 2:] += boxes[:, :2]
-    return np.column_stack([boxes, ground_ranges(regions, result.frame.camera, result.frame.map_T_camera, ground)])
+    return np.column_stack([boxes, ground_ranges(regions, result.frame.camera, result.frame.map_T_camera, ground),
+                            [region.class_name == DYNAMIC for region in regions]])
 
 
 def _mask_of(result: Result) -> np.ndarray | None:
