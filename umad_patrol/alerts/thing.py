@@ -18,7 +18,7 @@ FLOOR_M = 0.03
 
 @dataclass(frozen=True, eq=False)
 class Spot:
-    """A sighting with when it was, how well it is known where, `(2,)` from where, and whether something nearer, or somebody, covered it."""
+    """A sighting with when it was, how well it is known where, `(2,)` from where, and whether somebody nearer covered it."""
 
     stamp_ns: int
     frame: int
@@ -26,18 +26,17 @@ class Spot:
     place: np.ndarray
     covariance: np.ndarray
     eye: np.ndarray
-    covered: bool = False
     on_somebody: bool = False
 
     @classmethod
     def of(cls, sighting: Sighting, stamp_ns: int, frame: int, camera: Camera, map_T_camera: np.ndarray,
-           settings: AlertSettings, covered: bool = False, on_somebody: bool = False) -> Spot:
+           settings: AlertSettings, on_somebody: bool = False) -> Spot:
         """The spot of a sighting that a camera at `map_T_camera` had in comparable frame number `frame`."""
         place, eye = np.array(sighting.position), map_T_camera[:3, 3]
         away = (place - eye)[:2] / max(float(np.linalg.norm((place - eye)[:2])), 1e-9)
         covariance = sighting_covariance(sighting.range_m, away, min(sighting.width_m, settings.max_size_m), float(camera.K[1, 1]),
                                          sighting.eye_height_m, settings.foot_sigma_px, settings.pose_sigma_m)
-        return cls(stamp_ns, frame, sighting, place[:2], covariance, eye[:2], covered, on_somebody)
+        return cls(stamp_ns, frame, sighting, place[:2], covariance, eye[:2], on_somebody)
 
 
 @dataclass(eq=False)
@@ -83,12 +82,8 @@ class Thing:
         self.hidden = [f for f in self.hidden if f > frame - 2 * self.settings.window] + [frame]
 
     def since(self, frame: int) -> int:
-        """The frame after which sightings count now: `window` before the present one, and as many more, at most that again, as hid its place.
-
-        What is mostly seen where something nearer covers it belongs to that, a patch on somebody's leg: hidden it is not.
-        """
-        belongs = 2 * sum(s.covered for s in self.spots) > len(self.spots)
-        hidden = 0 if belongs else sum(f > frame - 2 * self.settings.window for f in self.hidden)
+        """The frame after which sightings count now: `window` before the present one, and as many more, at most that again, as hid its place."""
+        hidden = sum(f > frame - 2 * self.settings.window for f in self.hidden)
         return frame - self.settings.window - min(hidden, self.settings.window)
 
     def remember(self, alert: Alert, sigma_m: float, range_m: float) -> None:

@@ -126,8 +126,8 @@ class Tracker:
         """
         self._frame += 1
         view = View(camera, map_T_camera, valid, mask, structure, fronts)
-        spots = [Spot.of(s, stamp_ns, self._frame, camera, map_T_camera, self._settings, view.covers(_edges(s.region), s.range_m),
-                         view.covers(_edges(s.region), s.range_m, passing=True)) for s in sightings]
+        spots = [Spot.of(s, stamp_ns, self._frame, camera, map_T_camera, self._settings, view.covers(_edges(s.region), s.range_m, passing=True))
+                 for s in sightings]
         seen = self._associate(spots)
         changed = [alert for thing in seen if (alert := self._judge(thing)) is not None]
         for thing in self._things:

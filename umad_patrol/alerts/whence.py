@@ -25,8 +25,7 @@ class Whence:
             self._correction, self._stamp_ns = told @ inverse(frame.map_T_camera), frame.stamp_ns
         elif self._stamp_ns is None or abs(frame.stamp_ns - self._stamp_ns) > KEPT_S * 1e9:
             return result
-        T = told if told is not None else self._correction @ frame.map_T_camera
-        return dataclasses.replace(result, frame=dataclasses.replace(frame, map_T_camera=T))
+        return dataclasses.replace(result, frame=dataclasses.replace(frame, map_T_camera=self._correction @ frame.map_T_camera))
 
     def forget(self) -> None:
         """The order of time begins anew."""

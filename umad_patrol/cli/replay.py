@@ -59,8 +59,8 @@ def run(args: argparse.Namespace) -> dict:
             results.add(result)
             statuses[result.status] += 1
             seconds.append(sum(result.seconds.values()))
-            rows.append(_row(result))
-            off += [told] if (told := localization_off(result)) is not None else []
+            off.append(localization_off(result))
+            rows.append(_row(result, off[-1]))
             mask = out / "masks" / f"{result.frame.stamp_ns}.png"
             if not args.no_masks and result.status == COMPARED:
                 write_image(mask, result.mask)
@@ -73,11 +73,12 @@ def run(args: argparse.Namespace) -> dict:
         alerts = kept.alerts()
         write_report(kept, reference_map, out / "report.html")
     _write_rows(out / "frames.csv", rows)
+    told = [of_frame for of_frame in off if of_frame is not None]
     summary = {
         "frames": len(rows), "statuses": dict(statuses), "refused": dict(recording.skipped),
         "hz": round(len(rows) / (time.perf_counter() - started), 2),
         "median_ms": round(1e3 * float(np.median(seconds)), 1) if seconds else None,
-        "localization_off": {name: [round(float(v), 3) for v in np.percentile(off, share, axis=0)] if off else None
+        "localization_off": {name: [round(float(v), 3) for v in np.percentile(told, share, axis=0)] if told else None
                              for name, share in (("median", 50), ("most", 100))},
         "alerts": [vars(alert) for alert in alerts], "report": str(out / "report.html"),
     }
@@ -87,8 +88,8 @@ def run(args: argparse.Namespace) -> dict:
     return summary
 
 
-def _row(result: Result) -> dict:
-    alignment, off = result.alignment, localization_off(result)
+def _row(result: Result, off: tuple[float, float] | None) -> dict:
+    alignment = result.alignment
     return {
         "stamp_ns": result.frame.stamp_ns, "status": result.status, "reason": result.reason,
         "reference": result.match.index if result.match else "", "inliers": alignment.inliers if alignment else "",
