@@ -33,6 +33,7 @@ from umad_patrol.evaluate.metrics import ObjectCounts, PixelCounts, RankCounts, 
 from umad_patrol.evaluate.pairs import Pair, find_pairs
 from umad_patrol.evaluate.peers.trained import PeerDetector
 from umad_patrol.evaluate.umad_data import read_labels
+from umad_patrol.io import umad_bits
 from umad_patrol.io.files import check_folder
 from umad_patrol.io.images import read_mask, write_image
 
@@ -185,7 +186,7 @@ def read_truth(pair: Pair, size: tuple[int, int]) -> Truth:
             raise DatasetError(f"{path} is {planes[name].shape[1]}x{planes[name].shape[0]}, the query {size[1]}x{size[0]}")
     everywhere = np.ones(size, bool)
     labels = planes["labels"] if planes["labels"] is not None else np.zeros(size, np.uint8)
-    below = labels & metrics.HORIZON_BIT > 0 if planes["below_horizon"] is None else planes["below_horizon"]
+    below = labels & umad_bits.HORIZON > 0 if planes["below_horizon"] is None else planes["below_horizon"]
     below = below if below.any() else everywhere
     valid = everywhere if planes["valid"] is None else planes["valid"]
     return Truth(labels, valid, metrics.counted(valid, below), int(below.any(axis=1).argmax()))
@@ -214,7 +215,7 @@ def table(result: dict) -> str:
 def drawn(query: np.ndarray, found: Compared, truth: Truth) -> np.ndarray:
     """The query with what was found in red, anomalies outlined green, people and the like blue."""
     picture = overlay(query, found.mask, found.regions)
-    for bits, colour in ((metrics.OTHER_BITS, OTHER_COLOUR), (metrics.ANOMALY_BIT, ANOMALY_COLOUR)):
+    for bits, colour in ((umad_bits.OTHERS, OTHER_COLOUR), (umad_bits.ANOMALY, ANOMALY_COLOUR)):
         outlines, _ = cv2.findContours((truth.labels & bits > 0).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
         cv2.drawContours(picture, outlines, -1, colour, 1)
     return picture

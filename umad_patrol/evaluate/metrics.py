@@ -10,9 +10,8 @@ from dataclasses import astuple, dataclass, field
 import cv2
 import numpy as np
 
-ANOMALY_BIT = 128
-HORIZON_BIT = 64
-OTHER_BITS = 63
+from umad_patrol.io import umad_bits
+
 EDGE_PX = 3
 BAND_PX = 3
 FORGIVEN_PX = 1
@@ -111,8 +110,8 @@ def pixel_counts(mask: np.ndarray, labels: np.ndarray, roi: np.ndarray) -> Pixel
 
     A 3 px band around an anomaly is no false positive, its outermost pixel no false negative.
     """
-    truth = labels & ANOMALY_BIT > 0
-    care = roi & (labels & OTHER_BITS == 0)
+    truth = labels & umad_bits.ANOMALY > 0
+    care = roi & (labels & umad_bits.OTHERS == 0)
     core = truth & ~near(~truth, FORGIVEN_PX)
     return PixelCounts(tp=int(np.sum(mask & truth & care)), fp=int(np.sum(mask & ~near(truth, BAND_PX) & care)),
                        fn=int(np.sum(~mask & core & care)))
@@ -120,7 +119,7 @@ def pixel_counts(mask: np.ndarray, labels: np.ndarray, roi: np.ndarray) -> Pixel
 
 def strict_pixel_counts(mask: np.ndarray, labels: np.ndarray, valid: np.ndarray) -> PixelCounts:
     """The paper's way: every valid pixel, anomaly against the rest, without tolerance."""
-    return class_pixel_counts(mask & valid, (labels & ANOMALY_BIT > 0) & valid)
+    return class_pixel_counts(mask & valid, (labels & umad_bits.ANOMALY > 0) & valid)
 
 
 def class_pixel_counts(mask: np.ndarray, truth: np.ndarray) -> PixelCounts:
@@ -131,7 +130,7 @@ def class_pixel_counts(mask: np.ndarray, truth: np.ndarray) -> PixelCounts:
 
 def object_counts(mask: np.ndarray, labels: np.ndarray, roi: np.ndarray) -> ObjectCounts:
     """Anomalies of 30 px and more (8-connected, where pixels count), found if the mask comes within 3 px."""
-    count, patches, stats, _ = cv2.connectedComponentsWithStats(((labels & ANOMALY_BIT > 0) & roi).astype(np.uint8), connectivity=8)
+    count, patches, stats, _ = cv2.connectedComponentsWithStats(((labels & umad_bits.ANOMALY > 0) & roi).astype(np.uint8), connectivity=8)
     reached = set(np.unique(patches[near(mask & roi, FOUND_PX)]).tolist())
     totals = ObjectCounts()
     for index in range(1, count):
@@ -145,16 +144,16 @@ def object_counts(mask: np.ndarray, labels: np.ndarray, roi: np.ndarray) -> Obje
 def region_counts(mask: np.ndarray, labels: np.ndarray, roi: np.ndarray) -> RegionCounts:
     """Predicted regions of 12 px and more (8-connected, where pixels count) by what they touch within 8 px."""
     count, patches, stats, _ = cv2.connectedComponentsWithStats((mask & roi).astype(np.uint8), connectivity=8)
-    at_anomaly = set(np.unique(patches[near(labels & ANOMALY_BIT > 0, TOUCH_PX)]).tolist())
-    at_other = set(np.unique(patches[near(labels & OTHER_BITS > 0, TOUCH_PX)]).tolist())
+    at_anomaly = set(np.unique(patches[near(labels & umad_bits.ANOMALY > 0, TOUCH_PX)]).tolist())
+    at_other = set(np.unique(patches[near(labels & umad_bits.OTHERS > 0, TOUCH_PX)]).tolist())
     large = {index for index in range(1, count) if stats[index, cv2.CC_STAT_AREA] >= MIN_REGION_PX} - at_anomaly
     return RegionCounts(false=len(large - at_other), dynamic=len(large & at_other))
 
 
 def rank_counts(scores: np.ndarray, labels: np.ndarray, roi: np.ndarray) -> RankCounts:
     """Scores in [0, 1] of anomalous and other pixels, left out as in `pixel_counts`."""
-    truth = labels & ANOMALY_BIT > 0
-    care = roi & (labels & OTHER_BITS == 0)
+    truth = labels & umad_bits.ANOMALY > 0
+    care = roi & (labels & umad_bits.OTHERS == 0)
     levels = np.round(np.clip(scores, 0.0, 1.0) * (LEVELS - 1)).astype(np.int64)
     return RankCounts(np.bincount(levels[truth & care], minlength=LEVELS),
                       np.bincount(levels[care & ~near(truth, BAND_PX)], minlength=LEVELS))

@@ -19,11 +19,9 @@ import numpy as np
 from umad_patrol.errors import DatasetError, ImageError
 from umad_patrol.evaluate.homo_eva import SCENE, scene_number
 from umad_patrol.evaluate.pairs import SUFFIXES
+from umad_patrol.io import umad_bits
 from umad_patrol.io.images import JPEGS, read_image
 
-ANOMALY_BITS, HORIZON_BITS = 128, 64
-DYNAMIC_QUERY_BITS, MOVED_QUERY_BITS = 32 | 16, 8          # people and vehicles; moved objects
-DYNAMIC_REFERENCE_BITS, MOVED_REFERENCE_BITS = 4 | 2, 1
 VERSION = "UMAD-1.0"
 
 
@@ -156,8 +154,8 @@ def read_labels(path: str | Path) -> np.ndarray:
 
 def decode_labels(labels: np.ndarray) -> Masks:
     """Masks of a bit mask `(H, W)` uint8."""
-    return Masks(*(labels & bits > 0 for bits in (ANOMALY_BITS, DYNAMIC_QUERY_BITS, DYNAMIC_REFERENCE_BITS, MOVED_QUERY_BITS,
-                                                  MOVED_REFERENCE_BITS, HORIZON_BITS)))
+    return Masks(*(labels & bits > 0 for bits in (umad_bits.ANOMALY, umad_bits.DYNAMIC_IN_QUERY, umad_bits.DYNAMIC_IN_REFERENCE, umad_bits.MOVED_IN_QUERY,
+                                                  umad_bits.MOVED_IN_REFERENCE, umad_bits.HORIZON)))
 
 
 def _top(root: Path) -> Path:

@@ -9,11 +9,12 @@ import numpy as np
 import yaml
 
 from umad_patrol.geometry import se3
+from umad_patrol.io import umad_bits
 from umad_patrol.records import Camera
 from umad_patrol.simulate.mesh import Mesh
 from umad_patrol.simulate.render import View, rays_through
 from umad_patrol.simulate.stage import Stage
-from umad_patrol.simulate.world import HORIZON_BIT, OLD_BIT, PATROL, World
+from umad_patrol.simulate.world import PATROL, World
 
 VISIBLE_SHARE = 0.3
 MIN_PIXELS = 12
@@ -39,14 +40,14 @@ class Seen:
 def labels(world: World, view: View, map_T_camera: np.ndarray, camera: Camera) -> np.ndarray:
     """UMAD's bit mask `(H, W)` uint8 of a patrol frame; bit 1 is where the old place of a moved thing is seen from here."""
     mask = world.bits()[view.thing]
-    mask[~view.above] |= HORIZON_BIT   # as in the published masks: what lies below the horizon
+    mask[~view.above] |= umad_bits.HORIZON   # as in the published masks: what lies below the horizon
     for old, _ in world.moved:
         alone = silhouette(old.mesh, map_T_camera, camera)
         if alone is None:
             continue
         (x0, y0, x1, y1), distance = alone
         part = mask[y0:y1, x0:x1]
-        part[distance < view.distance[y0:y1, x0:x1] + 0.02] |= OLD_BIT
+        part[distance < view.distance[y0:y1, x0:x1] + 0.02] |= umad_bits.MOVED_IN_REFERENCE
     return mask
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from umad_patrol.errors import SimulationError
+from umad_patrol.io import umad_bits
 from umad_patrol.simulate import furniture
 from umad_patrol.simulate.actors import Actor
 from umad_patrol.simulate.assets import Shelf
@@ -22,7 +23,6 @@ from umad_patrol.simulate.street import ROAD_Z, Street
 from umad_patrol.simulate.things import KINDS
 
 TEACH, PATROL = "teach", "patrol"
-ANOMALY_BIT, HORIZON_BIT, PERSON_BIT, VEHICLE_BIT, MOVED_BIT, OLD_BIT = 128, 64, 32, 16, 8, 1
 MIN_LENGTH_M, MAX_LENGTH_M, SPACING_M, LEAD_M = 12.0, 2000.0, 3.2, 4.7
 VIEW_RAD = np.radians(31.0)  # a little less than half of what the camera sees across
 START_NS = {TEACH: 1_750_000_000_000_000_000, PATROL: 1_750_095_000_000_000_000}
@@ -77,7 +77,7 @@ class World:
         for thing in self.anomalies + tuple(new for _, new in self.moved):
             table[thing.id] = thing.bit
         for actor, number in self.passing(PATROL, 0.0):
-            table[number] = PERSON_BIT if actor.kind == "person" else VEHICLE_BIT
+            table[number] = umad_bits.PERSON_IN_QUERY if actor.kind == "person" else umad_bits.VEHICLE_IN_QUERY
         return table
 
 
@@ -142,7 +142,7 @@ class Planter:
             for _ in range(200):
                 d = self._aside(large and self.rng.random() < 0.35)
                 place = s + self.rng.uniform(-room, room)
-                thing = self._thing(i + 1, kind, ANOMALY_BIT, mesh, place, d, self.rng.uniform(-np.pi, np.pi))
+                thing = self._thing(i + 1, kind, umad_bits.ANOMALY, mesh, place, d, self.rng.uniform(-np.pi, np.pi))
                 if self._free(thing, 3.0) and self._seen(thing, place):
                     break
             else:
@@ -165,7 +165,7 @@ class Planter:
                 step = self.rng.choice([-1.0, 1.0]) * self.rng.uniform(1.7, 2.8)
                 if not LEAD_M < min(s, s + step) < max(s, s + step) < self.street.route.length_m - 1.5:
                     continue
-                old, new = (self._thing(number + i, kind, MOVED_BIT, mesh, s + i * step, d, turn) for i in (0, 1))
+                old, new = (self._thing(number + i, kind, umad_bits.MOVED_IN_QUERY, mesh, s + i * step, d, turn) for i in (0, 1))
                 if self._seen(old, s) and self._seen(new, s + step) and self._free(old, 2.4) and self._free(new, 2.4):
                     pairs.append((old, new))
                     self.taken += [old.position[:2], new.position[:2]]

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from umad_patrol.evaluate.umad_data import ANOMALY_BITS, DYNAMIC_QUERY_BITS, MOVED_QUERY_BITS
+from umad_patrol.io import umad_bits
 from umad_patrol.io.images import write_image
 
 
@@ -26,8 +26,8 @@ def write_pairs(samples: list[tuple[torch.Tensor, ...]], folder: Path) -> None:
 def labels(target: np.ndarray, unasked: np.ndarray) -> np.ndarray:
     """UMAD's bits `(H, W)` uint8 of classes `(3, H, W)` bool and of what is not asked for `(H, W)` bool."""
     anomaly, dynamic, changed = target
-    bits = np.where(anomaly & ~unasked, ANOMALY_BITS, 0) | np.where(dynamic, DYNAMIC_QUERY_BITS, 0)
-    return (bits | np.where((changed & ~anomaly) | unasked, MOVED_QUERY_BITS, 0)).astype(np.uint8)
+    bits = np.where(anomaly & ~unasked, umad_bits.ANOMALY, 0) | np.where(dynamic, umad_bits.DYNAMIC_IN_QUERY, 0)
+    return (bits | np.where((changed & ~anomaly) | unasked, umad_bits.MOVED_IN_QUERY, 0)).astype(np.uint8)
 
 
 def _bgr(picture: torch.Tensor) -> np.ndarray:
