@@ -29,6 +29,22 @@ def test_strays_do_not_pull_the_place(seed, strays):
     assert (squared[:15] < 16).sum() >= 12
 
 
+@pytest.mark.parametrize("near", [8, 10])
+def test_from_near_it_is_seen_better_where_a_thing_stands(near):
+    """Twelve times only the post of a bollard was found, and its foot taken to be half a metre farther; then its base as well."""
+    ranges = np.concatenate([np.linspace(9.0, 5.8, 12), np.linspace(5.5, 2.0, near)])
+    places = np.column_stack([np.where(ranges > 5.7, 0.6, 0.0), np.zeros(len(ranges))])
+    covariances = np.array([sighting_covariance(r, np.array([1.0, 0.0]), 0.2, 910.0, 0.7, 3.0, 0.05) for r in ranges])
+    assert np.linalg.norm(fuse(places, covariances)[0]) < 0.1
+
+
+def test_a_few_near_strays_do_not_outweigh_what_was_seen_from_afar():
+    ranges = np.concatenate([np.linspace(9.0, 5.8, 12), [3.0, 2.7]])
+    places = np.column_stack([np.where(ranges > 5.7, 0.0, 0.6), np.zeros(len(ranges))])
+    covariances = np.array([sighting_covariance(r, np.array([1.0, 0.0]), 0.2, 910.0, 0.7, 3.0, 0.05) for r in ranges])
+    assert np.linalg.norm(fuse(places, covariances)[0]) < 0.1
+
+
 def test_velocity_of_a_walker_is_exact_without_noise():
     seconds = np.arange(6) * 0.4
     places = np.array([1.0, 2.0]) + seconds[:, None] * [1.2, -0.3]

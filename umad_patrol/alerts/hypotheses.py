@@ -34,13 +34,13 @@ def sighting_covariance(range_m: float, away: np.ndarray, width_m: float, focal_
 def fuse(places: np.ndarray, covariances: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The one place that most of `places` `(N, 2)` agree on, its covariance, and each one's squared distance in sigma.
 
-    Starts at the sighting that the others lie nearest to (of a few, evenly taken, where there are many); then
-    information-weighted means with Tukey's biweight, so that strays count nothing.
+    Starts at the sighting that the others lie nearest to (of a few, evenly taken, where there are many), by how well each of them knows its own place:
+    what is far may be found without its foot a dozen times. Then information-weighted means with Tukey's biweight, so that strays count nothing.
     """
     information = inverses(covariances)
     few = np.unique(np.linspace(0, len(places) - 1, min(len(places), STARTS)).astype(int))
     between = places[few, None] - places[few]
-    apart = np.einsum("ijk,ijkl,ijl->ij", between, inverses(covariances[few, None] + covariances[few]), between)
+    apart = np.einsum("ijk,jkl,ijl->ij", between, information[few], between)
     centre = places[few[int(np.argmin(np.minimum(apart, GATE).sum(axis=1)))]]
     for _ in range(ROUNDS):
         squared = _squared(places - centre, information)
