@@ -33,7 +33,7 @@ def test_what_stands_is_one_alert_in_its_place(kind, sigma):
 
 
 @pytest.mark.parametrize("detect", [0.9, 0.5])
-@pytest.mark.parametrize("dt", [0.2, 0.5])
+@pytest.mark.parametrize("dt", [1 / 30, 0.2, 0.5])
 @pytest.mark.parametrize("start, velocity", [
     ((7.0, -4.0), (0.0, 1.2)), ((6.0, 4.0), (0.0, -0.8)),       # across
     ((18.0, 0.5), (-1.2, 0.0)), ((16.0, -1.0), (-0.8, 0.0)),    # towards the camera
@@ -43,6 +43,20 @@ def test_what_stands_is_one_alert_in_its_place(kind, sigma):
 def test_who_walks_by_is_no_alert(start, velocity, dt, detect):
     for seed in range(2):
         assert not patrol([walking(start, velocity, detect=detect, sigma=3.0)], dt=dt, seed=seed).opened
+
+
+@pytest.mark.parametrize("hz, place", [(10, (9.0, 1.5)), (20, (9.0, 2.5)), (30, (9.0, 1.5)), (60, (7.0, 0.9))])
+def test_a_quick_camera_finds_what_a_slow_one_does(hz, place):
+    for seed in range(4):
+        assert patrol([standing(place, (0.4, 0.4, 0.5), detect=0.95)], ahead(dt=1 / hz), dt=1 / hz, seed=seed).opened
+
+
+@pytest.mark.parametrize("hz", [4, 8, 30, 60])
+def test_a_quarter_of_a_second_without_it_does_not_clear_an_alert(hz):
+    there = standing((8.0, 0.9), (0.4, 0.4, 0.5), detect=1.0)
+    before = patrol([there], ahead(stop=5.9, dt=0.2), dt=0.2)
+    gap = lambda s, T, rng: [] if 6.0 <= s < 6.25 else there(s, T, rng)
+    assert not patrol([gap], [pose(5.9)] * int(1.5 * hz), 1 / hz, tracker=before.tracker, start=5.9).changed
 
 
 def test_somebody_tall_who_stands_for_a_moment_is_no_alert_but_a_thing_that_stays_is():

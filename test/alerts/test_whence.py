@@ -35,8 +35,16 @@ def test_what_one_frame_tells_holds_for_those_after_it_for_a_while():
     off[:2, 3] = 0.4, -0.3
     first, second = pose(2.0, 0.3, 0.2), pose(3.0, 0.5, 0.3)
     np.testing.assert_allclose(whence.corrected(told(first, off @ first)).frame.map_T_camera, first, atol=1e-12)
-    for seconds, corrected in ((1.3, True), (10.9, True), (11.2, False)):
+    for seconds, corrected in ((1.9, True), (10.9, True), (11.2, False)):
         later = result(seconds, off @ second, [], SMALL)
         np.testing.assert_allclose(whence.corrected(later).frame.map_T_camera, second if corrected else off @ second, atol=1e-12)
     whence.forget()
     assert whence.corrected(later) is later
+
+
+@pytest.mark.parametrize("jump", [pose(0.5, -0.6), pose(0.0, 0.0, np.radians(25.0))])
+def test_a_localization_that_jumps_was_put_right_and_what_was_told_before_no_longer_holds(jump):
+    whence = Whence()
+    whence.corrected(told(pose(2.0), jump @ pose(2.0)))
+    later = result(1.2, pose(2.2), [], SMALL)
+    np.testing.assert_allclose(whence.corrected(later).frame.map_T_camera, pose(2.2), atol=1e-12)

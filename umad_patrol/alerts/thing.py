@@ -13,6 +13,7 @@ from umad_patrol.records import ANOMALY, Alert, Camera, Sighting
 
 KEPT = 60     # sightings a thing keeps at most
 RECENT = 20   # of which the last are never thinned out
+MOTION_S = 1.2  # how it moves is told by the sightings of so long, 10 at least: 10 pictures of a quick camera span too little time to tell
 FLOOR_M = 0.03
 
 
@@ -50,6 +51,7 @@ class Thing:
     thinned: int = 0            # of these since it is followed
     clean: int = 0              # views of its place without it, since it is followed
     clean_in_a_row: int = 0
+    clean_since_ns: int = 0     # when the first of these was
     hidden: list[int] = field(default_factory=list)     # the latest frames in which something nearer hid its place
     remembered_range_m: float = 0.0
     told: tuple[float, float, float] | None = None  # the place that was last reported
@@ -206,7 +208,8 @@ class Thing:
         near = sorted(self.spots, key=lambda s: s.sighting.range_m)[:max(1, len(self.spots) // 3)]
         width, height = np.median([(s.sighting.width_m, s.sighting.height_m) for s in near], axis=0)
         self.size_m = float(width), float(height)
-        last = self.spots[-RECENT // 2:]
+        since_ns = self.last.stamp_ns - MOTION_S * 1e9
+        last = self.spots[-max(RECENT // 2, sum(s.stamp_ns > since_ns for s in self.spots)):]
         if len(last) >= 2:
             seconds = np.array([(s.stamp_ns - last[0].stamp_ns) * 1e-9 for s in last])
             self.velocity, self.velocity_covariance = velocity(seconds, places[-len(last):], covariances[-len(last):])

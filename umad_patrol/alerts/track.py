@@ -24,6 +24,7 @@ REMEMBERED_SIGMA_M = 0.15  # how well the place of an alert of before is known
 MOST_CLEARED = 500     # alerts that are over and still followed: the newest; those before begin as new ones
 LEVEL_M = 1.5          # two places farther apart in height are on two storeys
 TOLD_M = 0.15          # an alert that moves less is not reported again
+CLEAN_S = 0.5          # so long its place must be seen clean before an alert clears, however many pictures that are
 BEHIND = 2.0           # log likelihood by which something is rather behind another thing than its upper part
 
 log = logging.getLogger(__name__)
@@ -132,7 +133,7 @@ class Tracker:
         changed = [alert for thing in seen if (alert := self._judge(thing)) is not None]
         for thing in self._things:
             if thing not in seen and (thing.spots or thing.alert.state == ACTIVE):
-                self._look(thing, view, changed, ground)
+                self._look(thing, view, changed, ground, stamp_ns)
         self._prune(stamp_ns)
         return changed
 
@@ -240,7 +241,7 @@ class Tracker:
             thing.told = thing.alert.position
         return thing.alert
 
-    def _look(self, thing: Thing, view: View, changed: list[Alert], ground: np.ndarray | None) -> None:
+    def _look(self, thing: Thing, view: View, changed: list[Alert], ground: np.ndarray | None, stamp_ns: int) -> None:
         """Count a view of the place of a thing that was not sighted in this frame."""
         foot = np.array([thing.centre[0], thing.centre[1], thing.ground_z])
         if ground is not None and not _on_one_storey(height(ground, foot[None])[0], 0.0):
@@ -252,10 +253,13 @@ class Tracker:
             thing.hide(self._frame)
         if state != CLEAN:
             return
+        if thing.clean_in_a_row == 0:
+            thing.clean_since_ns = stamp_ns
         thing.clean += 1
         thing.clean_in_a_row += 1
         active = thing.alert is not None and thing.alert.state == ACTIVE
-        if active and thing.clean_in_a_row >= self._settings.clear_frames:
+        lasted = (stamp_ns - thing.clean_since_ns) * 1e-9 >= CLEAN_S
+        if active and lasted and thing.clean_in_a_row >= self._settings.clear_frames:
             thing.alert = dataclasses.replace(thing.alert, state=CLEARED)
             thing.forget_sightings()
             changed.append(thing.alert)

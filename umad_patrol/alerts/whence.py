@@ -10,6 +10,8 @@ from umad_patrol.geometry.se3 import angle_deg, distance_m, inverse
 from umad_patrol.records import Result
 
 KEPT_S = 10.0   # a localization goes wrong slowly: so long what one frame tells holds for those that tell nothing
+JUMP_M, JUMP_MPS = 0.3, 2.0         # where it comes farther than this from one frame to the next it was put right, or wrong,
+JUMP_DEG, JUMP_DPS = 10.0, 120.0    # and nothing that was told before holds
 
 
 class Whence:
@@ -17,10 +19,14 @@ class Whence:
 
     def __init__(self) -> None:
         self._correction, self._stamp_ns = np.eye(4), None
+        self._said: tuple[int, np.ndarray] | None = None
 
     def corrected(self, result: Result) -> Result:
         """The result with its frame where the reference tells that it was taken, or else as far from the localization as frames before it were."""
         frame, told = result.frame, whence(result)
+        if self._jumped(frame.stamp_ns, frame.map_T_camera):
+            self.forget()
+        self._said = frame.stamp_ns, frame.map_T_camera
         if told is not None:
             self._correction, self._stamp_ns = told @ inverse(frame.map_T_camera), frame.stamp_ns
         elif self._stamp_ns is None or abs(frame.stamp_ns - self._stamp_ns) > KEPT_S * 1e9:
@@ -29,7 +35,14 @@ class Whence:
 
     def forget(self) -> None:
         """The order of time begins anew."""
-        self._stamp_ns = None
+        self._stamp_ns = self._said = None
+
+    def _jumped(self, stamp_ns: int, map_T_camera: np.ndarray) -> bool:
+        if self._said is None:
+            return False
+        seconds, before = abs(stamp_ns - self._said[0]) * 1e-9, self._said[1]
+        return (distance_m(before, map_T_camera) > JUMP_M + JUMP_MPS * seconds
+                or angle_deg((inverse(before) @ map_T_camera)[:3, :3]) > JUMP_DEG + JUMP_DPS * seconds)
 
 
 def whence(result: Result) -> np.ndarray | None:
