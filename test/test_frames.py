@@ -347,6 +347,16 @@ def test_recording_that_starts_again(tmp_path, write_bag, messages, settings):
     assert len(frames) == 60
 
 
+def test_pictures_that_wait_for_a_pose_as_time_runs_backwards_are_counted(tmp_path, write_bag, messages, settings):
+    first = [item for item in drive(messages, start=12.0) if item[0] != "/odom" or item[1] < 13.0]
+    again = [(topic, s + 5, m) for topic, s, m in drive(messages, start=10.0)]
+    recording = Recording(write_bag(tmp_path / "bag", first + again), settings)
+    frames = list(recording.events())
+    lost = {reason: n for reason, n in recording.skipped.items() if reason != "time ran backwards"}
+    assert lost.pop("waited for a pose as time ran backwards") > 5
+    assert recording.expected_frames == len(frames) + sum(recording.skipped.values()) - 1
+
+
 def unsure(message, place_m2=0.0, heading_rad2=0.0):
     message.pose.covariance[[0, 7]] = place_m2
     message.pose.covariance[35] = heading_rad2

@@ -83,11 +83,16 @@ def test_the_same_frame_gives_the_same_bytes(taught):
     assert masks[0].any() and masks[0].tobytes() == masks[1].tobytes()
 
 
-def test_alerts_outlive_another_map_without_a_store(taught):
+@pytest.mark.parametrize("by", ["another map", "a pause"])
+def test_alerts_outlive_another_map_and_a_pause_without_a_store(taught, by):
     pipeline = Pipeline(ReferenceMap.load(taught), SETTINGS)
     alert = Alert("A0007", "active", "anomaly", 0.9, (1.0, 2.0, 0.0), (0.3, 0.5), 10**9, 2 * 10**9, 7)
     pipeline._watch.tracker.restore([alert])
-    pipeline.reload(ReferenceMap.load(taught))
+    if by == "another map":
+        pipeline.reload(ReferenceMap.load(taught))
+    else:
+        pipeline.pause()
+        pipeline.resume(None)
     assert pipeline.alerts == (alert,) and pipeline._watch.tracker._next_id() == "A0008"
     pipeline.close()
 

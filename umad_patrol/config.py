@@ -134,7 +134,7 @@ class DetectSettings:
 
 @dataclass(frozen=True)
 class AlertSettings:
-    sightings: int = setting(6, "K: sightings that make an alert", low=1, high=100)
+    sightings: int = setting(6, "K: sightings that make an alert", low=1, high=30)
     window: int = setting(12, "N: comparable frames within which the K sightings lie; those in which something nearer hides its place do not count, N more at most",
                           low=1, high=1000)
     min_score: float = setting(0.75, "smallest mean score of the sightings behind an alert", low=0.0, high=1.0)

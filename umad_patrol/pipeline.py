@@ -63,7 +63,7 @@ class Pipeline:
         return self._watch.trouble
 
     def process(self, frame: Frame) -> Result:
-        """Say what is new in a frame. Raises ImageError or CameraError if there is nothing to look at."""
+        """Say what is new in a frame. Raises ImageError, CameraError or LocalizationError if there is nothing to look at."""
         size_of(frame.image)
         check_camera(frame.camera, frame.image.shape)
         watch = Stopwatch()
@@ -123,9 +123,9 @@ class Pipeline:
             self._store = None
 
     def resume(self, store: AlertStore | None) -> None:
-        """Go on with a store, perhaps another one. Raises StoreError or MapError."""
+        """Go on with a store, perhaps another one, whose alerts are those known from now on; without one with those known. Raises StoreError or MapError."""
         self._store = store
-        self._watch = self._new_watch(self.map)
+        self._watch = self._new_watch(self.map, self.known_alerts)
 
     def close(self) -> None:
         """Write what is pending, close the store, end the threads."""

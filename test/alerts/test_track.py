@@ -9,7 +9,7 @@ from patrol_scene import CAMERA, Patrol, ahead, box_region, flicker, patch, pose
 from umad_patrol.alerts.place import place
 from umad_patrol.alerts.track import Tracker
 from umad_patrol.config import AlertSettings
-from umad_patrol.records import Dismissed, Region, Sighting
+from umad_patrol.records import Alert, Dismissed, Region, Sighting
 
 SETTINGS = AlertSettings()
 SIZES = {"can": (0.07, 0.07, 0.12), "bottle": (0.08, 0.08, 0.25), "carton": (0.4, 0.4, 0.3), "bag": (0.4, 0.3, 0.45), "cone": (0.35, 0.35, 0.7),
@@ -229,3 +229,28 @@ def test_empty_frames_and_foreign_stamps_are_taken():
     tracker = Tracker(SETTINGS)
     assert tracker.update(0, CAMERA, pose(0.0), []) == []
     assert tracker.update(-5, CAMERA, pose(0.0), []) == [] and tracker.explain() == []
+
+
+@pytest.mark.parametrize("behind_m, beside_m", [(2.0, 0.0), (1.5, 0.3), (4.0, 0.2), (0.0, 0.9)])
+@pytest.mark.parametrize("known", [True, False])
+def test_what_is_gone_is_cleared_though_something_else_stays_behind_or_beside_it(behind_m, beside_m, known):
+    one, other = standing((7.0, 0.9), (0.4, 0.4, 0.5)), standing((7.0 + behind_m, 0.9 + beside_m), (0.4, 0.4, 0.5))
+    tracker = Tracker(SETTINGS)
+    if known:
+        tracker.leave_alone([Dismissed("A0900", "anomaly", (7.0 + behind_m, 0.9 + beside_m, 0.0), (0.4, 0.5))])
+    Patrol(tracker, [one, other]).drive(ahead(stop=11.0, dt=0.2), dt=0.2)
+    state = lambda: {round(a.position[0], 0): a.state for a in tracker.alerts if abs(a.position[1] - 0.9) < 0.4 and abs(a.position[0] - 7.0) < 0.5}
+    assert list(state().values()) == ["active"]
+    Patrol(tracker, [other], seed=1).drive(ahead(stop=11.0, dt=0.2), dt=0.2, start=100.0)
+    assert list(state().values()) == ["cleared"]
+
+
+def test_alerts_come_in_the_order_of_their_numbers():
+    tracker = Tracker(SETTINGS)
+    tracker.restore(Alert(name, "active", "anomaly", 0.9, (20.0 * i, 0.0, 0.0), (0.4, 0.4), 1, 2, 9) for i, name in enumerate(("A10000", "A9999")))
+    assert [a.id for a in tracker.alerts] == ["A9999", "A10000"]
+
+
+def test_as_many_sightings_as_the_settings_allow_can_be_had():
+    settings = dataclasses.replace(SETTINGS, sightings=30, window=200)
+    assert patrol([standing((6.0, 0.5), (0.4, 0.3, 0.5), detect=1.0)], [pose(0.01 * i) for i in range(200)], dt=0.1, settings=settings).opened

@@ -15,7 +15,7 @@ from umad_patrol.alerts.watch import Watch
 from umad_patrol.config import Settings, with_values
 from umad_patrol.errors import StoreError
 from umad_patrol.geometry.se3 import inverse
-from umad_patrol.records import NO_REFERENCE, NOT_COMPARABLE, Alert, Region
+from umad_patrol.records import NO_REFERENCE, NOT_COMPARABLE, Alert, Dismissed, Region
 
 SETTINGS = Settings()
 BAG = ((9.0, 0.6), (0.4, 0.3, 0.45), (40, 40, 200))
@@ -112,6 +112,16 @@ def test_a_robot_that_stands_writes_no_row_a_frame(tmp_path):
         drive(watch, [], [pose(0.0)] * 50)
         watch.finish()
         assert [s.frames for s in store.coverage()] == [50]
+
+
+def test_a_robot_that_stands_where_the_status_flickers_writes_a_row_a_status_and_minute(tmp_path):
+    with AlertStore(tmp_path) as store:
+        watch = Watch(SETTINGS, store)
+        for i in range(400):
+            watch.observe(result(0.3 * i, pose(0.0), [], SMALL, (NO_REFERENCE, NOT_COMPARABLE)[i % 2], "why"), draw)
+        assert len(store.coverage()) == 2 and {s.frames for s in store.coverage()} == {100}
+        watch.finish()
+        assert len(store.coverage()) == 4 and sum(s.frames for s in store.coverage()) == 400
 
 
 def test_a_robot_that_stands_or_begins_anew_drives_no_way(tmp_path, rng):
@@ -306,11 +316,11 @@ def test_two_parts_are_one_thing_though_one_was_seen_alone_before(first, step_m)
 
 
 @pytest.mark.parametrize("state", ["active", "cleared", "dismissed"])
-@pytest.mark.parametrize("step_m", [0.0, 0.15])
+@pytest.mark.parametrize("step_m", [0.0, 0.05, 0.15])
 def test_alerts_of_before_do_not_keep_the_parts_of_a_thing_apart(state, step_m):
     old = Alert("A0007", state, "anomaly", 0.9, (6.95, 0.42, 0.0), (0.5, 0.5), 1, 2, 20)
     watch, noise = Watch(SETTINGS, None, known=(old,)), np.random.default_rng(1)
-    for i in range(14):
+    for i in range(20):
         regions = stacked((5.0, 0.3), (0.35, 0.3, 0.15), (0.35, 0.3, 0.5), pose(step_m * i), noise.normal(0, 1, 3))
         watch.observe(result(1000.0 + 0.3 * i, pose(step_m * i), [], regions=regions), draw)
     new, = (a for a in watch.alerts if a.id != "A0007")
@@ -379,3 +389,28 @@ def test_a_thing_stays_in_its_place_where_some_frames_tell_nothing(told, off):
         watch.observe(dataclasses.replace(seen, frame=dataclasses.replace(seen.frame, map_T_camera=error @ true), alignment=alignment), draw)
     alert, = watch.tracker.alerts
     assert np.hypot(*(np.array(alert.position[:2]) - (6.0, 0.3))) < 0.1
+
+
+@pytest.mark.parametrize("known", ["dismissed", "active"])
+def test_a_mark_before_what_is_known_to_stand_behind_it_is_no_alert(known):
+    """Together they would be one thing as high as the one behind seems to be."""
+    mark, bin_ = ((8.0, 0.4), (0.4, 0.6, 0.0), (60, 60, 60)), ((10.0, 0.5), (0.5, 0.3, 0.9), (0, 255, 0))
+    before = {"dismissed": [Dismissed("A0001", "anomaly", (10.0, 0.5, 0.0), (0.5, 0.9))]} if known == "dismissed" else {
+        "known": [Alert("A0005", "active", "anomaly", 0.9, (10.0, 0.5, 0.0), (0.5, 0.9), 1, 2, 9)]}
+    false = 0
+    for seed in range(6):
+        noise, watch = np.random.default_rng(seed), Watch(SETTINGS, None, **before)
+        for i in range(35):
+            watch.observe(result(0.2 * i, pose(0.2 * i), [mark, bin_], noise=noise), draw)
+        false += any(abs(a.position[0] - 8.0) < 0.8 for a in watch.alerts)
+    assert false <= 1
+
+
+def test_a_camera_that_was_turned_upright_is_no_trouble_any_more_though_nothing_is_compared():
+    watch = Watch(SETTINGS, None)
+    turned = pose(0.0)
+    turned[:3, :3] = turned[:3, :3] @ np.diag([-1.0, -1.0, 1.0])
+    watch.observe(result(1.0, turned, [], SMALL), draw)
+    assert watch.trouble
+    watch.observe(result(2.0, pose(0.0), [], SMALL, NO_REFERENCE, "far"), draw)
+    assert not watch.trouble

@@ -33,11 +33,13 @@ class Coverage:
             if len(near):
                 self.changes += int((self._states[near] != state).any())
                 self._states[near] = state
-            elif state == MISSED:
-                cell = tuple(np.floor(place[:2] / CELL_M).astype(int).tolist())
-                if cell not in self._off and len(self._off) < MOST_CELLS:
-                    self._off[cell] = np.array(place)
-                    self.changes += 1
+                return
+            cell = tuple(np.floor(place[:2] / CELL_M).astype(int).tolist())
+            if state == SEEN:
+                self.changes += self._off.pop(cell, None) is not None
+            elif cell not in self._off and len(self._off) < MOST_CELLS:
+                self._off[cell] = np.array(place)
+                self.changes += 1
 
     def places(self) -> tuple[np.ndarray, np.ndarray]:
         """Places `(N, 3)` in `map` and what is known of each `(N,)`: UNSEEN, SEEN or MISSED."""

@@ -50,7 +50,7 @@ class Keeper:
         """Write everything that waits. Raises StoreError where that fails."""
         self._write()
         if self._alerts or self._pieces:
-            raise StoreError(f"{len(self._alerts)} alerts could not be written: {self.trouble}")
+            raise StoreError(f"{len(self._alerts)} alerts and {len(self._pieces)} pieces of the way could not be written: {self.trouble}")
 
     def _write(self) -> None:
         try:

@@ -128,6 +128,16 @@ class Thing:
         return self.spots[-1]
 
     @property
+    def last_frame(self) -> int:
+        """The frame that saw it last; 0 if none did since it is followed."""
+        return self.spots[-1].frame if self.spots else 0
+
+    @property
+    def is_expected(self) -> bool:
+        """Whether it is known from before to stand in its place: as an alert that was not cleared, or dismissed."""
+        return self.prior is not None and self.alert is not None and self.alert.state != "cleared"
+
+    @property
     def class_name(self) -> str:
         """The class that most of the score was given to."""
         votes: dict[str, float] = {}

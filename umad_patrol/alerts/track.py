@@ -12,7 +12,7 @@ import numpy as np
 from umad_patrol.alerts.hypotheses import GATE, behind_over_part
 from umad_patrol.alerts.structure import Structure
 from umad_patrol.alerts.thing import Spot, Thing
-from umad_patrol.alerts.view import CLEAN, HIDDEN, TAKEN, View
+from umad_patrol.alerts.view import CLEAN, HIDDEN, TAKEN, Box, View
 from umad_patrol.config import AlertSettings
 from umad_patrol.alerts.look import another_size, unlike
 from umad_patrol.geometry.plane import height
@@ -46,7 +46,7 @@ class Tracker:
     @property
     def alerts(self) -> tuple[Alert, ...]:
         """Every alert, of whatever state, in the order of their ids."""
-        return tuple(sorted((t.alert for t in self._things if t.alert is not None and t.in_store), key=lambda a: a.id))
+        return tuple(t.alert for t in sorted((t for t in self._things if t.alert is not None and t.in_store), key=_by_id))
 
     def restore(self, alerts: Iterable[Alert]) -> None:
         """Go on with alerts of before: the same things seen again are the same alerts."""
@@ -131,30 +131,36 @@ class Tracker:
                  for s in sightings]
         seen = self._associate(spots)
         changed = [alert for thing in seen if (alert := self._judge(thing)) is not None]
+        known = [_edges(t.last.sighting.region) for t in seen if t.spots and t.alert is not None and t.alert.state != CLEARED]
         for thing in self._things:
-            if thing not in seen and (thing.spots or thing.alert.state == ACTIVE):
-                self._look(thing, view, changed, ground, stamp_ns)
+            if thing.last_frame != self._frame and (thing.spots or thing.alert.state == ACTIVE):
+                self._look(thing, view, changed, ground, stamp_ns, known)
         self._prune(stamp_ns)
         return changed
 
-    def sighting_of(self, alert_id: str) -> Sighting | None:
-        """The sighting of an alert in the frame just taken in, or None if it was not seen."""
-        thing = self._of(alert_id)
-        return thing.last.sighting if thing is not None and thing.spots and thing.last.frame == self._frame else None
+    def seen(self) -> list[tuple[Alert, Sighting]]:
+        """The active alerts that the frame just taken in shows, in the order of their ids, each with its sighting."""
+        now = [t for t in self._things if t.last_frame == self._frame and t.alert is not None and t.in_store and t.alert.state == ACTIVE]
+        return [(t.alert, t.last.sighting) for t in sorted(now, key=_by_id)]
 
     def stands_behind(self, sighting: Sighting, nearer_m: float, camera: Camera, map_T_camera: np.ndarray) -> bool:
         """Whether a sighting is of something that is followed, and no upper part of what stands right before it, `nearer_m` away.
 
-        Taken to stand on the ground, a part would come towards the camera as that moves; a thing stays.
+        Taken to stand on the ground, a part would come towards the camera as that moves; a thing stays. Where an alert of before or what was dismissed is known to
+        stand it is a part only if that speaks for it.
         """
         (x, y, z), gate = sighting.position, self._settings.gate_m
-        near = [t for t in self._things if abs(t.centre[0] - x) < gate and abs(t.centre[1] - y) < gate and t.spots and not t.moves and _on_one_storey(t.ground_z, z)]
+        near = [t for t in self._things if abs(t.centre[0] - x) < gate and abs(t.centre[1] - y) < gate and (t.spots or t.is_expected) and not t.moves
+                and _on_one_storey(t.ground_z, z)]
         if not near or not nearer_m < sighting.range_m:
             return False
         thing = min(near, key=lambda t: np.hypot(t.centre[0] - x, t.centre[1] - y))
         here = Spot.of(sighting, 0, 0, camera, map_T_camera, self._settings)
+        expected = thing.is_expected and _distance(here.place - thing.centre, thing.covariance + here.covariance) is not None
+        if not thing.spots:
+            return expected
         return behind_over_part(np.array([s.place for s in thing.spots]), np.array([s.eye for s in thing.spots]), np.array([s.covariance for s in thing.spots]),
-                                here.place, here.eye, here.covariance, sighting.range_m / max(nearer_m, 1e-3)) > BEHIND
+                                here.place, here.eye, here.covariance, sighting.range_m / max(nearer_m, 1e-3)) > (0.0 if expected else BEHIND)
 
     def explain(self) -> list[tuple[str, tuple[float, float], int, str]]:
         """Of everything followed now: alert id or "", place (x, y), sightings, and what speaks against an alert ("" if nothing)."""
@@ -166,9 +172,9 @@ class Tracker:
 
     def _associate(self, spots: list[Spot]) -> list[Thing]:
         """Give each sighting to the thing it fits best, one to one; what fits none begins a new thing."""
-        pairs = []
+        pairs, where = [], np.array([(*t.centre, *(t.last.place if t.spots else t.centre), t.ground_z) for t in self._things]).reshape(-1, 5) if spots else None
         for i, spot in enumerate(spots):
-            for thing in self._near(spot):
+            for thing in self._near(spot, where):
                 cost = self._cost(thing, spot)
                 if cost is not None:
                     pairs.append((cost, i, thing))
@@ -186,10 +192,11 @@ class Tracker:
                 seen.append(self._things[-1])
         return seen
 
-    def _near(self, spot: Spot) -> list[Thing]:
+    def _near(self, spot: Spot, where: np.ndarray) -> list[Thing]:
+        """The things that a sighting may be of; `where` `(N, 5)` has the place of each, that of its last sighting, and how high its ground lies."""
         reach = 3 * (self._settings.gate_m + np.sqrt(np.trace(spot.covariance))) + 2 * WALK_MPS
-        return [t for t in self._things if _on_one_storey(t.ground_z, spot.sighting.position[2])
-                and (np.abs(t.centre - spot.place).max() < reach or (t.spots and np.abs(t.last.place - spot.place).max() < reach))]
+        beside = np.abs(where[:, :4].reshape(-1, 2, 2) - spot.place).max(axis=2).min(axis=1)
+        return [self._things[i] for i in np.flatnonzero((beside < reach) & _on_one_storey(where[:, 4], spot.sighting.position[2]))]
 
     def _cost(self, thing: Thing, spot: Spot) -> float | None:
         """How badly a sighting fits a thing that stands, or one that moves; None if it fits neither."""
@@ -207,9 +214,10 @@ class Tracker:
     def _judge(self, thing: Thing) -> Alert | None:
         """Open or go on with the alert of a thing that was just seen. Returns it if there is something to tell."""
         if thing.alert is not None and thing.alert.state == DISMISSED:
-            if thing.is_another():
-                self._things.append(thing.split_off())
-            return None
+            if not thing.is_another():
+                return None
+            self._things.append(thing.split_off())
+            return self._judge(self._things[-1])
         if thing.alert is None or thing.alert.state == CLEARED:
             if thing.doubt(self._frame):
                 return None
@@ -241,12 +249,12 @@ class Tracker:
             thing.told = thing.alert.position
         return thing.alert
 
-    def _look(self, thing: Thing, view: View, changed: list[Alert], ground: np.ndarray | None, stamp_ns: int) -> None:
-        """Count a view of the place of a thing that was not sighted in this frame."""
+    def _look(self, thing: Thing, view: View, changed: list[Alert], ground: np.ndarray | None, stamp_ns: int, known: list[Box]) -> None:
+        """Count a view of the place of a thing that was not sighted in this frame; in the boxes `known` other things were that are known to stand there."""
         foot = np.array([thing.centre[0], thing.centre[1], thing.ground_z])
         if ground is not None and not _on_one_storey(height(ground, foot[None])[0], 0.0):
             return
-        state = view.state(foot, thing.size_m, thing.remembered_range_m)
+        state = view.state(foot, thing.size_m, thing.remembered_range_m, known)
         if state == TAKEN:
             thing.clean_in_a_row = 0
         if state == HIDDEN:
@@ -273,20 +281,24 @@ class Tracker:
                 and (not t.moves or (stamp_ns - t.last.stamp_ns) * 1e-9 <= self._settings.forget_s or self._frame in t.hidden)]
         open_ = [t for t in keep if t.alert is None]
         if len(open_) > self._settings.max_tracks:
-            weakest = sorted(open_, key=lambda t: (t.last.frame, len(t.spots)))[:len(open_) - self._settings.max_tracks]
-            keep = [t for t in keep if t not in weakest]
+            weakest = {id(t) for t in sorted(open_, key=lambda t: (t.last.frame, len(t.spots)))[:len(open_) - self._settings.max_tracks]}
+            keep = [t for t in keep if id(t) not in weakest]
         self._things = keep
         self._forget_oldest()
 
     def _forget_oldest(self) -> None:
         cleared = [t for t in self._things if t.alert is not None and t.alert.state == CLEARED]
         if len(cleared) > MOST_CLEARED:
-            oldest = sorted(cleared, key=lambda t: t.alert.last_seen_ns)[:len(cleared) - MOST_CLEARED]
-            self._things = [t for t in self._things if t not in oldest]
+            oldest = {id(t) for t in sorted(cleared, key=lambda t: t.alert.last_seen_ns)[:len(cleared) - MOST_CLEARED]}
+            self._things = [t for t in self._things if id(t) not in oldest]
 
     def _next_id(self) -> str:
         self._count += 1
         return f"A{self._count:04d}"
+
+
+def _by_id(thing: Thing) -> tuple[int, str]:
+    return len(thing.alert.id), thing.alert.id
 
 
 def _another(dismissed: Thing, thing: Thing) -> bool:
@@ -306,7 +318,7 @@ def _distance(difference: np.ndarray, covariance: np.ndarray) -> float | None:
     return squared + math.log(determinant) if squared < GATE else None
 
 
-def _edges(region: Region) -> tuple[float, float, float, float]:
+def _edges(region: Region) -> Box:
     x, y, width, height = region.box
     return x, y, x + width, y + height
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +21,7 @@ AROUND = 0.5        # how much around a thing, over its size, still counts as th
 HIDDEN_SHARE = 0.5  # of a thing's box that something nearer covers, so that the thing may well not be told
 NEARER_M = 0.6      # what hides a thing stands so much nearer
 
+Box = tuple[float, float, float, float]    # left, top, right, bottom in pixels
 UNSEEN, CLEAN, TAKEN, HIDDEN = "unseen", "clean", "taken", "hidden"
 
 
@@ -37,8 +39,11 @@ class View:
     structure: Structure | None = None
     fronts: np.ndarray | None = None
 
-    def state(self, foot: np.ndarray, size_m: tuple[float, float], seen_from_m: float) -> str:
-        """What the view says of a thing of width and height `size_m` that stands at `foot` `(3,)` and was seen from so far: UNSEEN, CLEAN, TAKEN or HIDDEN."""
+    def state(self, foot: np.ndarray, size_m: tuple[float, float], seen_from_m: float, others: Sequence[Box] = ()) -> str:
+        """What the view says of a thing of width and height `size_m` that stands at `foot` `(3,)` and was seen from so far: UNSEEN, CLEAN, TAKEN or HIDDEN.
+
+        What is new in the boxes `others` is known to be something else.
+        """
         range_m = float(np.hypot(*(foot - self.map_T_camera[:3, 3])[:2]))
         if range_m > HIDING_RANGE * seen_from_m or (box := self.box(foot, size_m)) is None:
             return UNSEEN
@@ -47,10 +52,9 @@ class View:
         if range_m > CLEAR_RANGE * seen_from_m:
             return UNSEEN
         left, top, right, bottom = box
-        if self.mask is not None:
-            dx, dy = AROUND * (right - left) + 4, AROUND * (bottom - top) + 4
-            if _window(self.mask, left - dx, top - dy, right + dx, bottom + dy).any():
-                return TAKEN
+        dx, dy = AROUND * (right - left) + 4, AROUND * (bottom - top) + 4
+        if self.mask is not None and self._is_taken((left - dx, top - dy, right + dx, bottom + dy), others):
+            return TAKEN
         inside = left >= MARGIN_PX and right < self.camera.width - MARGIN_PX and bottom < self.camera.height - MARGIN_PX
         if not inside or bottom - top < SMALL_PX:
             return UNSEEN
@@ -60,7 +64,7 @@ class View:
             return UNSEEN
         return CLEAN
 
-    def covers(self, box: tuple[float, float, float, float], range_m: float, passing: bool = False) -> bool:
+    def covers(self, box: Box, range_m: float, passing: bool = False) -> bool:
         """Whether something nearer, of what passes if only that is asked, covers much of a box (left, top, right, bottom) of what stands so far away."""
         if self.fronts is None or not len(self.fronts):
             return False
@@ -70,7 +74,21 @@ class View:
         much = (across > 0) & (down > 0) & (across * down >= HIDDEN_SHARE * (right - left) * (bottom - top))
         return bool((much & (self.fronts[:, 4] < range_m - NEARER_M) & (self.fronts[:, 5] >= passing)).any())
 
-    def box(self, foot: np.ndarray, size_m: tuple[float, float]) -> tuple[float, float, float, float] | None:
+    def _is_taken(self, box: Box, others: Sequence[Box]) -> bool:
+        """Whether the mask is set anywhere in a box but in those of `others`; a region that is in none of these counts also where it reaches into one."""
+        taken = _window(self.mask, *box) > 0
+        if not others or not taken.any():
+            return bool(taken.any())
+        left, top = (max(int(v), 0) for v in box[:2])
+        regions = [tuple(front[:4]) for front in self.fronts] if self.fronts is not None else []
+        unexplained = [r for r in regions if not any(_within(r, other) for other in others)]
+        for boxes, counts in ((others, False), (unexplained, True)):
+            for x0, y0, x1, y1 in boxes:
+                part = np.s_[max(int(y0) - top, 0):max(int(y1) - top, 0), max(int(x0) - left, 0):max(int(x1) - left, 0)]
+                taken[part] = counts & (_window(self.mask, *box)[part] > 0)
+        return bool(taken.any())
+
+    def box(self, foot: np.ndarray, size_m: tuple[float, float]) -> Box | None:
         """Left, top, right, bottom in pixels of a thing that stands at `foot`; None if it is behind or outside the picture."""
         points = np.array([foot, foot + [0.0, 0.0, max(size_m[1], 0.0)]])
         T = inverse(self.map_T_camera)
@@ -82,6 +100,10 @@ class View:
         if x + half < 0 or x - half >= self.camera.width or bottom < 0 or top >= self.camera.height:
             return None
         return float(x - half), float(top), float(x + half), float(bottom)
+
+
+def _within(box: Box, other: Box) -> bool:
+    return other[0] <= box[0] and other[1] <= box[1] and box[2] <= other[2] and box[3] <= other[3]
 
 
 def _window(picture: np.ndarray, left: float, top: float, right: float, bottom: float) -> np.ndarray:

@@ -64,6 +64,7 @@ class Watch:
         """The result with its sightings and alerts filled in; what is new is stored before it is told."""
         frame = result.frame
         self._way.add(frame.stamp_ns, frame.map_T_camera[:3, 3], result.status, result.reason, self._keep_all)
+        self._tilted = "" if is_upright(frame.map_T_camera) else TILTED
         if result.status != COMPARED:
             return dataclasses.replace(result, alerts=self.alerts)
         there = self._whence.corrected(result)
@@ -124,7 +125,6 @@ class Watch:
 
     def _place(self, result: Result, valid: np.ndarray | None, ground: np.ndarray) -> list[Sighting]:
         frame, settings = result.frame, self._settings
-        self._tilted = "" if is_upright(frame.map_T_camera) else TILTED
         if self._tilted:
             return []
 
@@ -144,9 +144,8 @@ class Watch:
     def _take_pictures(self, result: Result, changed: list[Alert], overlay: Overlay) -> list[Alert]:
         """Evidence for every active alert seen in this frame that has none yet, or a much worse one."""
         news = {alert.id: alert for alert in changed}
-        for alert in self.alerts:
-            sighting = self.tracker.sighting_of(alert.id)
-            if sighting is None or not self._keeper.ready or not self._pictures.wanted(alert, sighting):
+        for alert, sighting in self.tracker.seen():
+            if not self._keeper.ready or not self._pictures.wanted(alert, sighting):
                 continue
             try:
                 updated = self.tracker.attach_evidence(alert.id, self._pictures.take(alert, sighting, result, overlay))

@@ -14,6 +14,7 @@ from umad_patrol.io.messages import frame_name
 from umad_patrol.records import Frame
 
 STATIC_TRANSFORMS = "/tf_static"
+DROPPED = "waited for a pose as time ran backwards"
 
 
 class Recording:
@@ -37,7 +38,8 @@ class Recording:
 
     @property
     def skipped(self) -> dict[str, int]:
-        return dict(self._assembler.refused)
+        waited = {DROPPED: self._assembler.dropped} if self._assembler.dropped else {}
+        return {**self._assembler.refused, **waited}
 
     @property
     def last_reason(self) -> str:
