@@ -163,6 +163,9 @@ def test_the_same_seed_gives_the_same_bytes_on_two_workers(simulation, tmp_path,
         {"anomalies": 99},
         {"anomalies": -2},
         {"length_m": 3.0},
+        {"aside_m": -0.1},
+        {"aside_m": 9.0},
+        {"aside_m": float("nan")},
     ],
 )
 def test_bad_wishes_are_refused_and_leave_nothing(tmp_path, wrong, small):
@@ -188,6 +191,7 @@ def test_a_folder_that_is_taken_is_refused(tmp_path, small):
         ["--frames", "0"],
         ["--anomalies", "500"],
         ["--length", "nan"],
+        ["--aside", "7"],
         ["--assets", "/nowhere"],
         ["--seed", "-4"],
     ],

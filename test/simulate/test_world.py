@@ -51,6 +51,14 @@ def test_the_patrol_differs_from_the_teach_run(full):
     assert 0.02 < np.max(apart) < 0.35
 
 
+@pytest.mark.parametrize("aside_m", [0.0, 0.3, 0.6])
+def test_the_patrol_drives_as_far_from_the_taught_line_as_is_asked(aside_m):
+    world = make_world(1, aside_m=aside_m)
+    drive, route = world.drives[PATROL], world.route
+    aside = [drive.pose(t)[:2, 3] - route.point(drive.speed_mps * t, 0.0) for t in np.linspace(0, drive.duration_s, 400)]
+    assert np.sqrt(np.mean(np.sum(np.square(aside), axis=1))) == pytest.approx(aside_m, rel=0.35, abs=1e-6)
+
+
 def test_the_same_seed_is_the_same_world(world):
     again = make_world(world.seed, len(world.anomalies), world.route.length_m)
     assert np.array_equal(world.standing(PATROL).vertices, again.standing(PATROL).vertices)

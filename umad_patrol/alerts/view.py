@@ -76,17 +76,16 @@ class View:
 
     def _is_taken(self, box: Box, others: Sequence[Box]) -> bool:
         """Whether the mask is set anywhere in a box but in those of `others`; a region that is in none of these counts also where it reaches into one."""
-        taken = _window(self.mask, *box) > 0
-        if not others or not taken.any():
-            return bool(taken.any())
+        new = _window(self.mask, *box) > 0
+        if not others or not new.any():
+            return bool(new.any())
         left, top = (max(int(v), 0) for v in box[:2])
         regions = [tuple(front[:4]) for front in self.fronts] if self.fronts is not None else []
-        unexplained = [r for r in regions if not any(_within(r, other) for other in others)]
-        for boxes, counts in ((others, False), (unexplained, True)):
+        counts = np.ones(new.shape, bool)
+        for boxes, value in ((others, False), ([r for r in regions if not any(_within(r, other) for other in others)], True)):
             for x0, y0, x1, y1 in boxes:
-                part = np.s_[max(int(y0) - top, 0):max(int(y1) - top, 0), max(int(x0) - left, 0):max(int(x1) - left, 0)]
-                taken[part] = counts & (_window(self.mask, *box)[part] > 0)
-        return bool(taken.any())
+                counts[max(int(y0) - top, 0):max(int(y1) - top, 0), max(int(x0) - left, 0):max(int(x1) - left, 0)] = value
+        return bool((new & counts).any())
 
     def box(self, foot: np.ndarray, size_m: tuple[float, float]) -> Box | None:
         """Left, top, right, bottom in pixels of a thing that stands at `foot`; None if it is behind or outside the picture."""

@@ -25,7 +25,7 @@ from umad_patrol.simulate.drive import Rig, make_rig
 from umad_patrol.simulate.lidar import scan
 from umad_patrol.simulate.light import photograph
 from umad_patrol.simulate.render import Renderer
-from umad_patrol.simulate.world import PATROL, TEACH, World, check_length, make_world
+from umad_patrol.simulate.world import ASIDE_M, PATROL, TEACH, World, check_length, make_world
 
 IMAGE_TOPIC, INFO_TOPIC = "/camera/color/image_raw/compressed", "/camera/color/camera_info"
 POSE_TOPIC, CLOUD_TOPIC, TF_TOPIC = "/localization", "/livox/lidar", "/tf_static"
@@ -45,6 +45,7 @@ class Plan:
     size: tuple[int, int]
     length_m: float
     assets: str | None = None
+    aside_m: float = ASIDE_M
 
 
 @dataclass(frozen=True)
@@ -75,14 +76,15 @@ def write_simulation(
     length_m: float = 68.0,
     workers: int | None = None,
     assets: str | Path | None = None,
+    aside_m: float = ASIDE_M,
     progress: bool = False,
 ) -> dict:
     """Write `out/teach`, `out/patrol` (rosbag2, mcap) and `out/truth/`; returns a summary.
 
-    `frames` a run (default: one every 0.34 m); `workers` processes (default: as many as there are cores, at most 8).
+    `frames` a run (default: one every 0.34 m); `aside_m` is how far (rms) the patrol drives from the taught line; `workers` processes (default: as many as there are cores, at most 8).
     Written beside and renamed when whole. Raises SimulationError if `out` is not empty or the wish cannot be met.
     """
-    plan = _checked(seed, anomalies, frames, size, length_m, assets)
+    plan = _checked(seed, anomalies, frames, size, length_m, assets, aside_m)
     world, rig = _world(plan), make_rig(plan.size)
     with new_folder(out, SimulationError) as folder:
         (folder / "truth" / "masks").mkdir(parents=True)
@@ -104,7 +106,8 @@ def write_simulation(
 
 
 def _checked(
-    seed: int, anomalies: int, frames: int | None, size: tuple[int, int], length_m: float, assets: str | Path | None
+    seed: int, anomalies: int, frames: int | None, size: tuple[int, int], length_m: float, assets: str | Path | None,
+    aside_m: float
 ) -> Plan:
     if not 0 <= seed < 2**63:
         raise SimulationError(f"seed {seed} is not in 0 to 2^63 - 1")
@@ -122,11 +125,12 @@ def _checked(
         (int(size[0]), int(size[1])),
         float(length_m),
         None if assets is None else str(assets),
+        float(aside_m),
     )
 
 
 def _world(plan: Plan) -> World:
-    return make_world(plan.seed, plan.anomalies, plan.length_m, plan.assets)
+    return make_world(plan.seed, plan.anomalies, plan.length_m, plan.assets, plan.aside_m)
 
 
 def _shots(world: World, run: str, plan: Plan) -> list[Shot]:

@@ -25,6 +25,7 @@ from umad_patrol.simulate.things import KINDS
 TEACH, PATROL = "teach", "patrol"
 MIN_LENGTH_M, MAX_LENGTH_M, SPACING_M, LEAD_M = 12.0, 2000.0, 3.2, 4.7
 VIEW_RAD = np.radians(31.0)  # a little less than half of what the camera sees across
+ASIDE_M, MOST_ASIDE_M = 0.06, 1.5  # how far (rms) the patrol drives from the taught line
 START_NS = {TEACH: 1_750_000_000_000_000_000, PATROL: 1_750_095_000_000_000_000}
 
 
@@ -81,12 +82,14 @@ class World:
         return table
 
 
-def make_world(seed: int = 0, anomalies: int = 10, length_m: float = 68.0, assets: str | Path | None = None) -> World:
+def make_world(seed: int = 0, anomalies: int = 10, length_m: float = 68.0, assets: str | Path | None = None, aside_m: float = ASIDE_M) -> World:
     """The world of this seed; `assets` is a folder of models and pictures (see `assets.py`) that are used as well.
 
     Raises SimulationError if so many anomalies cannot stand apart on so short a route, or an asset cannot be read.
     """
     check_length(length_m)
+    if not 0 <= aside_m <= MOST_ASIDE_M:
+        raise SimulationError(f"a patrol {aside_m} m beside the taught line cannot be made; --aside takes 0 to {MOST_ASIDE_M:g} m")
     most = int((length_m - LEAD_M - 3.0) / SPACING_M) + 1
     if not 0 <= anomalies <= most:
         raise SimulationError(
@@ -102,7 +105,7 @@ def make_world(seed: int = 0, anomalies: int = 10, length_m: float = 68.0, asset
     moved = planter.moved(len(planted) + 1)
     azimuth = rng.uniform(-np.pi, np.pi)
     lights = {TEACH: make_light(rng, azimuth), PATROL: make_light(rng, azimuth + rng.choice([-1, 1]) * rng.uniform(0.6, 1.8))}
-    drives = {TEACH: make_drive(route, rng, 0.02, START_NS[TEACH]), PATROL: make_drive(route, rng, 0.06, START_NS[PATROL])}
+    drives = {TEACH: make_drive(route, rng, 0.02, START_NS[TEACH]), PATROL: make_drive(route, rng, aside_m, START_NS[PATROL])}
     actors = _actors(route, drives[PATROL], np.random.default_rng([seed, 3]))
     grounds = {}
     if shelf is not None:
