@@ -1,4 +1,4 @@
-"""The README tells of what there is: its table of settings, its verbs, its commands, its launch arguments and its files."""
+"""The README and the pages beside it tell of what there is: its table of settings, its verbs, its commands, its launch arguments and its files."""
 
 import re
 import shlex
@@ -11,8 +11,9 @@ from umad_patrol.cli.settings import markdown
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+MEASURED = (ROOT / "docs/measurements.md").read_text(encoding="utf-8")
 BLOCKS = [line for block in re.findall(r"^```\n(.*?)^```", README, re.M | re.S) for line in block.replace("\\\n", " ").splitlines()]
-VERB_LINES = [line for line in BLOCKS if line.startswith("umad-patrol ")] + [words for words in re.findall(r"`(umad-patrol [^`]+)`", README) if " " in words[12:]]
+VERB_LINES = [line for line in BLOCKS if line.startswith("umad-patrol ")] + [words for words in re.findall(r"`(umad-patrol [^`]+)`", README + MEASURED) if " " in words[12:]]
 LAUNCH_LINES = [line for line in BLOCKS if line.startswith("ros2 launch ")]
 
 
@@ -39,6 +40,7 @@ def test_every_launch_argument_exists(line):
     assert {word.partition(":=")[0] for word in words[1:]} <= declared
 
 
-def test_every_link_leads_to_a_file():
-    for target in re.findall(r"\]\(([^)#]+)\)", README):
-        assert target.startswith("http") or (ROOT / target).is_file(), target
+@pytest.mark.parametrize("page", ["README.md", "docs/measurements.md", "docs/change_net_log.md", "umad_patrol/detect/change_net/MODEL_CARD.md"])
+def test_every_link_leads_to_a_file(page):
+    for target in re.findall(r"\]\(([^)#]+)\)", (ROOT / page).read_text(encoding="utf-8")):
+        assert target.startswith("http") or ((ROOT / page).parent / target).is_file(), target

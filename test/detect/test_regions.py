@@ -12,7 +12,7 @@ from umad_patrol.config import DetectSettings
 from umad_patrol.detect.overlay import overlay
 from umad_patrol.detect.regions import _shaped, find_regions
 from umad_patrol.errors import DetectorError
-from umad_patrol.records import ANOMALY, DYNAMIC, Region, ScoreMap
+from umad_patrol.records import ANOMALY, CHANGED, DYNAMIC, Region, ScoreMap
 
 PLAIN = DetectSettings(threshold=0.5, low_threshold=0.3, close_px=0, trim_px=0, min_area_px=20)
 
@@ -123,6 +123,22 @@ def test_an_overlay_is_a_copy_that_marks_mask_and_regions():
     assert (image == 128).all() and drawn.shape == image.shape and drawn.dtype == np.uint8
     assert drawn[70, 50, 2] > drawn[70, 50, 0] and (drawn[110, 140] == 128).all()
     assert np.array_equal(overlay(image, np.zeros_like(mask)), image)
+
+
+def test_labels_of_an_overlay_do_not_cover_each_other_and_classes_differ():
+    """Boxes side by side and one above the other, as parts of a thing are: each name can be read, so its colour is there as often as alone."""
+    image, mask = np.zeros((300, 400, 3), np.uint8), np.zeros((300, 400), np.uint8)
+    regions = [Region(name, 0.9, 100, (x, y, 20, 20), (x + 10.0, y + 19.0)) for name, x, y in
+               ((ANOMALY, 100, 100), (DYNAMIC, 110, 102), (CHANGED, 125, 104), (ANOMALY, 100, 150))]
+    colours, shown = [], []
+    for region in regions[:3]:
+        kinds, counts = np.unique(overlay(image, mask, (region,)).reshape(-1, 3), axis=0, return_counts=True)
+        kinds, counts = kinds[kinds.any(axis=1)], counts[kinds.any(axis=1)]
+        colours.append(kinds[counts.argmax()])
+        shown.append(counts.max())
+    assert len({tuple(colour) for colour in colours}) == 3
+    together = overlay(image, mask, tuple(regions))
+    assert all((together == colour).all(axis=2).sum() > 0.9 * count for colour, count in zip(colours, shown))
 
 
 @pytest.mark.parametrize("box", [(0, 0, 16, 16), (0, 0, 3, 2), (12, 12, 4, 4)])
