@@ -67,7 +67,8 @@ def test_whatever_strings_hold_is_shown_and_not_run(tmp_path):
 @pytest.mark.parametrize("poses", [np.zeros((0, 4, 4)), np.eye(4)[None], np.full((3, 3), np.nan), np.zeros((2, 3))])
 def test_an_empty_patrol_over_any_route_gives_a_page(tmp_path, poses):
     with AlertStore(tmp_path) as store:
-        text = page(store, tmp_path, poses=poses)
+        text = page(store, tmp_path, poses=poses, tables=[("More", ["name"], [["one"]]), ("Of nothing", ["name"], [])])
+    assert "More" in text and "Of nothing" not in text
     assert "Nothing new was found" in text and "No frame has been seen" in text and "nan" not in text.lower().replace("nanosecond", "")
 
 

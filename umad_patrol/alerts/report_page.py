@@ -73,7 +73,7 @@ footer { margin-top: 40px; font-size: 13px; color: var(--soft); }
 {% if plot.rings %}<span><i class="ring" style="border-color:var(--truth)"></i>planted</span>{% endif %}</div>
 </div>
 
-{% for table in tables %}<h2>{{ table.title }}</h2>
+{% for table in tables if table.rows %}<h2>{{ table.title }}</h2>
 <div class="panel"><table><thead><tr>{% for name in table.columns %}<th>{{ name }}</th>{% endfor %}</tr></thead>
 <tbody>{% for row in table.rows %}<tr>{% for cell in row %}<td>{{ cell }}</td>{% endfor %}</tr>{% endfor %}</tbody></table></div>
 {% endfor %}

@@ -10,7 +10,7 @@ from umad_patrol.evaluate.pme import MOST_PX
 
 _PANEL, _LEFT, _TOP, _BELOW = (620, 380), 60, 40, 50  # width and height of a panel, its margins in pixels
 _LOW_PX = 0.1
-_COLOURS = ((40, 40, 200), (150, 150, 150), (60, 160, 60), (140, 200, 60), (200, 120, 30), (160, 60, 160), (0, 0, 0))  # BGR, a method each
+_COLOURS = ((40, 40, 200), (150, 150, 150), (60, 160, 60), (140, 200, 60), (200, 120, 30), (160, 60, 160), (30, 180, 220), (0, 0, 0))  # BGR, a method each
 _FONT, _INK = cv2.FONT_HERSHEY_SIMPLEX, (60, 60, 60)
 
 

@@ -30,7 +30,9 @@ def draw_curve(result: dict) -> np.ndarray:
         if threshold is not None:
             _line(image, (threshold, 10.0 ** low), (threshold, 10.0 ** high), colour, low, high)
             x = _place(threshold, 1, low, high)[0]
-            _text(image, f"{name} {threshold:g}", (x + 4 if x < _SIZE[0] - 140 else x - 118, _TOP + 16 + 18 * row), 0.45)
+            left, base = x + 4 if x < _SIZE[0] - 140 else x - 118, _TOP + 16 + 18 * row
+            cv2.rectangle(image, (left - 2, base - 12), (left + 112, base + 4), (255, 255, 255), cv2.FILLED)   # the curve is there as well
+            _text(image, f"{name} {threshold:g}", (left, base), 0.45)
     return image
 
 
