@@ -26,6 +26,8 @@ COMPARED = "compared"
 NO_REFERENCE = "no reference"
 NOT_COMPARABLE = "not comparable"
 
+ACTIVE, CLEARED, DISMISSED = "active", "cleared", "dismissed"   # states of an alert
+
 
 @dataclass(frozen=True, eq=False)
 class Camera:
@@ -180,7 +182,7 @@ class Sighting:
 
 @dataclass(frozen=True)
 class Alert:
-    """Something new that was seen often enough. `state` is "active", "cleared" or "dismissed"."""
+    """Something new that was seen often enough. `state` is ACTIVE, CLEARED or DISMISSED."""
 
     id: str
     state: str

@@ -13,12 +13,12 @@ from umad_patrol.alerts.store import AlertStore
 from umad_patrol.config import AlertSettings
 from umad_patrol.errors import ImageError, StoreError
 from umad_patrol.io.images import read_image
-from umad_patrol.records import Alert, Region, Result, Sighting
+from umad_patrol.records import ACTIVE, CLEARED, DISMISSED, Alert, Region, Result, Sighting
 
 BETTER = 1.5    # a view that shows a thing on so many times the pixels makes better evidence
 AROUND = 0.3    # how much around a dismissed thing, over its size, its picture shows
 SMALL_PX = 160  # and how large it is at most
-GIVEN_UP = ("cleared", "dismissed", "active")  # whose evidence goes first
+GIVEN_UP = (CLEARED, DISMISSED, ACTIVE)  # whose evidence goes first
 
 
 class Pictures:

@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from umad_patrol.alerts.store import Stretch
-from umad_patrol.records import Alert
+from umad_patrol.records import ACTIVE, CLEARED, DISMISSED, Alert
 
 WIDTH, MARGIN = 1060, 48
 HEIGHTS = 240, 720   # of the plot, least and most
 APART_M = 2.5        # positions that lie further apart are not joined by a line
-COLOURS = {"active": "--alert", "cleared": "--good", "dismissed": "--none"}
+COLOURS = {ACTIVE: "--alert", CLEARED: "--good", DISMISSED: "--none"}
 
 
 def draw_plot(route: np.ndarray, way: Sequence[Stretch], alerts: Sequence[Alert], truth: Sequence[Mapping], css: Mapping[str, str]) -> dict:

@@ -21,7 +21,7 @@ from umad_patrol.alerts.store import AlertStore, Stretch
 from umad_patrol.errors import ImageError, StoreError
 from umad_patrol.io.files import replaced
 from umad_patrol.io.images import read_image
-from umad_patrol.records import COMPARED, NO_REFERENCE, NOT_COMPARABLE, Alert
+from umad_patrol.records import ACTIVE, COMPARED, NO_REFERENCE, NOT_COMPARABLE, Alert
 
 WIDE_PX, DETAIL_PX = 860, 420
 DETAIL_OF = ((QUERY, "now"), (REFERENCE, "as it was, laid on the picture"), (MASK, "mask"))
@@ -60,7 +60,7 @@ def write_report(store: AlertStore, map_poses: Any, out_path: str | Path, truth:
 
 
 def _figures(alerts: list[Alert], way: list[Stretch]) -> list[dict]:
-    active = sum(a.state == "active" for a in alerts)
+    active = sum(a.state == ACTIVE for a in alerts)
     metres = sum(s.metres for s in way)
     compared = sum(s.metres for s in way if s.status == COMPARED)
     share = f"{100 * compared / metres:.0f} %" if metres > 0 else "–"

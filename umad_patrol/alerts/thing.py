@@ -9,7 +9,7 @@ import numpy as np
 from umad_patrol.alerts.hypotheses import GATE, fuse, sighting_covariance, standing_over_flat, velocity
 from umad_patrol.alerts.look import another_size, middle_look, unlike
 from umad_patrol.config import AlertSettings
-from umad_patrol.records import ANOMALY, Alert, Camera, Sighting
+from umad_patrol.records import ANOMALY, CLEARED, Alert, Camera, Sighting
 
 KEPT = 60     # sightings a thing keeps at most
 RECENT = 20   # of which the last are never thinned out
@@ -135,7 +135,7 @@ class Thing:
     @property
     def is_expected(self) -> bool:
         """Whether it is known from before to stand in its place: as an alert that was not cleared, or dismissed."""
-        return self.prior is not None and self.alert is not None and self.alert.state != "cleared"
+        return self.prior is not None and self.alert is not None and self.alert.state != CLEARED
 
     @property
     def class_name(self) -> str:

@@ -16,9 +16,8 @@ from umad_patrol.alerts.view import CLEAN, HIDDEN, TAKEN, Box, View
 from umad_patrol.config import AlertSettings
 from umad_patrol.alerts.look import another_size, unlike
 from umad_patrol.geometry.plane import height
-from umad_patrol.records import ANOMALY, Alert, Camera, Dismissed, Region, Sighting
+from umad_patrol.records import ACTIVE, ANOMALY, CLEARED, DISMISSED, Alert, Camera, Dismissed, Region, Sighting
 
-ACTIVE, CLEARED, DISMISSED = "active", "cleared", "dismissed"
 WALK_MPS = 0.8         # sigma of how fast something may move between two frames before more is known
 REMEMBERED_SIGMA_M = 0.15  # how well the place of an alert of before is known
 MOST_CLEARED = 500     # alerts that are over and still followed: the newest; those before begin as new ones

@@ -10,7 +10,7 @@ import cv2
 from umad_patrol.alerts.status import alert_text, alert_values
 from umad_patrol.io.bag_messages import compressed_image, header, message
 from umad_patrol.io.bag_writer import BagWriter
-from umad_patrol.records import COMPARED, Alert, Result
+from umad_patrol.records import ACTIVE, COMPARED, Alert, Result
 
 NODE = "/patrol_node"
 WARN, OK = 1, 0
@@ -45,7 +45,7 @@ class ResultsBag:
 
 
 def _status(alert: Alert) -> dict:
-    return {"level": WARN if alert.state == "active" else OK, "name": f"alert {alert.id}", "message": alert_text(alert), "hardware_id": alert.id,
+    return {"level": WARN if alert.state == ACTIVE else OK, "name": f"alert {alert.id}", "message": alert_text(alert), "hardware_id": alert.id,
             "values": [{"key": key, "value": value} for key, value in alert_values(alert).items()]}
 
 

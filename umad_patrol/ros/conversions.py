@@ -22,9 +22,8 @@ from umad_patrol.alerts.status import alert_text, alert_values
 from umad_patrol.errors import ImageError
 from umad_patrol.geometry import se3
 from umad_patrol.io.images import to_image
-from umad_patrol.records import ANOMALY, DYNAMIC, Alert, Camera, Region, Result, ScoreMap
+from umad_patrol.records import ACTIVE, ANOMALY, DYNAMIC, Alert, Camera, Region, Result, ScoreMap
 
-ACTIVE = "active"
 JPEG_QUALITY = 85
 _COLOURS = {DYNAMIC: (1.0, 0.6, 0.1)}
 _COLOUR = (0.9, 0.1, 0.1)

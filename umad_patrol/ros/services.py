@@ -11,7 +11,7 @@ from rclpy.parameter import Parameter
 from std_srvs.srv import Trigger
 
 from umad_patrol.errors import ConfigError, MapError
-from umad_patrol.records import Alert
+from umad_patrol.records import DISMISSED, Alert
 from umad_patrol.ros.worker import Job, in_words
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class Services:
         except MapError as error:  # the store knows it, the map does not
             raise MapError(f"{name} is dismissed for this alert store alone: {error}") from error
         finally:
-            self._tell([a for a in pipeline.known_alerts if a.id == name and a.state == "dismissed"])
+            self._tell([a for a in pipeline.known_alerts if a.id == name and a.state == DISMISSED])
         if alert is None:
             raise ConfigError(f"there is no alert {name!r}; active are {', '.join(active) or 'none'}")
         x, y, _ = alert.position
