@@ -406,6 +406,16 @@ def test_a_mark_before_what_is_known_to_stand_behind_it_is_no_alert(known):
     assert false <= 1
 
 
+@pytest.mark.parametrize("mark", [((6.2, 0.4), (0.1, 2.0, 0.0), (60, 60, 60)), ((7.0, 0.4), (0.4, 0.6, 0.0), (60, 60, 60))])
+def test_a_thing_behind_a_mark_that_was_never_seen_without_it_gets_an_alert_in_its_place(mark):
+    """A shadow leads up to it: together they would be a thing that stands where the shadow begins, which comes along with the robot."""
+    for seed in range(4):
+        noise, watch = np.random.default_rng(seed), Watch(SETTINGS, None)
+        for i in range(32):
+            watch.observe(result(0.2 * i, pose(0.2 * i), [mark, ((8.0, 0.45), (0.4, 0.3, 0.7), (0, 255, 0))], noise=noise), draw)
+        assert any(np.hypot(a.position[0] - 8.0, a.position[1] - 0.45) < 0.3 for a in watch.alerts)
+
+
 def test_a_camera_that_was_turned_upright_is_no_trouble_any_more_though_nothing_is_compared():
     watch = Watch(SETTINGS, None)
     turned = pose(0.0)

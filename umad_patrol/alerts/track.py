@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
-from umad_patrol.alerts.hypotheses import GATE, behind_over_part
+from umad_patrol.alerts.glimpses import Glimpses, behind_over_part
+from umad_patrol.alerts.hypotheses import GATE
 from umad_patrol.alerts.structure import Structure
 from umad_patrol.alerts.thing import Spot, Thing
 from umad_patrol.alerts.view import CLEAN, HIDDEN, TAKEN, Box, View
@@ -39,6 +40,7 @@ class Tracker:
         self._settings = settings
         self._new_id = new_id or self._next_id
         self._things: list[Thing] = []
+        self._glimpses = Glimpses(settings)
         self._frame = 0
         self._count = 0
 
@@ -74,12 +76,14 @@ class Tracker:
     def retune(self, settings: AlertSettings) -> None:
         """Judge by other settings from now on."""
         self._settings = settings
+        self._glimpses.settings = settings
         for thing in self._things:
             thing.settings = settings
 
     def reset_time(self) -> None:
         """Forget what is no alert yet, and the sightings of those that are: stamps begin anew."""
         self._things = [t for t in self._things if t.alert is not None]
+        self._glimpses = Glimpses(self._settings)
         for thing in self._things:
             thing.forget_sightings()
 
@@ -143,28 +147,33 @@ class Tracker:
         return [(t.alert, t.last.sighting) for t in sorted(now, key=_by_id)]
 
     def stands_behind(self, sighting: Sighting, nearer_m: float, camera: Camera, map_T_camera: np.ndarray) -> bool:
-        """Whether a sighting is of something that is followed, and no upper part of what stands right before it, `nearer_m` away.
+        """Whether a sighting is of something that stands there, and no upper part of what stands right before it, `nearer_m` away.
 
         Taken to stand on the ground, a part would come towards the camera as that moves; a thing stays. Where an alert of before or what was dismissed is known to
         stand it is a part only if that speaks for it.
         """
-        (x, y, z), gate = sighting.position, self._settings.gate_m
-        near = [t for t in self._things if abs(t.centre[0] - x) < gate and abs(t.centre[1] - y) < gate and (t.spots or t.is_expected) and not t.moves
-                and _on_one_storey(t.ground_z, z)]
-        if not near or not nearer_m < sighting.range_m:
+        if not nearer_m < sighting.range_m:
             return False
-        thing = min(near, key=lambda t: np.hypot(t.centre[0] - x, t.centre[1] - y))
-        here = Spot.of(sighting, 0, 0, camera, map_T_camera, self._settings)
-        expected = thing.is_expected and _distance(here.place - thing.centre, thing.covariance + here.covariance) is not None
-        if not thing.spots:
-            return expected
-        return behind_over_part(np.array([s.place for s in thing.spots]), np.array([s.eye for s in thing.spots]), np.array([s.covariance for s in thing.spots]),
-                                here.place, here.eye, here.covariance, sighting.range_m / max(nearer_m, 1e-3)) > (0.0 if expected else BEHIND)
+        here, ratio = Spot.of(sighting, 0, self._frame + 1, camera, map_T_camera, self._settings), sighting.range_m / max(nearer_m, 1e-3)
+        glimpsed = self._glimpses.before(here)
+        self._glimpses.add(here)
+        return (glimpsed and behind_over_part(glimpsed, here, ratio) > BEHIND) or self._stands_there(here, ratio)
 
     def explain(self) -> list[tuple[str, tuple[float, float], int, str]]:
         """Of everything followed now: alert id or "", place (x, y), sightings, and what speaks against an alert ("" if nothing)."""
         return [(t.alert.id if t.alert else "", (float(t.centre[0]), float(t.centre[1])), len(t.spots) + t.earlier,
                  t.doubt(self._frame) if t.spots else "not seen yet") for t in self._things]
+
+    def _stands_there(self, here: Spot, ratio: float) -> bool:
+        """Whether a sighting, `ratio` times as far as what stands before it, is rather of the thing that is followed there."""
+        (x, y, z), gate = here.sighting.position, self._settings.gate_m
+        near = [t for t in self._things if abs(t.centre[0] - x) < gate and abs(t.centre[1] - y) < gate and (t.spots or t.is_expected) and not t.moves
+                and _on_one_storey(t.ground_z, z)]
+        if not near:
+            return False
+        thing = min(near, key=lambda t: np.hypot(t.centre[0] - x, t.centre[1] - y))
+        expected = thing.is_expected and _distance(here.place - thing.centre, thing.covariance + here.covariance) is not None
+        return behind_over_part(thing.spots, here, ratio) > (0.0 if expected else BEHIND) if thing.spots else expected
 
     def _of(self, alert_id: str) -> Thing | None:
         return next((t for t in self._things if t.alert is not None and t.in_store and t.alert.id == alert_id), None)

@@ -1,0 +1,54 @@
+"""What lies right above something nearer in the picture: its upper part, or another thing behind it. Where it seems to stand as the camera moves tells."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from umad_patrol.alerts import hypotheses
+from umad_patrol.alerts.thing import Spot
+from umad_patrol.config import AlertSettings
+
+MOVED_M = 0.1   # the camera has moved so far before another glimpse tells something new
+KEPT = 20       # glimpses of one place: two metres of the way and more
+MOST = 50       # places
+
+
+class Glimpses:
+    """The places where what was taken for an upper part would stand if it were another thing, over the latest frames."""
+
+    def __init__(self, settings: AlertSettings):
+        self.settings = settings
+        self._places: list[list[Spot]] = []
+        self._seen: list[int] = []      # the frame in which each was seen last
+
+    def before(self, here: Spot) -> list[Spot]:
+        """The earlier glimpses of the place of this one; none where there are none."""
+        index = self._index(here)
+        return [] if index is None else list(self._places[index])
+
+    def add(self, here: Spot) -> None:
+        """Keep a glimpse."""
+        keep = [i for i, frame in enumerate(self._seen) if frame > here.frame - self.settings.window][-MOST + 1:]
+        self._places, self._seen = [self._places[i] for i in keep], [self._seen[i] for i in keep]
+        index = self._index(here)
+        if index is None:
+            self._places.append([here])
+            self._seen.append(here.frame)
+            return
+        spots = self._places[index]
+        if np.linalg.norm(here.eye - spots[-1].eye) >= MOVED_M:
+            self._places[index] = [*spots, here][-KEPT:]
+        self._seen[index] = here.frame
+
+    def _index(self, here: Spot) -> int | None:
+        apart = [float(np.linalg.norm(np.mean([s.place for s in spots], axis=0) - here.place)) for spots in self._places]
+        near = int(np.argmin(apart)) if apart else None
+        return near if near is not None and apart[near] < self.settings.gate_m else None
+
+
+def behind_over_part(spots: Sequence[Spot], here: Spot, ratio: float) -> float:
+    """Log likelihood ratio of what was seen as `spots` and now `here`: it stands there, or is the upper part of what is nearer by `ratio` (negative)."""
+    return hypotheses.behind_over_part(np.array([s.place for s in spots]), np.array([s.eye for s in spots]), np.array([s.covariance for s in spots]),
+                                       here.place, here.eye, here.covariance, ratio)
