@@ -1,6 +1,7 @@
 """The command line as a whole: help, exit status, JSON."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -9,6 +10,8 @@ import time
 import pytest
 
 from umad_patrol.cli.main import VERBS, _parser, main, settings_of
+
+BUFFERED = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -84,6 +87,33 @@ def test_a_disk_that_refuses_is_one_line_and_status_2(tmp_path, monkeypatch, cap
     assert main(["settings", "--json", str(tmp_path / "all.json")]) == 2
     line, = capsys.readouterr().err.strip().splitlines()
     assert line == f"umad-patrol settings: No space left on device: '{tmp_path / 'all.json'}'" and not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("closed, words", [("stdout", ["-u"]), ("stdout", []), ("stderr", ["-u"])])
+def test_a_reader_that_has_seen_enough_ends_no_work(tmp_path, closed, words):
+    """As `umad-patrol settings --json FILE | head -1` has it: the file is written all the same, and nobody is bothered."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    target = str(tmp_path / "s.json") if closed == "stdout" else "-"    # then the table goes to standard error
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | {closed: writer}
+    told = subprocess.run([sys.executable, *words, "-m", "umad_patrol.cli.main", "settings", "--json", target], text=True, check=False, env=BUFFERED, **streams)
+    os.close(writer)
+    found = (tmp_path / "s.json").read_text() if closed == "stdout" else told.stdout
+    assert told.returncode == 0 and not told.stderr and json.loads(found)["device"] == "auto"
+
+
+def test_short_output_to_a_closed_pipe_says_nothing():
+    reader, writer = os.pipe()
+    os.close(reader)
+    told = subprocess.run([sys.executable, "-m", "umad_patrol.cli.main", "--version"], stdout=writer, stderr=subprocess.PIPE, text=True, check=False, env=BUFFERED)
+    os.close(writer)
+    assert told.returncode == 0 and not told.stderr
+
+
+def test_standard_output_on_a_full_disk_is_one_line_and_status_2():
+    with open("/dev/full", "w") as full:
+        told = subprocess.run([sys.executable, "-m", "umad_patrol.cli.main", "settings"], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert told.stderr.startswith("umad-patrol settings: No space left on device") and told.stderr.count("\n") == 1, told
 
 
 @pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGINT])

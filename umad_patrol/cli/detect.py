@@ -40,8 +40,9 @@ def run(args: argparse.Namespace) -> dict:
     result = {"status": "compared" if found.comparable else "not comparable", "reason": _reason(found),
               "regions": [asdict(region) for region in found.regions], "mask_px": int(np.count_nonzero(found.mask)),
               "detector": comparer.detector.name, "checksum": comparer.detector.checksum, "ms": round(found.milliseconds, 1)}
-    _print(found, result)
     _write(out, query, found, result)
+    _print(found, result)
+    print(f"written to {out}")
     return result
 
 
@@ -66,4 +67,3 @@ def _write(out: Path, query: np.ndarray, found: Compared, result: dict) -> None:
     write_image(out / "score.png", np.round(found.scores * 255).astype(np.uint8))
     write_image(out / "overlay.png", overlay(query, found.mask, found.regions))
     write_json(str(out / "result.json"), result)
-    print(f"written to {out}")

@@ -7,13 +7,13 @@ import contextlib
 import importlib
 import json
 import logging
-import os
 import signal
 import sys
 import threading
 from typing import Any, NoReturn
 
 from umad_patrol import __version__
+from umad_patrol.cli.outlet import outlets
 from umad_patrol.config import Settings, load, parse_changes, with_values
 from umad_patrol.errors import ConfigError, PatrolError
 from umad_patrol.io.files import check_file, replaced
@@ -41,7 +41,11 @@ VERBS = {
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one verb. Returns the exit status: 0 done, 1 a failure of ours, 2 bad usage or input."""
-    words = list(sys.argv[1:] if arguments is None else arguments)
+    with outlets():     # a reader that has seen enough ends no work: its files are what counts
+        return _run(list(sys.argv[1:] if arguments is None else arguments))
+
+
+def _run(words: list[str]) -> int:
     verb = _asked(words)
     _end_as_by_ctrl_c()
     try:
@@ -55,15 +59,13 @@ def main(arguments: list[str] | None = None) -> int:
             result = args.run(args)
         if args.json:
             write_json(args.json, result if result is not None else {})
+        sys.stdout.flush()  # now, where a full disk can still be told
         return int(result.get("exit_status", 0)) if isinstance(result, dict) else 0
     except PatrolError as error:
         return _refuse(verb, str(error))
     except KeyboardInterrupt:
         print("umad-patrol: interrupted", file=sys.stderr)
         return 130
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except OSError as error:
         return _refuse(verb, f"{error.strerror or error}" + (f": {error.filename!r}" if error.filename else ""))
     except Exception as error:  # ours: say which, keep the traceback for --verbose
