@@ -26,13 +26,13 @@ class Pipeline:
     """
 
     def __init__(self, reference_map: ReferenceMap, settings: Settings, output: str | Path = ""):
-        """Alerts are kept in the folder `output` ("" keeps none), which is made once all else is ready. Raises DetectorError or StoreError."""
+        """Alerts are kept in the folder `output` ("" keeps none), which is made once all else is ready. Raises DetectorError, MapError or StoreError."""
         self.map = reference_map
         self.settings = settings
         self.comparer = Comparer(settings, reference_map=reference_map)
         self._retriever = Retriever(reference_map, settings.retrieve)
-        self._store = AlertStore(output) if output else None
-        self._watch = self._new_watch(reference_map)
+        self._store: AlertStore | None = None
+        self._watch = self._new_watch(reference_map, output=output)
 
     @classmethod
     def open(cls, map_path: str | Path, settings: Settings, output: str | Path = "") -> Pipeline:
@@ -134,9 +134,12 @@ class Pipeline:
         finally:
             self.comparer.close()
 
-    def _new_watch(self, of: ReferenceMap, known: tuple[Alert, ...] = ()) -> Watch:
-        return Watch(self.settings, self._store, of.checksum, self.comparer.detector.checksum, of.cloud(),
-                     read_dismissed(of.path), known, (of.poses[:, :3, 3], of.grounds))
+    def _new_watch(self, of: ReferenceMap, known: tuple[Alert, ...] = (), output: str | Path = "") -> Watch:
+        cloud, dismissed = of.cloud(), read_dismissed(of.path)
+        if output:  # now that nothing of the map can be refused any more
+            self._store = AlertStore(output)
+        return Watch(self.settings, self._store, of.checksum, self.comparer.detector.checksum, cloud, dismissed, known,
+                     (of.poses[:, :3, 3], of.grounds))
 
     def _without_reference(self, frame: Frame) -> Result:
         near, limits = self._retriever.nearest(frame.map_T_camera), self.settings.retrieve

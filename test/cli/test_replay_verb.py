@@ -98,6 +98,13 @@ def test_what_cannot_begin_writes_nothing(tmp_path, taught, write_bag, messages,
     assert not (tmp_path / "out").exists()
 
 
+def test_a_map_whose_dismissed_things_are_damaged_makes_no_folder(tmp_path, taught, write_bag, messages, capsys):
+    bag = write_bag(tmp_path / "patrol", drive(messages, True))
+    (taught / "dismissed.json").write_text("{}")
+    assert main(["replay", str(bag), "--map", str(taught), "--out", str(tmp_path / "out"), *TOPICS]) == 2
+    assert "dismissed.json is damaged" in capsys.readouterr().err and not (tmp_path / "out").exists()
+
+
 def test_a_worse_localization_can_be_tried(tmp_path, taught, write_bag, messages, capsys):
     bag = write_bag(tmp_path / "patrol", drive(messages, True))
     words = ["replay", str(bag), "--map", str(taught), "--out", str(tmp_path / "out"), *TOPICS]
