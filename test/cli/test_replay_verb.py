@@ -89,7 +89,8 @@ def test_masks_are_those_of_this_replay(tmp_path, taught, write_bag, messages, c
 def test_where_no_frame_can_be_used_it_says_why_and_fails(tmp_path, taught, write_bag, messages, capsys):
     bag = write_bag(tmp_path / "patrol", drive(messages, True))
     assert main(["replay", str(bag), "--map", str(taught), "--out", str(tmp_path / "out"), *TOPICS, "--set", "input.max_image_mpx=0.01"]) == 2
-    assert "no frame of" in (said := capsys.readouterr().err) and "0.01" in said
+    said = capsys.readouterr()
+    assert "no frame of" in said.err and "0.01" in said.err and "0 frames" not in said.out and not (tmp_path / "out").exists()
 
 
 def test_what_cannot_begin_writes_nothing(tmp_path, taught, write_bag, messages, capsys):

@@ -21,9 +21,9 @@ from umad_patrol.alerts.report import write_report
 from umad_patrol.alerts.store import AlertStore
 from umad_patrol.alerts.whence import localization_off
 from umad_patrol.cli.main import settings_of
-from umad_patrol.cli.offline import results_of
+from umad_patrol.cli.offline import check_frames, results_of
 from umad_patrol.cli.results import ResultsBag
-from umad_patrol.errors import BagError, StoreError
+from umad_patrol.errors import StoreError
 from umad_patrol.frames import PoseError, Recording
 from umad_patrol.io.files import check_folder, replaced
 from umad_patrol.io.images import write_image
@@ -49,6 +49,7 @@ def run(args: argparse.Namespace) -> dict:
     recording = Recording(args.bag, settings)
     out = Path(args.out)
     check_folder("--out", out / "masks", StoreError)
+    check_frames(args.bag, settings)
     pipeline = Pipeline(reference_map, settings, out)
     if not args.no_masks:
         (out / "masks").mkdir(exist_ok=True)
@@ -77,14 +78,12 @@ def run(args: argparse.Namespace) -> dict:
     summary = {
         "frames": len(rows), "statuses": dict(statuses), "refused": dict(recording.skipped),
         "hz": round(len(rows) / (time.perf_counter() - started), 2),
-        "median_ms": round(1e3 * float(np.median(seconds)), 1) if seconds else None,
+        "median_ms": round(1e3 * float(np.median(seconds)), 1),
         "localization_off": {name: [round(float(v), 3) for v in np.percentile(told, share, axis=0)] if told else None
                              for name, share in (("median", 50), ("most", 100))},
         "alerts": [vars(alert) for alert in alerts], "report": str(out / "report.html"),
     }
     _print(summary)
-    if not rows:
-        raise BagError(f"no frame of {args.bag!r} could be used; last: {recording.last_reason or 'none came'}")
     return summary
 
 
@@ -101,7 +100,7 @@ def _row(result: Result, off: tuple[float, float] | None) -> dict:
 
 def _write_rows(path: Path, rows: list[dict]) -> None:
     with replaced(path) as beside, beside.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, fieldnames=list(rows[0]) if rows else ["stamp_ns"])
+        writer = csv.DictWriter(file, fieldnames=list(rows[0]))
         writer.writeheader()
         writer.writerows(rows)
 
