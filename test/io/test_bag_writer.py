@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 from rosbags.interfaces import QosDurability
-from rosbags.rosbag2 import Reader
+from rosbags.rosbag2 import Reader, Writer
 
 from umad_patrol.errors import BagError
 from umad_patrol.geometry import se3
@@ -154,6 +154,17 @@ def test_a_failure_leaves_nothing(tmp_path):
         with BagWriter(tmp_path / "bag") as bag:
             bag.write("/x", build.message("std_msgs/msg/Header"), S)
             raise RuntimeError("power cut")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("step", ["write", "close"])
+def test_a_full_disk_is_named_with_the_way_out(tmp_path, monkeypatch, step):
+    def full(*_):
+        raise OSError(28, "No space left on device")    # as a file that was opened before has it: without its name
+
+    monkeypatch.setattr(Writer, step, full)
+    with pytest.raises(BagError, match="cannot write recording .*bag': No space left on device; free space"), BagWriter(tmp_path / "bag") as bag:
+        bag.write("/mask", build.image(S, "camera", np.zeros((4, 6), np.uint8)), S)
     assert not list(tmp_path.iterdir())
 
 

@@ -40,7 +40,7 @@ class BagWriter:
 
     `path` is the folder that will hold it and must not exist yet (BagError), or with `replace` hold nothing but a recording, which stays until
     the new one is whole. Messages come from `umad_patrol.io.bag_messages`; a topic takes the type of its first message. If the block raises,
-    nothing new is left.
+    or the disk refuses (BagError), nothing new is left.
     """
 
     def __init__(self, path: str | Path, replace: bool = False) -> None:
@@ -77,6 +77,8 @@ class BagWriter:
             self._writer.write(connection, int(stamp_ns), TYPES.serialize_cdr(message, kind))
         except (WriterError, ValueError, TypeError, AttributeError, AssertionError) as error:
             raise BagError(f"{kind} on {topic} at {stamp_ns / 1e9:.3f} s cannot be written: {error}") from error
+        except OSError as error:
+            raise self._refused(error) from error
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         writer, self._writer = self._writer, None
@@ -85,8 +87,13 @@ class BagWriter:
                 writer.close()
             if kind is None:
                 self._put_in_place()
+        except OSError as error:    # a full disk says so only now, where little was written
+            raise self._refused(error) from error
         finally:
             shutil.rmtree(self._beside, ignore_errors=True)
+
+    def _refused(self, error: OSError) -> BagError:
+        return BagError(f"cannot write recording {str(self.path)!r}: {error.strerror or error}; free space there, or name another folder")
 
     def _put_in_place(self) -> None:
         new, before = self._beside / self.path.name, self._beside / ".before"
