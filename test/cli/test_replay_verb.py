@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -104,6 +105,16 @@ def test_a_map_whose_dismissed_things_are_damaged_makes_no_folder(tmp_path, taug
     (taught / "dismissed.json").write_text("{}")
     assert main(["replay", str(bag), "--map", str(taught), "--out", str(tmp_path / "out"), *TOPICS]) == 2
     assert "dismissed.json is damaged" in capsys.readouterr().err and not (tmp_path / "out").exists()
+
+
+def test_results_never_go_into_a_map(tmp_path, taught, write_bag, messages, capsys):
+    bag, before = write_bag(tmp_path / "patrol", drive(messages, True)), sorted(taught.rglob("*"))
+    (tmp_path / "link").symlink_to(taught)
+    shutil.copytree(taught, tmp_path / "other")
+    for out in (taught, tmp_path / "link", tmp_path / "other"):
+        assert main(["replay", str(bag), "--map", str(taught), "--out", str(out), *TOPICS]) == 2
+        assert f"--out {str(out)!r} is a reference map" in capsys.readouterr().err
+    assert sorted(taught.rglob("*")) == before and not (tmp_path / "other" / "alerts.sqlite").exists()
 
 
 def test_a_worse_localization_can_be_tried(tmp_path, taught, write_bag, messages, capsys):
