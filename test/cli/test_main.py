@@ -86,7 +86,7 @@ def test_a_disk_that_refuses_is_one_line_and_status_2(tmp_path, monkeypatch, cap
     monkeypatch.setattr("pathlib.Path.write_text", full)
     assert main(["settings", "--json", str(tmp_path / "all.json")]) == 2
     line, = capsys.readouterr().err.strip().splitlines()
-    assert line == f"umad-patrol settings: No space left on device: '{tmp_path / 'all.json'}'; free space there, or name another place" and not list(tmp_path.iterdir())
+    assert line == f"umad-patrol settings: No space left on device: '{tmp_path / 'all.json'}'; free space there, or write elsewhere" and not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("closed, words", [("stdout", ["-u"]), ("stdout", []), ("stderr", ["-u"])])

@@ -107,6 +107,20 @@ def test_the_verb_prints_and_writes(tmp_path, pictures, capsys):
     assert json.loads((tmp_path / "r.json").read_text())["pairs"] == 1
 
 
+def test_a_full_disk_leaves_no_half_of_what_detect_found(tmp_path, pictures, capsys, monkeypatch):
+    for name, picture in zip(("reference.png", "query.png"), pictures):
+        cv2.imwrite(str(tmp_path / name), picture)
+    words = ["detect", tmp_path / "reference.png", tmp_path / "query.png", "--out", tmp_path / "o", "--set", "detect.detector=gradient"]
+
+    def full(path, image):
+        if path.name == "overlay.png":
+            raise OSError(28, "No space left on device", str(path))
+        path.write_bytes(b"x")
+
+    monkeypatch.setattr("umad_patrol.cli.detect.write_image", full)
+    assert "No space left on device; free space" in refusal(capsys, *words) and not (tmp_path / "o").exists()
+
+
 def test_folders_that_cannot_be_scored_are_refused(tmp_path, pictures, capsys):
     assert "no folder" in refusal(capsys, "evaluate", "detection", tmp_path / "none")
     assert "no pairs" in refusal(capsys, "evaluate", "detection", tmp_path)

@@ -3,7 +3,7 @@
 import pytest
 
 from umad_patrol.errors import DatasetError
-from umad_patrol.io.folders import new_folder
+from umad_patrol.io.folders import filled, new_folder
 
 
 def test_what_was_written_beside_takes_the_place(tmp_path):
@@ -50,3 +50,24 @@ def test_what_cannot_be_made_is_refused_by_name(tmp_path, name):
     with pytest.raises(DatasetError, match=name.split("/")[0]), new_folder(tmp_path / name, DatasetError):
         raise AssertionError("not reached")
     assert (tmp_path / "full" / "kept").read_text() == "x" and (tmp_path / "file").read_text() == "y"
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_full_disk_leaves_what_was_there_and_nothing_else(tmp_path, there):
+    out = tmp_path / "out"
+    if there:
+        out.mkdir()
+        (out / "mask.png").write_text("before")
+    with pytest.raises(DatasetError, match="cannot write into .*out': No space left on device; free space"), filled(out, "result", DatasetError) as folder:
+        (folder / "mask.png").write_text("now")
+        raise OSError(28, "No space left on device")
+    assert sorted(path.name for path in tmp_path.rglob("*")) == (["mask.png", "out"] if there else [])
+    assert not there or (out / "mask.png").read_text() == "before"
+
+
+def test_a_folder_that_is_there_keeps_what_is_not_written_anew(tmp_path):
+    for text in ("before", "now"):
+        with filled(tmp_path / "above" / "out", "result", DatasetError) as folder:
+            (folder / "result").write_text(text)
+            (folder / text).write_text(text)
+    assert {path.name: path.read_text() for path in (tmp_path / "above" / "out").iterdir()} == {"before": "before", "result": "now", "now": "now"}

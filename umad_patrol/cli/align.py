@@ -16,8 +16,11 @@ from umad_patrol.cli.main import settings_of, write_json
 from umad_patrol.comparer import choose_device
 from umad_patrol.errors import ImageError
 from umad_patrol.io.files import check_folder
+from umad_patrol.io.folders import filled
 from umad_patrol.io.images import read_image, to_image, write_image
 from umad_patrol.records import Alignment, Camera, Reference
+
+RESULT = "result.json"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,9 +39,11 @@ def run(args: argparse.Namespace) -> dict:
     aligner = Aligner(settings.align, choose_device(settings.device))
     alignment = aligner.align(query, Reference(0, "pair", 0, reference, camera, np.eye(4)))
     result = described(alignment)
-    _print(alignment)
     if args.out:
         _write(Path(args.out), result, query, reference, alignment)
+    _print(alignment)
+    if args.out:
+        print(f"written to {args.out}")
     return result
 
 
@@ -58,13 +63,12 @@ def _print(alignment: Alignment) -> None:
           f"residual {alignment.residual_px:.2f} px, overlap {alignment.overlap:.0%}")
 
 
-def _write(folder: Path, result: dict, query: np.ndarray, reference: np.ndarray, alignment: Alignment) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
+def _write(out: Path, result: dict, query: np.ndarray, reference: np.ndarray, alignment: Alignment) -> None:
     warped = None if alignment.laid is None else to_image(alignment.laid.picture)
-    if warped is None:
-        (folder / "warped.png").unlink(missing_ok=True)  # of an earlier run; it would belie the result
-    else:
-        write_image(folder / "warped.png", warped)
-    write_image(folder / "before_after.png", before_after(query, reference, warped))
-    write_json(str(folder / "result.json"), result)
-    print(f"written to {folder}")
+    for name in (RESULT, "warped.png"):
+        (out / name).unlink(missing_ok=True)    # of an earlier run; it would belie the result
+    with filled(out, RESULT, ImageError) as folder:
+        if warped is not None:
+            write_image(folder / "warped.png", warped)
+        write_image(folder / "before_after.png", before_after(query, reference, warped))
+        write_json(str(folder / RESULT), result)

@@ -18,7 +18,10 @@ from umad_patrol.detect.overlay import overlay
 from umad_patrol.errors import ImageError
 from umad_patrol.evaluate.compare import Compared, PairComparer
 from umad_patrol.io.files import check_folder
+from umad_patrol.io.folders import filled
 from umad_patrol.io.images import read_image, write_image
+
+RESULT = "result.json"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -61,9 +64,9 @@ def _print(found: Compared, result: dict) -> None:
 
 
 def _write(out: Path, query: np.ndarray, found: Compared, result: dict) -> None:
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "result.json").unlink(missing_ok=True)   # an earlier one would speak for other pictures; it comes last
-    write_image(out / "mask.png", found.mask)
-    write_image(out / "score.png", np.round(found.scores * 255).astype(np.uint8))
-    write_image(out / "overlay.png", overlay(query, found.mask, found.regions))
-    write_json(str(out / "result.json"), result)
+    (out / RESULT).unlink(missing_ok=True)  # an earlier one would speak for other pictures
+    with filled(out, RESULT, ImageError) as folder:
+        write_image(folder / "mask.png", found.mask)
+        write_image(folder / "score.png", np.round(found.scores * 255).astype(np.uint8))
+        write_image(folder / "overlay.png", overlay(query, found.mask, found.regions))
+        write_json(str(folder / RESULT), result)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import errno
 import importlib
 import json
 import logging
@@ -17,11 +16,10 @@ from umad_patrol import __version__
 from umad_patrol.cli.outlet import outlets
 from umad_patrol.config import Settings, load, parse_changes, with_values
 from umad_patrol.errors import ConfigError, PatrolError
-from umad_patrol.io.files import check_file, replaced
+from umad_patrol.io.files import FULL_DISK, check_file, replaced
 from umad_patrol.io.memory import keep_freed_memory
 
 SET_BELOW = "set_below"     # where what is given to a parser below a verb's is kept: argparse would forget the verb's own for it
-FULL_DISK, FULL = (errno.ENOSPC, errno.EDQUOT), "; free space there, or name another place"
 VERBS = {
     "demo": "simulate, teach, patrol through real ROS 2 nodes, report",
     "simulate": "write a simulated teach run and patrol as bags, with their truth",
@@ -69,7 +67,8 @@ def _run(words: list[str]) -> int:
         print("umad-patrol: interrupted", file=sys.stderr)
         return 130
     except OSError as error:
-        return _refuse(verb, f"{error.strerror or error}" + (f": {error.filename!r}" if error.filename else "") + (FULL if error.errno in FULL_DISK else ""))
+        way_out = "; free space there, or write elsewhere" if error.errno in FULL_DISK else ""
+        return _refuse(verb, f"{error.strerror or error}" + (f": {error.filename!r}" if error.filename else "") + way_out)
     except Exception as error:  # ours: say which, keep the traceback for --verbose
         logging.getLogger(__name__).info("traceback", exc_info=True)
         print(f"umad-patrol {verb}: internal error: {type(error).__name__}: {error} (--verbose shows where)", file=sys.stderr)

@@ -14,6 +14,7 @@ from rosbags.rosbag2.errors import WriterError
 
 from umad_patrol.errors import BagError
 from umad_patrol.io.bag_messages import TYPES
+from umad_patrol.io.files import refusal_of
 
 METADATA, STORAGE = "metadata.yaml", (".mcap", ".db3")
 _FOREVER = QosTime(9223372036, 854775807)
@@ -93,7 +94,7 @@ class BagWriter:
             shutil.rmtree(self._beside, ignore_errors=True)
 
     def _refused(self, error: OSError) -> BagError:
-        return BagError(f"cannot write recording {str(self.path)!r}: {error.strerror or error}; free space there, or name another folder")
+        return BagError(f"cannot write recording {str(self.path)!r}: {refusal_of(error)}")
 
     def _put_in_place(self) -> None:
         new, before = self._beside / self.path.name, self._beside / ".before"

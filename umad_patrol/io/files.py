@@ -12,6 +12,12 @@ from pathlib import Path
 from umad_patrol.errors import PatrolError
 
 PICTURES = (".png", ".jpg", ".jpeg")
+FULL_DISK = errno.ENOSPC, errno.EDQUOT
+
+
+def refusal_of(error: OSError) -> str:
+    """What a disk said, and the way out."""
+    return f"{error.strerror or error}; {'free space there, or ' if error.errno in FULL_DISK else ''}name another folder"
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from umad_patrol.errors import PatrolError
+from umad_patrol.io.files import refusal_of
 
 UNFINISHED = ".unfinished"
 
@@ -33,6 +34,29 @@ def new_folder(out: str | Path, refusal: type[PatrolError]) -> Iterator[Path]:
         if out.exists():
             out.rmdir()
         beside.rename(out)
+
+
+@contextmanager
+def filled(out: str | Path, last: str, refusal: type[PatrolError]) -> Iterator[Path]:
+    """A folder to fill, which becomes `out` when all went well; where `out` is there, its files take their places in it, `last` comes last.
+
+    Raises `refusal` where a disk refuses; then what was there stays as it was.
+    """
+    out = Path(out)
+    try:
+        if out.is_dir():
+            beside = out / f".{os.getpid()}{UNFINISHED}"
+            remove_leftovers(out.glob(f".*{UNFINISHED}"))
+            with unfinished(beside):
+                yield beside
+                for file in sorted(beside.iterdir(), key=lambda file: file.name == last):
+                    file.replace(out / file.name)
+        else:
+            out.parent.mkdir(parents=True, exist_ok=True)
+            with new_folder(out, refusal) as beside:
+                yield beside
+    except OSError as error:
+        raise refusal(f"cannot write into {str(out)!r}: {refusal_of(error)}") from error
 
 
 @contextmanager
