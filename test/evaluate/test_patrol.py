@@ -137,6 +137,16 @@ def test_the_verb_names_what_is_missing(patrolled, capsys, out, truth, says):
     assert says in capsys.readouterr().err and not (patrolled / "nowhere").exists()
 
 
+@pytest.mark.parametrize("stamp, status", [(10**9, 0), (10**9 + 1, 2)])
+def test_the_truth_of_another_world_is_refused(patrolled, capsys, stamp, status):
+    """Worlds begin alike; their stamps differ by nanoseconds."""
+    (patrolled / "truth" / "masks").mkdir()
+    (patrolled / "truth" / "masks" / f"{stamp}.png").touch()
+    assert main(["evaluate", "patrol", str(patrolled / "out"), "--truth", str(patrolled / "truth")]) == status
+    said = capsys.readouterr()
+    assert ("another world's" in said.err) == (not said.out) == (status == 2)
+
+
 @pytest.mark.parametrize("rows, says", [("[{id: a, kind: b, position: [1, 2, 0], min_range_m: near}]", "min_range_m 'near'"),
                                         ("[{id: a, kind: b, position: [1, 2, 0], visible_frames: [1]}]", "visible_frames"),
                                         ("[{id: a, kind: b, position: [1, 2, 0], min_range_m: 2020-13-45}]", "month")])

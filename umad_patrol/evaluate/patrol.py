@@ -19,6 +19,7 @@ import yaml
 
 from umad_patrol.alerts.store import AlertStore
 from umad_patrol.errors import BAD_YAML, DatasetError
+from umad_patrol.evaluate.patrol_pairs import MASKS
 from umad_patrol.records import Alert
 
 FALSE, MOVED, DYNAMIC, DUPLICATE = "false", "moved object", "dynamic", "duplicate"
@@ -34,6 +35,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     """Score and print. Returns what `PatrolScore.to_dict` does. Raises StoreError or DatasetError."""
     truth = load_truth(args.truth)
     with AlertStore(args.patrol, read_only=True) as store:
+        _check_same_world(args.patrol, stamps_of(store), args.truth, truth_stamps(args.truth))
         score = match_alerts(store.alerts(), truth)
     print(score.text())
     return score.to_dict()
@@ -204,6 +206,25 @@ def load_truth(folder: str | Path) -> Truth:
     passers = tuple(Passer(str(r["id"]), str(r["kind"]), _path(r["path"]))
                     for r in _rows(folder / "dynamics.yaml", keys=("id", "kind", "path")))
     return Truth(planted, moved, passers)
+
+
+def truth_stamps(folder: str | Path) -> set[int]:
+    """The stamps of the frames that the truth in a folder is of; none where it came without its masks."""
+    return {int(path.stem) for path in (Path(folder) / MASKS).glob("*.png") if path.stem.isascii() and path.stem.isdigit()}
+
+
+def stamps_of(store: AlertStore) -> set[int]:
+    """Stamps of frames that a patrol saw: those at the ends of pieces of its way and of what it says of its alerts."""
+    pieces, alerts = store.coverage(), store.alerts()
+    return {stamp for piece in pieces for stamp in (piece.first_ns, piece.last_ns)} | {
+        stamp for alert in alerts for stamp in (alert.first_seen_ns, alert.last_seen_ns)}
+
+
+def _check_same_world(patrol: str, seen: set[int], truth: str, known: set[int]) -> None:
+    """Raise DatasetError where no frame of a patrol is one that the truth is of."""
+    if seen and known and not seen & known:
+        raise DatasetError(f"no frame of patrol {patrol!r}, the first at {min(seen) / 1e9:.6f} s, is one of truth {truth!r}, the first at {min(known) / 1e9:.6f} s: "
+                           "it is another world's; give the truth/ that `simulate` wrote with this patrol")
 
 
 def _extra(alert: Alert, truth: Truth, assign_m: float, passer_m: float) -> Extra:
