@@ -9,6 +9,8 @@ import pytest
 
 from umad_patrol import config
 from umad_patrol.cli.main import main
+from umad_patrol.pipeline import Pipeline
+from umad_patrol.records import Alert
 
 TOPICS = ["--set", "input.image_topic=/image", "--set", "input.camera_info_topic=/info", "--set", "input.localization_topic=/odom",
           "--set", "input.cloud_topic=", "--set", "input.body_t_camera=0 0 0.5 -0.5 0.5 -0.5 0.5"]
@@ -63,6 +65,22 @@ def test_the_threshold_is_the_smallest_that_does_and_is_read_back(site, capsys):
                  "--json", str(site / "replay.json")]) == 0
     masks = [cv2.imread(str(path), 0) for path in sorted((site / "o" / "masks").glob("*.png"))]
     assert sum(bool(mask.any()) for mask in masks) <= result["at_threshold"]["regions"] and len(masks) == 6  # replay at it shows just those
+
+
+def test_alerts_on_the_run_are_told_with_their_places(site, monkeypatch, capsys):
+    """A run with something new on it gives a threshold that is blind to it: the status stays 0, but nobody misses it."""
+    alerts = tuple(Alert(f"A{i:04d}", "active", "anomaly", 0.9, (float(i), 2.5, 0.0), (0.3, 0.3), i, i, 6) for i in range(12))
+    for raised, said in ((alerts, "12 alerts were raised on this run, at (0.00, 2.50), "), (alerts[:1], "1 alert was raised on this run, at (0.00, 2.50): if")):
+        monkeypatch.setattr(Pipeline, "known_alerts", raised)
+        assert calibrate(site, "--no-alerts") == 0
+        result, shown = json.loads((site / "r.json").read_text()), capsys.readouterr().out
+        assert result["anomaly_free"] is False and result["doubt"].startswith(said) and f"WARNING: {said}" in shown
+        assert ("and 2 more places" in shown) == (len(raised) == 12)
+        assert [thing["position"] for thing in result["raised"]] == [[a.position[0], 2.5, 0.0] for a in raised]
+        assert f"# WARNING: {said}"[:40] in (site / "site.yaml").read_text() and config.load(site / "site.yaml")
+    monkeypatch.setattr(Pipeline, "known_alerts", ())
+    assert calibrate(site, "--no-alerts") == 0 and "WARNING" not in capsys.readouterr().out
+    assert json.loads((site / "r.json").read_text())["anomaly_free"] is True
 
 
 def test_a_run_that_is_too_short_says_what_it_can_tell(site, capsys):

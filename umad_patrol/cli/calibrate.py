@@ -2,7 +2,7 @@
 
 Every region on such a run is a false one. The smallest threshold is sought at which there are at most so many an hour or a km, over the
 time or way in which frames were compared. A thing that is wrongly seen in ten frames counts ten times, and a region is no alert yet: the
-alerts that a patrol over this run raises are counted as well, before and after. Regions of people and vehicles, of things moved or taken
+alerts that a patrol over this run raises are counted as well, before and after; where there are any before, it says so, and where: the run may not be free of anomalies. Regions of people and vehicles, of things moved or taken
 away are no alarms and are not counted, if the detector tells them apart; one that does not (gradient) needs a run without people.
 
 OUT.yaml is read by --config and by the nodes (params_file:=OUT.yaml); it holds what --config and --set say and the threshold.
@@ -28,10 +28,11 @@ from umad_patrol.frames import Recording
 from umad_patrol.io.files import PICTURES, check_file
 from umad_patrol.io.images import write_image
 from umad_patrol.pipeline import Pipeline
-from umad_patrol.records import ANOMALY
+from umad_patrol.records import ANOMALY, Alert
 from umad_patrol.reference.map import ReferenceMap
 
 THRESHOLD = "detect.threshold"
+NAMED = 10      # places at most that are printed of where alerts were raised
 PRINTED = 0.05  # of the curve, a line every so much and one for the floor
 
 
@@ -52,26 +53,28 @@ def run(args: argparse.Namespace) -> dict:
     settings = settings_of(args)
     floor = _check(args, settings)
     reference_map = ReferenceMap.load(args.map)
-    found, alerts_before = _gather(args.bag, reference_map, settings, floor)
+    found, raised = _gather(args.bag, reference_map, settings, floor)
     _check_run(found, args)
     choice = choose(found, args.rate, args.per, floor)
-    result = _report(found, choice, args, settings, floor) | {"alerts_before": alerts_before, "alerts": None}
+    result = _report(found, choice, args, settings, floor) | _raised(raised) | {"alerts": None}
     _print_curve(result)
     if args.plot:
         write_image(args.plot, draw_curve(result))
     if choice.threshold is None:
         print(choice.says)
+        _print_doubt(result)
         return result | {"exit_status": 1}
     tuned = with_values(settings, {THRESHOLD: choice.threshold})
     _write(args, tuned, result)
     if not args.no_alerts:
-        result["alerts"] = alerts_before if tuned == settings else _alerts(args.bag, reference_map, tuned)
+        result["alerts"] = len(raised) if tuned == settings else _alerts(args.bag, reference_map, tuned)
     _print(result)
+    _print_doubt(result)
     return result
 
 
-def _gather(bag: str, reference_map: ReferenceMap, settings: Settings, floor: float) -> tuple[Run, int]:
-    """What the run gave, and how many alerts there are by the settings as they are."""
+def _gather(bag: str, reference_map: ReferenceMap, settings: Settings, floor: float) -> tuple[Run, tuple[Alert, ...]]:
+    """What the run gave, and the alerts that there are by the settings as they are."""
     recording, pipeline = Recording(bag, settings), Pipeline(reference_map, settings)
     gatherer = Gatherer(settings.detect, floor)
     try:
@@ -79,7 +82,7 @@ def _gather(bag: str, reference_map: ReferenceMap, settings: Settings, floor: fl
             raise ConfigError(f"detector {settings.detect.detector!r} has no class {ANOMALY!r}, so it raises no alarm that could be calibrated")
         for result in results_of(recording, pipeline, "calibrating"):
             gatherer.add(result)
-        return gatherer.run(), len(pipeline.known_alerts)
+        return gatherer.run(), pipeline.known_alerts
     finally:
         pipeline.close()
 
@@ -127,9 +130,32 @@ def _report(found: Run, choice: Choice, args: argparse.Namespace, settings: Sett
             "curve": curve(found, floor), "worst": [asdict(alarm) for alarm in worst(found)], "settings": args.out}
 
 
+def _raised(alerts: tuple[Alert, ...]) -> dict:
+    """The alerts of the run by the settings as they are: on a run without anomalies there are none but false ones."""
+    return {"alerts_before": len(alerts), "anomaly_free": not alerts, "doubt": _doubt(alerts),
+            "raised": [{"class": alert.class_name, "score": round(alert.score, 3), "position": [round(v, 3) for v in alert.position],
+                        "first_seen_ns": alert.first_seen_ns, "sightings": alert.sightings} for alert in alerts]}
+
+
+def _doubt(alerts: tuple[Alert, ...]) -> str:
+    """Why the run may not be what it should be; empty if nothing speaks against it."""
+    if not alerts:
+        return ""
+    places = ", ".join(f"({alert.position[0]:.2f}, {alert.position[1]:.2f})" for alert in alerts[:NAMED])
+    more = f" and {len(alerts) - NAMED} more places" if len(alerts) > NAMED else ""
+    return (f"{len(alerts)} alert{'s were' if len(alerts) > 1 else ' was'} raised on this run, at {places}{more}: if anything new stands there, the run is not free "
+            "of anomalies and the threshold blinds the patrol to the like; take it away, drive and calibrate again")
+
+
+def _print_doubt(result: dict) -> None:
+    if result["doubt"]:
+        print(f"WARNING: {result['doubt']}")
+
+
 def _write(args: argparse.Namespace, settings: Settings, result: dict) -> None:
     about = [f"{THRESHOLD} by umad-patrol calibrate, for at most {args.rate:g} false regions per {args.per}: {result['says']}.",
-             f"{result['compared']} frames compared, {result['hours']:.3g} h, {result['km']:.3g} km; detector {settings.detect.detector}."]
+             f"{result['compared']} frames compared, {result['hours']:.3g} h, {result['km']:.3g} km; detector {settings.detect.detector}.",
+             *([f"WARNING: {result['doubt']}."] if result["doubt"] else [])]
     write_settings(args.out, site_tree(settings, [*parse_changes(args.set), THRESHOLD], args.config), about)
 
 
