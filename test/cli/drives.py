@@ -17,8 +17,8 @@ def picture(box=False):
     return image
 
 
-def drive(messages, box, start=100.0, away=0.0):
+def drive(messages, box, start=100.0, away=0.0, frame="map"):
     items = [("/info", start, messages.camera_info(start, *SIZE, 230.0))]
-    items += [("/odom", start + t, messages.odometry(start + t, (away + 0.1 * t, 0, 0))) for t in np.arange(0, 3.1, 0.1)]
+    items += [("/odom", start + t, messages.odometry(start + t, (away + 0.1 * t, 0, 0), frame=frame)) for t in np.arange(0, 3.1, 0.1)]
     items += [("/image", start + t, messages.jpeg(start + t, picture(box))) for t in np.arange(0.25, 2.9, 0.5)]
     return sorted(items, key=lambda item: item[1])

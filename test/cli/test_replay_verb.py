@@ -117,6 +117,15 @@ def test_results_never_go_into_a_map(tmp_path, taught, write_bag, messages, caps
     assert sorted(taught.rglob("*")) == before and not (tmp_path / "other" / "alerts.sqlite").exists()
 
 
+@pytest.mark.parametrize("frame, warned", [("odom", 1), ("map", 0), ("", 0)])
+def test_poses_in_a_frame_that_drifts_are_warned_of_once(tmp_path, write_bag, messages, caplog, frame, warned):
+    bag = write_bag(tmp_path / "bag", drive(messages, False, frame=frame))
+    for words in (["teach", str(bag), str(tmp_path / "map")], ["replay", str(bag), "--map", str(tmp_path / "map"), "--out", str(tmp_path / "out"), "--no-masks"]):
+        caplog.clear()
+        assert main([*words, *TOPICS, "--set", "detect.detector=gradient"]) == 0
+        assert [record.levelname for record in caplog.records if "poses in frame 'odom', not in 'map'" in record.message] == ["WARNING"] * warned
+
+
 def test_a_worse_localization_can_be_tried(tmp_path, taught, write_bag, messages, capsys):
     bag = write_bag(tmp_path / "patrol", drive(messages, True))
     words = ["replay", str(bag), "--map", str(taught), "--out", str(tmp_path / "out"), *TOPICS]

@@ -18,7 +18,7 @@ import math
 from dataclasses import asdict
 
 from umad_patrol.cli.main import settings_of
-from umad_patrol.cli.offline import results_of
+from umad_patrol.cli.offline import results_of, warn_of_frame
 from umad_patrol.config import Settings, parse_changes, with_values
 from umad_patrol.errors import BagError, ConfigError
 from umad_patrol.evaluate.calibrate import HOUR, KM, Choice, Gatherer, Run, choose, curve, number, worst
@@ -76,6 +76,7 @@ def run(args: argparse.Namespace) -> dict:
 def _gather(bag: str, reference_map: ReferenceMap, settings: Settings, floor: float) -> tuple[Run, tuple[Alert, ...]]:
     """What the run gave, and the alerts that there are by the settings as they are."""
     recording, pipeline = Recording(bag, settings), Pipeline(reference_map, settings)
+    warn_of_frame(recording)
     gatherer = Gatherer(settings.detect, floor)
     try:
         if ANOMALY not in pipeline.comparer.detector.classes:

@@ -1,16 +1,30 @@
-"""A recording through the pipeline, frame by frame: what `replay` and `calibrate` have in common."""
+"""A recording through the pipeline, frame by frame: what `teach`, `replay` and `calibrate` have in common."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
 from umad_patrol.config import Settings
 from umad_patrol.errors import BagError
 from umad_patrol.frames import Recording
-from umad_patrol.pipeline import Pipeline
+from umad_patrol.frames.doubt import frame_doubt
 from umad_patrol.records import Frame, Result
+
+if TYPE_CHECKING:   # `teach` needs no torch
+    from umad_patrol.pipeline import Pipeline
+
+MAP_FRAME = "map"   # as the nodes have it by default
+log = logging.getLogger(__name__)
+
+
+def warn_of_frame(recording: Recording) -> None:
+    """Say if the poses of a recording are of another frame than a map's, as the nodes do: odometry that drifts is in no map."""
+    if doubt := frame_doubt(recording.pose_frame, MAP_FRAME):
+        log.warning("%s", doubt)
 
 
 def check_frames(bag: str, settings: Settings) -> None:

@@ -21,7 +21,7 @@ from umad_patrol.alerts.report import write_report
 from umad_patrol.alerts.store import AlertStore
 from umad_patrol.alerts.whence import localization_off
 from umad_patrol.cli.main import settings_of
-from umad_patrol.cli.offline import check_frames, results_of
+from umad_patrol.cli.offline import check_frames, results_of, warn_of_frame
 from umad_patrol.cli.results import ResultsBag
 from umad_patrol.errors import StoreError
 from umad_patrol.frames import PoseError, Recording
@@ -54,6 +54,7 @@ def run(args: argparse.Namespace) -> dict:
         raise StoreError(f"--out {args.out!r} is a reference map, which stays as it was taught; name another folder for the results")
     check_frames(args.bag, settings)
     pipeline = Pipeline(reference_map, settings, out)
+    warn_of_frame(recording)
     if not args.no_masks:
         (out / "masks").mkdir(exist_ok=True)
     rows, statuses, seconds, off = [], Counter(), [], []

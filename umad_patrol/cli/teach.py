@@ -16,6 +16,7 @@ from tqdm import tqdm
 from umad_patrol.align.features import extract
 from umad_patrol.cli.inspect import print_summary, summary
 from umad_patrol.cli.main import settings_of
+from umad_patrol.cli.offline import warn_of_frame
 from umad_patrol.config import with_values
 from umad_patrol.errors import MapError, PatrolError
 from umad_patrol.frames import Recording
@@ -37,6 +38,7 @@ def run(args: argparse.Namespace) -> dict:
         settings = with_values(settings, {"teach.run": args.run_name})
     before = existing_map(args.map, settings.teach.run)  # refuse now, not after the whole recording
     recording = Recording(args.bag, settings)
+    warn_of_frame(recording)
     teacher = Teacher(settings, lambda image: extract(image, settings.align), before.runs if before is not None else ())
     refused: Counter[str] = Counter()
     last_reason = ""

@@ -1,4 +1,4 @@
-"""Whether a pose is a localization at all, by its own covariance."""
+"""Whether a pose is a localization at all, by its own covariance and by its frame."""
 
 from __future__ import annotations
 
@@ -21,3 +21,9 @@ def doubt(msg: Any, limits: InputSettings) -> str:
     if degrees > limits.max_angle_sigma_deg:
         return f"is sure to {degrees:.2g} deg only, more than input.max_angle_sigma_deg {limits.max_angle_sigma_deg:g}"
     return ""
+
+
+def frame_doubt(found: str, wanted: str) -> str:
+    """Why poses in frame `found` may be in no map, where that is not the frame `wanted`; empty if it is, or if they do not say."""
+    return "" if found in ("", wanted) else (f"the localization gives poses in frame {found!r}, not in {wanted!r} (map_frame): is that the map's, or "
+                                             "odometry that drifts?")

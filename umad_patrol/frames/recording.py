@@ -20,7 +20,7 @@ DROPPED = "waited for a pose as time ran backwards"
 class Recording:
     """A recording as frames and clouds, in the order of time.
 
-    `expected_frames` is how many pictures it holds, `skipped` counts what was refused by reason so far and
+    `expected_frames` is how many pictures it holds, `pose_frame` what its first pose says to be in, `skipped` counts what was refused by reason so far and
     `last_reason` says the last one in words. Raises BagError if it lacks pictures, poses or a calibration, or if it
     cannot say where the camera sits.
     """
@@ -86,6 +86,7 @@ class Recording:
             else:
                 raise CameraError(f"recording {self.path}: {assembler.last_refusal}")
         pose, image = (bag.decode(topic, next(bag.messages((topic,)))[2]) for topic in (topics.localization_topic, topics.image_topic))
+        self.pose_frame = frame_name(pose.header.frame_id)
         try:
             assembler.body_T_camera(frame_name(image.header.frame_id), frame_name(getattr(pose, "child_frame_id", "")))
         except LocalizationError as error:

@@ -9,6 +9,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 
 from umad_patrol.config import Settings
 from umad_patrol.frames import FrameAssembler
+from umad_patrol.frames.doubt import frame_doubt
 from umad_patrol.ros import qos
 from umad_patrol.ros.parameter_files import PATROL
 from umad_patrol.ros.parameters import choice
@@ -45,10 +46,9 @@ class Inputs:
 
     def warn_of_frame(self) -> None:
         """Say once if the poses that come are of another frame than `map_frame`: odometry that drifts is in no map."""
-        wanted, found = self._node.get_parameter("map_frame").value, self.frames.pose_frame
-        if found not in ("", wanted):
-            self._node.get_logger().warning(f"the localization gives poses in frame {found!r}, not in {wanted!r} (map_frame): is that the map's, or "
-                                            "odometry that drifts?", once=True)
+        doubt = frame_doubt(self.frames.pose_frame, self._node.get_parameter("map_frame").value)
+        if doubt:
+            self._node.get_logger().warning(doubt, once=True)
 
     def topics(self) -> str:
         """What is subscribed to, as it is remapped."""
