@@ -49,6 +49,8 @@ def test_text_becomes_the_type_of_the_setting():
     ("device", "tpu", "none of auto, cpu, cuda"),
     ("input.body_t_camera", "a b", "list of numbers"),
     ("input.body_t_camera", [1.0, math.nan], "not finite"),
+    ("input.body_t_camera", "1e300 0 0 0 0 0 1", r"\(1e\+300, .* outside -100.0 to 100.0"),
+    ("input.body_t_lidar", "0 0 -101 0 0 0 1", "outside"),
 ])
 def test_nonsense_is_refused_with_its_value(name, value, says):
     with pytest.raises(ConfigError, match=says) as caught:

@@ -81,4 +81,9 @@ def test_what_is_not_rigid():
     mirrored, sheared, lifted = np.diag([1, 1, -1, 1.0]), np.eye(4), np.eye(4)
     sheared[0, 1], lifted[3, 0] = 0.1, 1
     for T in (mirrored, sheared, lifted, np.eye(3), np.full((4, 4), np.nan)):
-        assert not se3.is_rigid(T)
+        assert not se3.is_rigid(T) and se3.fault(T) == "is not a finite rigid motion"
+
+
+def test_what_lies_nowhere_on_earth():
+    utm, nowhere = turned(30, at=(780_000, 9_980_000, 40)), turned(30, at=(0, -1e300, 0))
+    assert se3.is_rigid(utm) and se3.fault(nowhere) == "lies at (0, -1e+300, 0), farther than 1e+07 m from the origin"

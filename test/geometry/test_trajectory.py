@@ -82,7 +82,11 @@ def test_time_running_backwards_is_told_apart():
     assert trajectory.newest_ns == S and len(trajectory) == 1
 
 
-@pytest.mark.parametrize("T", [np.full((4, 4), np.nan), np.zeros((4, 4)), np.eye(3), np.diag([1, 1, -1, 1.0])])
+FAR = np.eye(4)
+FAR[0, 3] = 1e9
+
+
+@pytest.mark.parametrize("T", [np.full((4, 4), np.nan), np.zeros((4, 4)), np.eye(3), np.diag([1, 1, -1, 1.0]), FAR])
 def test_no_motion_no_entry(T):
     trajectory = filled(1)
     with pytest.raises(LocalizationError, match="pose at 2.000 s"):

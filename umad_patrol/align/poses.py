@@ -84,8 +84,8 @@ def _row(of: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
 def check(reference: Reference, query_camera: Camera, map_T_camera: np.ndarray) -> None:
     """Raises AlignmentError for a pose or a camera that is none."""
     for name, T in (("query", map_T_camera), ("reference", reference.map_T_camera)):
-        if not se3.is_rigid(T):
-            raise AlignmentError(f"pose {np.asarray(T).tolist()} of the {name} is not a finite rigid motion; is the localization initialized?")
+        if fault := se3.fault(T):
+            raise AlignmentError(f"pose {np.asarray(T).tolist()} of the {name} {fault}; is the localization initialized?")
     for name, K in (("query", query_camera.K), ("reference", reference.camera.K)):
         if np.shape(K) != (3, 3) or not np.isfinite(K).all() or abs(np.linalg.det(K)) < 1e-9:
             raise AlignmentError(f"camera matrix {np.asarray(K).tolist()} of the {name} cannot be inverted; calibrate the camera")

@@ -8,6 +8,7 @@ import numpy as np
 
 from umad_patrol.errors import LocalizationError
 
+FARTHEST_M = 1e7        # of a coordinate: UTM and earth-centred ones are smaller
 NORM_TOLERANCE = 0.01  # messages carry rounded quaternions; anything further from unit length is not a rotation
 
 
@@ -102,14 +103,22 @@ def distance_m(A: np.ndarray, B: np.ndarray) -> float:
 
 
 def is_rigid(T: np.ndarray, tolerance: float = 1e-3) -> bool:
-    """Whether `T` is a finite `(4, 4)` rigid motion: an orthonormal, right-handed rotation and last row 0 0 0 1."""
+    """Whether `T` is a finite `(4, 4)` rigid motion: an orthonormal, right-handed rotation, a place on earth and last row 0 0 0 1."""
+    return not fault(T, tolerance)
+
+
+def fault(T: np.ndarray, tolerance: float = 1e-3) -> str:
+    """Why `T` is no pose, to follow its name; empty if it is one."""
     T = np.asarray(T, dtype=np.float64)
+    none = "is not a finite rigid motion"
     if T.shape != (4, 4) or not np.isfinite(T).all() or not (T[3] == (0, 0, 0, 1)).all():
-        return False
+        return none
+    if np.abs(T[:3, 3]).max() > FARTHEST_M:
+        return f"lies at {_text(T[:3, 3])}, farther than {FARTHEST_M:g} m from the origin"
     R = T[:3, :3]
     (a, b, c), (d, e, f), (g, h, i) = R.tolist()
     determinant = a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g)
-    return bool(determinant > 0 and np.abs(R @ R.T - np.eye(3)).max() < tolerance)
+    return "" if determinant > 0 and np.abs(R @ R.T - np.eye(3)).max() < tolerance else none
 
 
 def _text(numbers: np.ndarray) -> str:

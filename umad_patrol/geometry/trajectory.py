@@ -51,8 +51,8 @@ class PoseBuffer:
         Raises LocalizationError if it is no rigid motion or not newer than the newest, and BackwardJump if it lies
         more than a second behind: then the clock was reset and the caller should `clear()`.
         """
-        if not se3.is_rigid(pose.parent_T_child):
-            raise LocalizationError(f"pose at {pose.stamp_ns / 1e9:.3f} s is not a finite rigid motion; is the localization initialized?")
+        if fault := se3.fault(pose.parent_T_child):
+            raise LocalizationError(f"pose at {pose.stamp_ns / 1e9:.3f} s {fault}; is the localization initialized?")
         with self._lock:
             self._check_order(int(pose.stamp_ns))
             self._stamps.append(int(pose.stamp_ns))

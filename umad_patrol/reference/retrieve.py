@@ -102,8 +102,8 @@ class Retriever:
 
 def _checked(map_T_camera: np.ndarray) -> np.ndarray:
     query = np.asarray(map_T_camera, dtype=np.float64)
-    if not se3.is_rigid(query):
-        raise LocalizationError(f"pose {query.tolist()} is not a finite rigid motion; is the localization initialized?")
+    if fault := se3.fault(query):
+        raise LocalizationError(f"pose {query.tolist()} {fault}; is the localization initialized?")
     return query
 
 

@@ -254,8 +254,8 @@ class Teacher:
                                          or not np.allclose(frame.camera.K, self._camera.K)):
             raise CameraError(f"camera changed within the run, from K {self._camera.K.ravel().tolist()} to {frame.camera.K.ravel().tolist()}; "
                               "teach one run with each camera")
-        if not se3.is_rigid(frame.map_T_camera):
-            raise LocalizationError(f"pose of the frame at {frame.stamp_ns / 1e9:.3f} s is not a finite rigid motion; is the localization initialized?")
+        if fault := se3.fault(frame.map_T_camera):
+            raise LocalizationError(f"pose of the frame at {frame.stamp_ns / 1e9:.3f} s {fault}; is the localization initialized?")
 
 
 def existing_map(path: str | Path, new_run: str = "") -> ReferenceMap | None:
