@@ -1,4 +1,6 @@
-"""`inspect` tells what was dismissed in a map, and that the map is sound all the same."""
+"""`inspect` tells what was dismissed in a map, and that the map is sound all the same; and the camera of each run."""
+
+import json
 
 import numpy as np
 
@@ -10,9 +12,9 @@ from umad_patrol.reference.dismissed import FILE, add_dismissed
 from umad_patrol.reference.teach import Teacher
 
 
-def a_map(path):
-    camera = Camera(64, 48, np.array([[50.0, 0, 31.5], [0, 50.0, 23.5], [0, 0, 1]]))
-    teacher = Teacher(with_values(Settings(), {"teach.run": "noon"}))
+def a_map(path, run="noon", focal=50.0):
+    camera = Camera(64, 48, np.array([[focal, 0, 31.5], [0, focal, 23.5], [0, 0, 1]]))
+    teacher = Teacher(with_values(Settings(), {"teach.run": run}))
     for i in range(3):
         teacher.add_frame(Frame(10**9 * (i + 1), np.full((48, 64, 3), 90 + i, np.uint8), camera, se3.matrix((0.5 * i, 0, 0.7), (-0.5, 0.5, -0.5, 0.5))))
     teacher.save(path)
@@ -29,3 +31,14 @@ def test_what_was_dismissed_is_listed_and_the_map_is_sound(tmp_path, capsys):
     (path / FILE).write_text("{}")
     assert main(["inspect", str(path)]) == 2
     assert FILE in capsys.readouterr().err
+
+
+def test_cameras_that_differ_are_told_run_by_run(tmp_path, capsys):
+    path = a_map(a_map(tmp_path / "map"), "dusk")
+    assert main(["inspect", str(path)]) == 0
+    assert "  camera 64x48, fx 50.0, fy 50.0\n" in (said := capsys.readouterr().out) and said.count("camera 64x48") == 1
+    a_map(path, "night", 60.0)
+    assert main(["inspect", str(path), "--json", str(tmp_path / "r.json")]) == 0
+    said = capsys.readouterr().out
+    assert "  camera of run noon 64x48, fx 50.0" in said and "  camera of run night 64x48, fx 60.0, fy 60.0" in said
+    assert [run["camera"]["fx"] for run in json.loads((tmp_path / "r.json").read_text())["runs"]] == [50.0, 50.0, 60.0]

@@ -16,6 +16,7 @@ from umad_patrol.errors import MapError
 from umad_patrol.geometry import plane
 from umad_patrol.io.files import PICTURES, check_file
 from umad_patrol.io.images import write_image
+from umad_patrol.records import Camera
 from umad_patrol.reference.dismissed import read_dismissed
 from umad_patrol.reference.map import VERSION, ReferenceMap
 from umad_patrol.reference.plot import draw_map
@@ -44,14 +45,14 @@ def run(args: argparse.Namespace) -> dict:
 
 def summary(reference_map: ReferenceMap) -> dict:
     """What a map holds, in plain numbers."""
-    camera, cloud = reference_map.camera, reference_map.cloud()
+    cloud = reference_map.cloud()
     dismissed = read_dismissed(reference_map.path)
     heights = [plane.height(ground, pose[None, :3, 3])[0] for ground, pose in zip(reference_map.grounds, reference_map.poses)]
     tilts = np.degrees(np.arccos(np.clip(reference_map.grounds[:, 2], -1, 1)))
     return {
         "map": str(reference_map.path), "version": VERSION, "checksum": reference_map.checksum, "made_by": reference_map.info.made_by,
         "keyframes": len(reference_map), "runs": [_run(reference_map, i) for i in range(len(reference_map.runs))],
-        "camera": {"width": camera.width, "height": camera.height, "fx": float(camera.K[0, 0]), "fy": float(camera.K[1, 1])},
+        "camera": _camera(reference_map.camera),
         "cloud_points": 0 if cloud is None else len(cloud), "size_bytes": reference_map.size_bytes(),
         "dismissed": [{"alert": d.alert, "class": d.class_name, "position": list(d.position)} for d in dismissed],
         "ground": {"camera_height_m": float(np.median(heights)), "largest_tilt_deg": float(tilts.max())},
@@ -60,12 +61,14 @@ def summary(reference_map: ReferenceMap) -> dict:
 
 def print_summary(found: dict) -> None:
     """The summary in lines."""
-    camera, ground = found["camera"], found["ground"]
+    ground = found["ground"]
     print(f"map {found['map']}: version {found['version']}, {found['keyframes']} keyframes, {found['size_bytes'] / 1e6:.1f} MB, {found['made_by']}")
     for run_ in found["runs"]:
         print(f"  run {run_['name']}: {run_['keyframes']} keyframes over {run_['length_m']:.1f} m, {run_['widest_gap_m']:.2f} m at most between two, "
               f"{run_['seconds']:.0f} s, brightness {run_['brightness']:.2f}, {'with' if run_['features'] else 'without'} features")
-    print(f"  camera {camera['width']}x{camera['height']}, fx {camera['fx']:.1f}, fy {camera['fy']:.1f}")
+    alike = all(run_["camera"] == found["camera"] for run_ in found["runs"])
+    for name, camera in [("", found["camera"])] if alike else [(f" of run {run_['name']}", run_["camera"]) for run_ in found["runs"]]:
+        print(f"  camera{name} {camera['width']}x{camera['height']}, fx {camera['fx']:.1f}, fy {camera['fy']:.1f}")
     print(f"  ground {ground['camera_height_m']:.2f} m below the camera, tilted up to {ground['largest_tilt_deg']:.1f} deg; "
           + (f"cloud of {found['cloud_points']} points" if found["cloud_points"] else "no cloud"))
     for thing in found["dismissed"]:
@@ -74,10 +77,14 @@ def print_summary(found: dict) -> None:
     print(f"  checksum {found['checksum']}")
 
 
+def _camera(camera: Camera) -> dict:
+    return {"width": camera.width, "height": camera.height, "fx": float(camera.K[0, 0]), "fy": float(camera.K[1, 1])}
+
+
 def _run(reference_map: ReferenceMap, number: int) -> dict:
     rows, run_ = reference_map.run_of == number, reference_map.info.runs[number]
     steps = np.linalg.norm(np.diff(reference_map.poses[rows, :3, 3], axis=0), axis=1)
     stamps = reference_map.stamps_ns[rows]
     return {"name": run_.name, "keyframes": run_.keyframes, "features": run_.has_features, "length_m": float(steps.sum()),
             "widest_gap_m": float(steps.max(initial=0.0)), "seconds": float(stamps.max() - stamps.min()) / 1e9,
-            "brightness": float(reference_map.light[rows, 2].mean())}
+            "brightness": float(reference_map.light[rows, 2].mean()), "camera": _camera(run_.camera)}
