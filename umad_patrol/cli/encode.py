@@ -17,12 +17,14 @@ from tqdm import tqdm
 
 from umad_patrol.cli.main import settings_of
 from umad_patrol.comparer import Comparer, one_thread
+from umad_patrol.config import DetectSettings
 from umad_patrol.errors import ConfigError, MapError
 from umad_patrol.io.files import check_folder
 from umad_patrol.reference.encodings import Encodings
 from umad_patrol.reference.folder import ENCODED
 from umad_patrol.reference.map import ReferenceMap
 
+LAYING = "change_net"       # the detector that lays features
 SPARE_BYTES = 100_000_000   # left free on the disk
 
 
@@ -44,8 +46,7 @@ def run(args: argparse.Namespace) -> dict:
     comparer = Comparer(settings, reference_map=reference_map)
     try:
         if not comparer.lays:
-            raise ConfigError(f"detect.detector = {settings.detect.detector}, detect.lay = {settings.detect.lay}: "
-                              "only features of change_net can be kept; set detect.lay to features")
+            raise ConfigError(_way_out(settings.detect))
         with one_thread():  # as a patrol would have it: the same bytes
             result = _encoded(reference_map, comparer)
     finally:
@@ -53,6 +54,12 @@ def run(args: argparse.Namespace) -> dict:
     print(f"{result['made']} keyframes encoded, {result['kept']} kept in all, {result['bytes'] / 1e6:.0f} MB in {args.map}/encoded; "
           f"model {result['model'][:12]}{result['model'][64:]}")
     return {"map": args.map, **result}
+
+
+def _way_out(detect: DetectSettings) -> str:
+    """Which of the two settings keeps features from being kept."""
+    name, value, wanted = ("detect.detector", detect.detector, LAYING) if detect.detector != LAYING else ("detect.lay", detect.lay, "features")
+    return f"{name} = {value}: only features of {LAYING} can be kept; set {name} to {wanted}, or leave out encode: a patrol with these settings needs none"
 
 
 def _encoded(reference_map: ReferenceMap, comparer: Comparer) -> dict:
