@@ -107,6 +107,14 @@ def test_the_verb_prints_and_writes(tmp_path, pictures, capsys):
     assert json.loads((tmp_path / "r.json").read_text())["pairs"] == 1
 
 
+def test_the_table_shows_whole_names(tmp_path, pictures):
+    name = "1750095000248359918"    # a stamp, as `pairs` names those of a patrol
+    for pair in (name, "a"):
+        write_pair(tmp_path / pair, *pictures, labels=labelled())
+    lines = table(evaluate(find_pairs(tmp_path, needs=("labels",)), with_values(Settings(), {"detect.detector": "gradient"}))).splitlines()
+    assert lines[1].startswith(f"{name} ") and len({len(line) for line in lines}) == 1
+
+
 def test_a_full_disk_leaves_no_half_of_what_detect_found(tmp_path, pictures, capsys, monkeypatch):
     for name, picture in zip(("reference.png", "query.png"), pictures):
         cv2.imwrite(str(tmp_path / name), picture)

@@ -202,10 +202,11 @@ def tally(found: Compared, truth: Truth) -> Tally:
 
 def table(result: dict) -> str:
     """A line a pair and one in total."""
-    lines = [f"{'pair':16}{'F1':>7}{'strict':>8}{'AP':>7}{'>=100 px':>10}{'30-99 px':>10}{'false/pic':>11}{'dynamic/pic':>13}{'ms':>7}"]
+    wide = max([15, *(len(row["id"]) for row in result["by_pair"])]) + 1
+    lines = [f"{'pair':{wide}}{'F1':>7}{'strict':>8}{'AP':>7}{'>=100 px':>10}{'30-99 px':>10}{'false/pic':>11}{'dynamic/pic':>13}{'ms':>7}"]
     for row in [*result["by_pair"], {"id": "all", **result["total"]}]:
         objects = [f"{row[size + '_found']}/{row[size]}" for size in ("large", "small")]
-        lines.append(f"{row['id'][:15]:16}{_cell(row['f1']):>7}{_cell(row['strict_f1']):>8}{_cell(row['average_precision']):>7}{objects[0]:>10}"
+        lines.append(f"{row['id']:{wide}}{_cell(row['f1']):>7}{_cell(row['strict_f1']):>8}{_cell(row['average_precision']):>7}{objects[0]:>10}"
                      f"{objects[1]:>10}{row['false_regions']:11.1f}{row['dynamic_alarms']:13.1f}{row['ms']:7.0f}")
     if result["not_comparable"]:
         lines.append(f"not comparable, counted as an empty mask: {', '.join(result['not_comparable'])}")
