@@ -10,6 +10,7 @@ import time
 import pytest
 
 from umad_patrol.cli.main import VERBS, _parser, main, settings_of
+from umad_patrol.config import describe
 
 BUFFERED = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
 
@@ -36,6 +37,15 @@ def test_settings_as_json(tmp_path, capsys):
     assert json.loads(target.read_text())["align.theta_m"] == 0.2
     assert "align.theta_m" in capsys.readouterr().out
     assert list(tmp_path.iterdir()) == [target]
+
+
+def test_the_table_of_settings_has_straight_columns(capsys):
+    assert main(["settings", "--set", "input.body_t_lidar=0 0 0.5 0 0 0 1"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    texts = {info.name: info.text for info in describe()}
+    assert len({line.index(" " + texts[line.split()[0]]) for line in lines}) == 1
+    said = {line.split()[0]: line for line in lines}
+    assert "()" not in said["input.body_t_camera"] and " 0 0 0.5 0 0 0 1 " in said["input.body_t_lidar"]
 
 
 def test_on_standard_output_json_stands_alone(capsys):

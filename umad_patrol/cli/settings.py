@@ -6,9 +6,10 @@ example: umad-patrol settings
 from __future__ import annotations
 
 import argparse
+from typing import Any
 
 from umad_patrol.cli.main import settings_of
-from umad_patrol.config import describe, values
+from umad_patrol.config import SettingInfo, describe, values
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,17 +23,28 @@ def run(args: argparse.Namespace) -> dict:
     if args.markdown:
         print(markdown())
         return chosen
-    for info in describe():
-        limits = ", ".join(info.choices) if info.choices else "" if info.low is None else f"{info.low} to {info.high} {info.unit}".strip()
-        print(f"{info.name:28} {chosen[info.name]!s:34} {limits:28} {info.text}")
+    rows = [(info.name, _told(chosen[info.name]), _limits(info), info.text) for info in describe()]
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    for row in rows:
+        print(" ".join(cell.ljust(width) for cell, width in zip(row, (*widths, 0))))
     return chosen
+
+
+def _told(value: Any) -> str:
+    """A value as `--set` takes it."""
+    return " ".join(f"{number:g}" for number in value) if isinstance(value, tuple) else str(value)
+
+
+def _limits(info: SettingInfo) -> str:
+    if info.choices:
+        return ", ".join(info.choices)
+    return "" if info.low is None else f"{info.low:g} to {info.high:g} {info.unit}".strip()
 
 
 def markdown() -> str:
     """The table of all settings that the README holds."""
     rows = ["| setting | default | allowed | meaning |", "|---|---|---|---|"]
     for info in describe():
-        allowed = ", ".join(info.choices) if info.choices else "" if info.low is None else f"{info.low:g} to {info.high:g} {info.unit}".strip()
         default = f"`{info.default}`" if info.default not in ("", ()) else "empty"
-        rows.append(f"| `{info.name}` | {default} | {allowed} | {info.text} |")
+        rows.append(f"| `{info.name}` | {default} | {_limits(info)} | {info.text} |")
     return "\n".join(rows)
