@@ -18,7 +18,7 @@ from umad_patrol.evaluate.bench import Row, _related
 from umad_patrol.evaluate.bench_networks import KNOWN, KNOWN_INT8, NETWORKS, SeesAll, contestants, laid_out
 from umad_patrol.evaluate.bench_pair import BenchPair
 from umad_patrol.evaluate.bench_stages import network_pictures, single_stages, whole_ways
-from umad_patrol.evaluate.bench_tables import draw, tables
+from umad_patrol.evaluate.bench_tables import _figure, _network_lines, _stage_lines, draw, tables
 from umad_patrol.evaluate.peers import PEERS
 from umad_patrol.records import Camera, Frame, Reference
 
@@ -113,6 +113,14 @@ def test_table_and_plot_show_every_row():
     bars = [(image == colour).all(2).any(1) for colour in ((200, 120, 30), (60, 160, 60))]
     assert [int(np.count_nonzero(np.diff(bar.astype(int)) == 1)) for bar in bars] == [2, 1]
     assert image.shape[1] == 1100 and (image[:, -1] == 255).all()
+
+
+def test_long_names_shift_no_column_and_long_times_have_no_exponent():
+    rows = [asdict(Row(name, "cpu", 1, ms, ms, 1e3 / ms, 1.5, "NCHW", 1.0)) for name, ms in (("ours", 4.0), (KNOWN, 1250.0), (KNOWN_INT8, 9.0))]
+    for lines in (_stage_lines(rows), _network_lines(rows)):
+        assert len({line.index("cpu") for line in lines[1:]}) == 1 and lines[0].index("device") + 3 == lines[1].index("cpu")
+        assert all(line[line.index("cpu") - 1] == " " for line in lines[1:])
+    assert [_figure(ms) for ms in (0.00412, 7.0, 999.4, 999.9, 1250.0)] == ["0.00412", "7", "999", "1000", "1250"]
 
 
 class Masked(nn.Module):

@@ -43,19 +43,31 @@ def draw(result: dict) -> np.ndarray:
         end = _column(row["ms"], low, high)
         cv2.rectangle(image, (_LEFT, y), (max(end, _LEFT + 1), y + _BAR - 8), _COLOURS[row["device"]], -1)
         _text(image, _name(row), 14, y + 14, 0.45)
-        _text(image, f"{row['ms']:.3g}", end + 8, y + 14, 0.45)
+        _text(image, _figure(row["ms"]), end + 8, y + 14, 0.45)
     return image
 
 
 def _stage_lines(rows: list[dict]) -> list[str]:
-    lines = [f"{'':34}{'device':>8}{'ms':>10}{'p90':>10}{'Hz':>10}"]
-    return lines + [f"{row['name']:34}{row['device']:>8}{row['ms']:10.2f}{row['p90_ms']:10.2f}{row['hz']:10.1f}" for row in rows]
+    wide = _wide(rows, 34)
+    lines = [f"{'':{wide}}{'device':>8}{'ms':>10}{'p90':>10}{'Hz':>10}"]
+    return lines + [f"{row['name']:{wide}}{row['device']:>8}{row['ms']:10.2f}{row['p90_ms']:10.2f}{row['hz']:10.1f}" for row in rows]
 
 
 def _network_lines(rows: list[dict]) -> list[str]:
-    lines = [f"{'':26}{'device':>8}{'batch':>7}{'ms':>10}{'p90':>10}{'pairs/s':>10}{'M param.':>10}{'x ours':>9}  layout"]
-    return lines + [f"{row['name']:26}{row['device']:>8}{row['batch']:7}{row['ms']:10.2f}{row['p90_ms']:10.2f}{row['hz']:10.2f}"
+    wide = _wide(rows, 26)
+    lines = [f"{'':{wide}}{'device':>8}{'batch':>7}{'ms':>10}{'p90':>10}{'pairs/s':>10}{'M param.':>10}{'x ours':>9}  layout"]
+    return lines + [f"{row['name']:{wide}}{row['device']:>8}{row['batch']:7}{row['ms']:10.2f}{row['p90_ms']:10.2f}{row['hz']:10.2f}"
                     f"{row['parameters_m']:10.2f}{row['relative']:9.2f}  {row['layout']}".rstrip() for row in rows]
+
+
+def _wide(rows: list[dict], least: int) -> int:
+    """Characters of the column of names."""
+    return max([least, *(len(row["name"]) + 1 for row in rows)])
+
+
+def _figure(milliseconds: float) -> str:
+    """Three digits, or all before the point."""
+    return f"{milliseconds:.3g}" if milliseconds < 999.5 else f"{milliseconds:.0f}"
 
 
 def _name(row: dict) -> str:
