@@ -11,7 +11,7 @@ import torch
 from umad_patrol.align.features import extract
 from umad_patrol.comparer import HELD, Comparer, _fused, _horizon, _Look, _top, choose_device
 from umad_patrol.config import Settings, with_values
-from umad_patrol.errors import CameraError, ConfigError, ImageError, MapError, WeightsError
+from umad_patrol.errors import CameraError, ConfigError, ImageError, MapError, StoreError, WeightsError
 from umad_patrol.pipeline import Pipeline
 from umad_patrol.records import COMPARED, NO_REFERENCE, NOT_COMPARABLE, Alert, Camera, Frame, Reference
 from umad_patrol.reference.map import ReferenceMap
@@ -92,7 +92,7 @@ def test_alerts_outlive_another_map_and_a_pause_without_a_store(taught, by):
         pipeline.reload(ReferenceMap.load(taught))
     else:
         pipeline.pause()
-        pipeline.resume(None)
+        pipeline.resume()
     assert pipeline.alerts == (alert,) and pipeline._watch.tracker._next_id() == "A0008"
     pipeline.close()
 
@@ -252,3 +252,19 @@ def test_of_another_map_nothing_is_known(pipeline, taught):
     assert keyframes.prepared(reference) is known
     keyframes.use(None)
     assert keyframes.prepared(reference) is not known
+
+
+def test_a_map_is_no_place_for_alerts_nor_is_a_store_made_beside_damage(taught, tmp_path):
+    taught = shutil.copytree(taught, tmp_path / "map")
+    before = sorted(path.name for path in taught.iterdir())
+    with pytest.raises(StoreError, match="is a reference map"):
+        Pipeline(ReferenceMap.load(taught), SETTINGS, taught)
+    pipeline = Pipeline(ReferenceMap.load(taught), SETTINGS)
+    with pytest.raises(StoreError, match="is a reference map"):
+        pipeline.resume(taught)
+    assert sorted(path.name for path in taught.iterdir()) == before
+    (taught / "dismissed.json").write_text("{")
+    with pytest.raises(MapError, match="dismissed"):
+        pipeline.resume(tmp_path / "store")
+    assert not (tmp_path / "store").exists()
+    pipeline.close()

@@ -11,9 +11,11 @@ from umad_patrol.alerts.watch import Watch
 from umad_patrol.comparer import Comparer, Stopwatch, size_of
 from umad_patrol.config import Settings
 from umad_patrol.detect.overlay import overlay
+from umad_patrol.errors import StoreError
 from umad_patrol.geometry.camera import check_camera
 from umad_patrol.records import COMPARED, NO_REFERENCE, NOT_COMPARABLE, Alert, Frame, Match, Result
 from umad_patrol.reference.dismissed import add_dismissed, read_dismissed
+from umad_patrol.reference.folder import MAP
 from umad_patrol.reference.look import light
 from umad_patrol.reference.map import ReferenceMap
 from umad_patrol.reference.retrieve import Retriever
@@ -122,10 +124,9 @@ class Pipeline:
                 self._store.close()
             self._store = None
 
-    def resume(self, store: AlertStore | None) -> None:
-        """Go on with a store, perhaps another one, whose alerts are those known from now on; without one with those known. Raises StoreError or MapError."""
-        self._store = store
-        self._watch = self._new_watch(self.map, self.known_alerts)
+    def resume(self, output: str | Path = "") -> None:
+        """Go on with the store in a folder, perhaps another one, whose alerts are those known from now on; without one with those known. Raises StoreError or MapError."""
+        self._watch = self._new_watch(self.map, self.known_alerts, output)
 
     def close(self) -> None:
         """Write what is pending, close the store, end the threads."""
@@ -137,6 +138,8 @@ class Pipeline:
     def _new_watch(self, of: ReferenceMap, known: tuple[Alert, ...] = (), output: str | Path = "") -> Watch:
         cloud, dismissed = of.cloud(), read_dismissed(of.path)
         if output:  # now that nothing of the map can be refused any more
+            if (Path(output) / MAP).is_file():
+                raise StoreError(f"{str(output)!r} is a reference map, which stays as it was taught; name another folder for alerts and results")
             self._store = AlertStore(output)
         return Watch(self.settings, self._store, of.checksum, self.comparer.detector.checksum, cloud, dismissed, known,
                      (of.poses[:, :3, 3], of.grounds))

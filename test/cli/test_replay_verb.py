@@ -113,7 +113,7 @@ def test_results_never_go_into_a_map(tmp_path, taught, write_bag, messages, caps
     shutil.copytree(taught, tmp_path / "other")
     for out in (taught, tmp_path / "link", tmp_path / "other"):
         assert main(["replay", str(bag), "--map", str(taught), "--out", str(out), *TOPICS]) == 2
-        assert f"--out {str(out)!r} is a reference map" in capsys.readouterr().err
+        assert f"{str(out)!r} is a reference map" in capsys.readouterr().err
     assert sorted(taught.rglob("*")) == before and not (tmp_path / "other" / "alerts.sqlite").exists()
 
 

@@ -29,7 +29,6 @@ from umad_patrol.io.files import check_folder, replaced
 from umad_patrol.io.images import write_image
 from umad_patrol.pipeline import Pipeline
 from umad_patrol.records import COMPARED, Result
-from umad_patrol.reference.folder import MAP
 from umad_patrol.reference.map import ReferenceMap
 
 
@@ -50,8 +49,6 @@ def run(args: argparse.Namespace) -> dict:
     recording = Recording(args.bag, settings)
     out = Path(args.out)
     check_folder("--out", out / "masks", StoreError)
-    if (out / MAP).is_file():
-        raise StoreError(f"--out {args.out!r} is a reference map, which stays as it was taught; name another folder for the results")
     check_frames(args.bag, settings)
     pipeline = Pipeline(reference_map, settings, out)
     warn_of_frame(recording)

@@ -116,12 +116,10 @@ class PatrolNode(LifecycleNode):
         self._state = "inactive"
 
     def _activate(self) -> None:
-        from umad_patrol.alerts.store import AlertStore
         from umad_patrol.ros.inputs import Inputs
         from umad_patrol.ros.worker import Worker
 
-        output = self.get_parameter("output").value
-        self._pipeline.resume(AlertStore(output) if output else None)
+        self._pipeline.resume(self.get_parameter("output").value)
         self._monitor, self._resets = Monitor(), 0
         self._show_map()
         self._outputs.alerts(self._pipeline.alerts, self._now())
