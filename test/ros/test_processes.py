@@ -7,9 +7,10 @@ import time
 
 import pytest
 
-pytest.importorskip("rclpy", reason="no ROS 2 here")
+rclpy = pytest.importorskip("rclpy", reason="no ROS 2 here")
 
 from scene import SURE  # noqa: E402
+from std_srvs.srv import Trigger  # noqa: E402
 
 from umad_patrol.alerts.store import AlertStore  # noqa: E402
 from umad_patrol.config import with_values  # noqa: E402
@@ -58,6 +59,30 @@ def test_teach_and_patrol_from_recordings(tmp_path, launch, route, route_setting
         with AlertStore(tmp_path / folder, read_only=True) as store:
             alerts.append(store.alerts())
     assert alerts[0] == alerts[1] and len(alerts[0]) == 1
+
+
+@pytest.mark.parametrize("wrong, says", [
+    ({"localization": "/wrong"}, "is the localization topic running?"), ({"image/compressed": "/wrong"}, "no image has come yet; is the image topic remapped"),
+    ({"camera_info": "/wrong"}, "is the camera_info topic running?"), ({}, "set input.body_t_camera")])
+def test_a_drive_that_teaches_nothing_is_said_meanwhile_and_at_the_end(tmp_path, ros, launch, route, write_bag, messages, wrong, says):
+    bag = route.bag(write_bag, messages, tmp_path / "bag", count=10)
+    known = {"input.body_t_camera": EXTRINSICS} if wrong else {}    # else nobody tells where the camera sits
+    teach = launch("teach_node", *parameters({"device": "cpu", "map": tmp_path / "map", **known}), *remappings({**TOPICS, **wrong}))
+    teach.wait_for("ready:", SECONDS)
+    heard = [topic for name, topic in TOPICS.items() if name not in wrong]
+    assert launch("bag_player", str(bag), "--wait-for-subscribers", "--topics", *heard).finish(SECONDS) == 0
+    teach.wait_for(says, SECONDS)   # by itself, a few seconds later
+    ros.start([])
+    asker, = ros.add(rclpy.create_node("asker"))
+    client = asker.create_client(Trigger, "/teach_node/save")
+    ros.until(client.service_is_ready)
+    future = client.call_async(Trigger.Request())
+    ros.until(future.done)
+    assert not future.result().success and says in future.result().message
+    before = teach.text()
+    assert teach.stop(signal.SIGINT) == 2
+    line, = teach.text().removeprefix(before).splitlines()
+    assert line.startswith("the map was not saved: no ") and says in line and not (tmp_path / "map").exists()
 
 
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])

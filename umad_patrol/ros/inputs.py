@@ -11,11 +11,13 @@ from umad_patrol.config import Settings
 from umad_patrol.frames import FrameAssembler
 from umad_patrol.frames.doubt import frame_doubt
 from umad_patrol.ros import qos
+from umad_patrol.ros.monitor import OK, Monitor
 from umad_patrol.ros.parameter_files import PATROL
 from umad_patrol.ros.parameters import choice
 from umad_patrol.ros.transforms import TfPoses, static_transform_type
 
 POSE_TYPES = {"odometry": Odometry, "pose": PoseStamped, "pose_with_covariance": PoseWithCovarianceStamped}
+WARN_EVERY_S = 10.0
 _CHOICES = {info.name: info for info in PATROL if info.choices}
 
 
@@ -49,6 +51,19 @@ class Inputs:
         doubt = frame_doubt(self.frames.pose_frame, self._node.get_parameter("map_frame").value)
         if doubt:
             self._node.get_logger().warning(doubt, once=True)
+
+    def status(self, monitor: Monitor, trouble: str) -> tuple[int, str, dict[str, str]]:
+        """What the monitor makes of what came; `trouble` is what else is wrong, in words."""
+        frames = self.frames
+        return monitor.status(frames.images, frames.dropped, frames.refused, frames.last_refusal, trouble)
+
+    def health(self, monitor: Monitor, trouble: str) -> tuple[int, str, dict[str, str]]:
+        """The status, said in the log too while it is not well: whoever starts a node by hand looks there and not at /diagnostics."""
+        self.warn_of_frame()
+        level, message, values = self.status(monitor, trouble)
+        if level != OK:
+            self._node.get_logger().warning(message, throttle_duration_sec=WARN_EVERY_S)
+        return level, message, values
 
     def topics(self) -> str:
         """What is subscribed to, as it is remapped."""

@@ -27,6 +27,7 @@ SILENT_S = 30.0  # after which nobody may think that the patrol goes on
 LATENCIES = 300
 OTHER_CLOCK_S = 3600.0  # stamps farther from now are of another clock: a recording played without use_sim_time
 TAUGHT = "taught"
+NO_IMAGE = "no image has come yet; is the image topic remapped to the camera's?"
 FEW = 20         # frames that say nothing yet of the localization
 LATELY_S = 30.0
 OFF_M, OFF_DEG = 0.3, 3.0
@@ -101,7 +102,7 @@ class Monitor:
         if not recent and not newest and silent_s < RECENT_S:
             return OK, "waiting for the first frame"
         if not images:
-            return grave, "no image has come yet; is the image topic remapped to the camera's?"
+            return grave, NO_IMAGE
         if not recent:
             return grave, f"no frame for {silent_s:.0f} s: {last or 'no image comes'}"
         if newest != self._good:

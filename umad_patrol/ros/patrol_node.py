@@ -20,7 +20,7 @@ from umad_patrol.errors import ConfigError, MapError, PatrolError
 from umad_patrol.records import Alert, Frame, Result
 from umad_patrol.ros import parameters
 from umad_patrol.ros.conversions import diagnostics_message
-from umad_patrol.ros.monitor import ERROR, OK, WARN, Monitor
+from umad_patrol.ros.monitor import ERROR, WARN, Monitor
 from umad_patrol.ros.parameter_files import PATROL, at_run_time
 from umad_patrol.ros.runner import run_node
 from umad_patrol.ros.services import Services
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from umad_patrol.ros.outputs import Outputs
     from umad_patrol.ros.worker import Job, Worker
 
-WARN_EVERY_S = 10.0
 TRY_AGAIN_S = 15.0   # a node that starts by itself tries again this often
 RELOAD_EVERY_S = 2.0  # whether another map lies there is looked at this often
 
@@ -227,11 +226,7 @@ class PatrolNode(LifecycleNode):
         pipeline, values = self._pipeline, {}
         level, message = (ERROR, self._trouble) if self._trouble else (WARN, self._state)
         if self._inputs is not None:
-            frames = self._inputs.frames
-            self._inputs.warn_of_frame()
-            level, message, values = self._monitor.status(frames.images, frames.dropped, frames.refused, frames.last_refusal, pipeline.trouble)
-            if level != OK:
-                self.get_logger().warning(message, throttle_duration_sec=WARN_EVERY_S)
+            level, message, values = self._inputs.health(self._monitor, pipeline.trouble)
         if pipeline is not None:
             share = self._coverage.share() if self._coverage is not None else None
             values |= {"coverage_percent": "" if share is None else f"{100 * share:.0f}", "keyframes": str(len(pipeline.map)),

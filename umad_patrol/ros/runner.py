@@ -1,4 +1,4 @@
-"""Start, spin and end of every node: Ctrl-C and SIGTERM give exit status 0, whenever they come."""
+"""Start, spin and end of every node: Ctrl-C and SIGTERM give exit status 0, whenever they come, unless the node ends without what it was to leave."""
 
 from __future__ import annotations
 
@@ -24,30 +24,32 @@ def run_node(make: Callable[[], Node], args: list[str] | None = None,
              spin: Callable[[SingleThreadedExecutor, Node], None] | None = None) -> int:
     """Make a node and spin it until it is told to stop; `spin` may do that in its own way and end it by returning.
 
-    Returns the exit status: 0 done or stopped, 2 for parameters or input that cannot be used (one line says which).
+    Returns the exit status: 0 done or stopped, 2 for parameters or input that cannot be used (one line says which), or what
+    the node has as its `exit_status` once it is destroyed.
     """
     keep_freed_memory()
-    run = _Run(make, spin)
+    run, status = _Run(make, spin), 0
     try:
-        return run.go(args)
+        status = run.go(args)
     except KeyboardInterrupt:   # perhaps while another failure, of the same signal, was being looked into
-        return 0
+        pass
     finally:
         while not run.ended:
             try:
                 run.end()
             except KeyboardInterrupt:
                 pass
+    return status or run.status
 
 
 class _Run:
-    """A node from start to end; `ended` once all of it is gone."""
+    """A node from start to end; `ended` once all of it is gone, with the `status` that its end gives."""
 
     def __init__(self, make: Callable[[], Node], spin: Callable[[SingleThreadedExecutor, Node], None] | None) -> None:
         self._make, self._spin = make, spin
         self._node: Node | None = None
         self._executor: SingleThreadedExecutor | None = None
-        self.ended = False
+        self.ended, self.status = False, 0
 
     def go(self, args: list[str] | None) -> int:
         """Returns the exit status."""
@@ -83,6 +85,7 @@ class _Run:
         node, self._node = self._node, None
         if node is not None:
             node.destroy_node()
+            self.status = getattr(node, "exit_status", 0)
         rclpy.try_shutdown()
         _forget_interrupts()
         self.ended = True

@@ -1,4 +1,7 @@
-"""`teach_node`: makes a reference map of a drive as it goes. `~/save` (std_srvs/Trigger) writes it; so does the end of the node."""
+"""`teach_node`: makes a reference map of a drive as it goes. `~/save` (std_srvs/Trigger) writes it; so does the end of the node.
+
+Where no map came of the drive, the node says why and ends with exit status 2.
+"""
 
 from __future__ import annotations
 
@@ -12,25 +15,25 @@ from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from std_srvs.srv import Trigger
 
-from umad_patrol.errors import ConfigError, PatrolError
+from umad_patrol.errors import ConfigError, MapError, PatrolError
 from umad_patrol.frames import Cloud
 from umad_patrol.records import Frame
 from umad_patrol.ros import parameters
 from umad_patrol.ros.conversions import diagnostics_message
-from umad_patrol.ros.monitor import TAUGHT, Monitor
+from umad_patrol.ros.monitor import NO_IMAGE, TAUGHT, Monitor
 from umad_patrol.ros.parameter_files import TEACH
 from umad_patrol.ros.runner import run_node
 from umad_patrol.ros.worker import INTERNAL, Worker, in_words
 
 
 class TeachNode(Node):
-    """The shell around the teacher."""
+    """The shell around the teacher; `exit_status` is 2 once it has ended without the map that it was to write."""
 
     def __init__(self) -> None:
         super().__init__("teach_node")
         self._lock = threading.Lock()
         self._worker = self._inputs = self._teacher = None
-        self._unsaved = 0
+        self._unsaved = self.exit_status = 0
         parameters.declare(self, TEACH, read_only=True)
         self._path = self.get_parameter("map").value
         if not self._path:
@@ -57,8 +60,10 @@ class TeachNode(Node):
             self._worker.stop()
         if self._inputs is not None:
             self._take_the_rest()
-            if self._unsaved and self.get_parameter("save_on_exit").value:
-                print(self._save()[1], file=sys.stderr)  # rosout is closed already
+            if self.get_parameter("save_on_exit").value and (self._unsaved or not self._teacher.keyframes):
+                saved, message = self._save()
+                print(message, file=sys.stderr)  # rosout is closed already
+                self.exit_status = 0 if saved else 2
             self._inputs.close()
         if self._teacher is not None:
             self._teacher.close()
@@ -96,16 +101,19 @@ class TeachNode(Node):
             try:
                 saved = self._teacher.save(self._path)
             except Exception as error:  # whatever it is: the node goes on, and can be asked again
-                return False, f"the map was not saved: {in_words(error)}"
+                nothing = isinstance(error, MapError) and not self._teacher.keyframes
+                return False, f"the map was not saved: {self._why_nothing() if nothing else in_words(error)}"
             self._unsaved = 0
             return True, (f"saved {self._teacher.keyframes} keyframes of {self._teacher.frames} frames as run {self._teacher.run!r} to {self._path}, "
                           f"which holds {len(saved)}" + (f"; {self._teacher.lost} keyframes were lost on the way, the route has gaps" if self._teacher.lost else ""))
 
+    def _why_nothing(self) -> str:
+        trouble, images = self._teacher.trouble, self._inputs.frames.images
+        last = self._inputs.status(self._monitor, trouble)[2]["last_reason"] or "they still wait for pose and camera_info"
+        return trouble or (f"no keyframe came of {images} images: {last}" if images else NO_IMAGE)
+
     def _publish_diagnostics(self) -> None:
-        frames = self._inputs.frames
-        self._inputs.warn_of_frame()
-        level, message, values = self._monitor.status(frames.images, frames.dropped, frames.refused, frames.last_refusal,
-                                                       self._teacher.trouble)
+        level, message, values = self._inputs.health(self._monitor, self._teacher.trouble)
         values |= {"keyframes": str(self._teacher.keyframes), "unsaved_frames": str(self._unsaved), "map": self._path}
         name, now = f"{self.get_fully_qualified_name().lstrip('/')}: teach", self.get_clock().now().nanoseconds
         self._diagnostics.publish(diagnostics_message(now, name, level, message, values))
