@@ -4,7 +4,6 @@ from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument
 from launch.conditions import IfCondition
 from launch.substitutions import LaunchConfiguration
-from launch_ros.actions import Node
 
 from umad_patrol.ros import launching
 
@@ -17,7 +16,5 @@ def generate_launch_description() -> LaunchDescription:
         DeclareLaunchArgument("rviz", default_value="false", choices=["true", "false"], description="start RViz with config/patrol.rviz"),
         launching.fast_dds(),
         launching.node("patrol_node", output="output"),
-        Node(package="rviz2", executable="rviz2", namespace=LaunchConfiguration("namespace"), arguments=["-d", launching.share("config", "patrol.rviz")],
-             remappings=[("/localization", LaunchConfiguration("localization"))], parameters=[{"use_sim_time": LaunchConfiguration("use_sim_time")}],
-             condition=IfCondition(LaunchConfiguration("rviz"))),
+        launching.rviz(condition=IfCondition(LaunchConfiguration("rviz"))),
     ])

@@ -1,6 +1,7 @@
 """The launch files, launched: nodes start with what the arguments say, end cleanly, and leave what they should."""
 
 from ctypes.util import find_library
+from shutil import which
 
 import pytest
 import yaml
@@ -131,6 +132,22 @@ def test_a_node_has_its_memory_from_where_it_is_told(installed, tmp_path, alloca
     status, codes, text = run(installed, "patrol.launch.py", {**INPUTS, "map": "none", "allocator": allocator})
     assert status == 0 and codes == {"patrol_node": 0}, text
     assert ("libjemalloc" in maps.read_text()) == (allocator == "jemalloc")
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_rviz_is_started_where_it_is_installed_and_else_the_patrol_goes_on(installed, there, capfd):
+    prefix = installed.parents[2]
+    if there:
+        (prefix / "share/ament_index/resource_index/packages/rviz2").touch()
+        (prefix / "lib/rviz2").mkdir()
+        (prefix / "lib/rviz2/rviz2").write_text("#!/bin/sh\necho rviz was given $*\n")
+        (prefix / "lib/rviz2/rviz2").chmod(0o755)
+    elif which("rviz2"):
+        pytest.skip("rviz2 is installed")
+    (prefix / "lib/umad_patrol/patrol_node").write_text("#!/bin/sh\nsleep 1\n")
+    status, codes, text = run(installed, "patrol.launch.py", {**INPUTS, "map": "m", "rviz": "true"})
+    assert status == 0 and codes == {"patrol_node": 0, **({"rviz2": 0} if there else {})}, text
+    assert ("rviz was given -d" in text) == there and capfd.readouterr().out.count("rviz2 is not installed") == (not there)
 
 
 def test_bad_arguments_are_refused(installed, tmp_path):

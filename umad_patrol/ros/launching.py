@@ -7,12 +7,15 @@ from functools import partial
 from pathlib import Path
 
 import yaml
-from ament_index_python.packages import get_package_share_directory
+from ament_index_python.packages import PackageNotFoundError, get_package_share_directory
 from launch import LaunchContext
 from launch.action import Action
 from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
-from launch.substitutions import LaunchConfiguration
+from launch.condition import Condition
+from launch.logging import get_logger
+from launch.substitutions import LaunchConfiguration, SubstitutionFailure
 from launch_ros.actions import Node
+from launch_ros.substitutions import ExecutableInPackage
 
 from umad_patrol.errors import BAD_YAML, ConfigError
 from umad_patrol.io.memory import jemalloc_in
@@ -71,6 +74,11 @@ def node(executable: str, remappings: tuple[tuple[str, str], ...] = (), ends_wit
     return OpaqueFunction(function=_node, args=[executable, remappings, ends_within_s, parameters])
 
 
+def rviz(condition: Condition) -> Action:
+    """RViz with config/patrol.rviz; where it is not installed that is said, and the rest goes on."""
+    return OpaqueFunction(function=_rviz, condition=condition)
+
+
 def recorded(context: LaunchContext) -> tuple[list[str], list[str]]:
     """The topics of a recording that a patrol with the arguments above hears, and those that it does without if need be."""
     image = _value(context, "image").removesuffix(COMPRESSED) + (COMPRESSED if _value_or_files(context, "image_transport") == "compressed" else "")
@@ -114,6 +122,16 @@ def _fast_dds(context: LaunchContext) -> list[Action]:
     if not profile or (profile == share("config", "fastdds.xml") and any(os.environ.get(name) for name in names)):
         return []       # a site's own, in the environment, is not replaced unless one is named
     return [SetEnvironmentVariable(name, profile) for name in names]
+
+
+def _rviz(context: LaunchContext) -> list[Action]:
+    try:
+        ExecutableInPackage(package="rviz2", executable="rviz2").perform(context)
+    except (PackageNotFoundError, SubstitutionFailure):
+        get_logger(PACKAGE).warning("rviz:=true, but rviz2 is not installed: the patrol goes on without (sudo apt install ros-$ROS_DISTRO-rviz2)")
+        return []
+    return [Node(package="rviz2", executable="rviz2", namespace=_value(context, "namespace"), arguments=["-d", share("config", "patrol.rviz")],
+                 remappings=[("/localization", _value(context, "localization"))], parameters=[{"use_sim_time": _value(context, "use_sim_time") == "true"}])]
 
 
 def _node(context: LaunchContext, executable: str, remappings: tuple[tuple[str, str], ...], ends_within_s: float,
