@@ -20,6 +20,7 @@ EXTRINSICS = "0 0 0.7 -0.5 0.5 -0.5 0.5"
 
 def run(folder, name, arguments, ready=None, then=()):
     """Launch a file; when a line with `ready` is printed do `then`, else shut down. Returns launch's status, exit codes and all text."""
+    launch.logging.reset()  # else it writes where the first test had it write
     codes, text = {}, []
     done = []
 
@@ -148,6 +149,19 @@ def test_rviz_is_started_where_it_is_installed_and_else_the_patrol_goes_on(insta
     status, codes, text = run(installed, "patrol.launch.py", {**INPUTS, "map": "m", "rviz": "true"})
     assert status == 0 and codes == {"patrol_node": 0, **({"rviz2": 0} if there else {})}, text
     assert ("rviz was given -d" in text) == there and capfd.readouterr().out.count("rviz2 is not installed") == (not there)
+
+
+@pytest.mark.parametrize("name", ["patrol", "teach", "replay"])
+def test_a_parameter_file_that_is_not_there_is_refused(installed, bag, tmp_path, capfd, name):
+    (tmp_path / "map").mkdir()
+    (tmp_path / "map/map.yaml").touch()
+    for node in (installed.parents[2] / "lib/umad_patrol").iterdir():
+        node.write_text("#!/bin/sh\n")     # whatever is launched ends
+    for file in (tmp_path / "none.yaml", tmp_path):
+        arguments = {**INPUTS, "map": str(tmp_path / "map"), "params_file": str(file), **({"bag": str(bag)} if name == "replay" else {})}
+        status, codes, _ = run(installed, f"{name}.launch.py", arguments)
+        said = capfd.readouterr().out
+        assert status != 0 and not codes and said.count(f"params_file '{file}' is no file") == 1 and "Traceback" not in said, said
 
 
 def test_bad_arguments_are_refused(installed, tmp_path):

@@ -137,6 +137,8 @@ def _rviz(context: LaunchContext) -> list[Action]:
 def _node(context: LaunchContext, executable: str, remappings: tuple[tuple[str, str], ...], ends_within_s: float,
           parameters: dict[str, str]) -> list[Action]:
     value = partial(_value, context)
+    if not Path(value("params_file")).is_file():    # launch would warn, and the node run with its defaults
+        raise ConfigError(f"params_file {value('params_file')!r} is no file; name a YAML file of parameters, or leave params_file out for the defaults")
     named = {"map": "map", "image_transport": "image_transport", "localization_type": "localization_type", **parameters}
     given = {parameter: value(name) for name, parameter in named.items() if value(name)}
     if value("use_sim_time") == "true":
