@@ -15,6 +15,7 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
 from umad_patrol.ros import launching
+from umad_patrol.ros.bag_player import check_playable
 
 
 def generate_launch_description() -> LaunchDescription:
@@ -22,22 +23,25 @@ def generate_launch_description() -> LaunchDescription:
     patrol = PythonLaunchDescriptionSource(launching.share("launch", "patrol.launch.py"))
     return LaunchDescription([
         DeclareLaunchArgument("bag", description="rosbag2 folder, or an .mcap or .db3 file"),
-        DeclareLaunchArgument("map", description="folder of the reference map"),
         DeclareLaunchArgument("rate", default_value="1.0", description="how many times as fast as recorded"),
+        *(argument for argument in launching.arguments("patrol") if argument.name != "use_sim_time"),
+        OpaqueFunction(function=_check),    # first of all: a node that launch is about to start when something is refused is left running
         IncludeLaunchDescription(patrol, launch_arguments={"map": LaunchConfiguration("map"), "use_sim_time": "true"}.items()),
         OpaqueFunction(function=_player),
     ])
 
 
-def _player(context) -> list:
-    def value(name: str) -> str:
-        return LaunchConfiguration(name).perform(context)
+def _check(context) -> None:
+    bag, path, rate = (LaunchConfiguration(name).perform(context) for name in ("bag", "map", "rate"))
+    if not (Path(path) / "map.yaml").is_file():     # the node would wait for it, and the player for the node
+        raise RuntimeError(f"map {path!r} is no map; umad-patrol teach makes one")
+    check_playable(bag, rate, launching.recorded(context)[0])
 
-    if not (Path(value("map")) / "map.yaml").is_file():     # the node would wait for it, and the player for the node
-        raise RuntimeError(f"map {value('map')!r} is no map; umad-patrol teach makes one")
+
+def _player(context) -> list:
     topics, optional = launching.recorded(context)
     player = Node(package=launching.PACKAGE, executable="bag_player", output="screen",
-                  arguments=[value("bag"), "--rate", value("rate"), "--wait-for-subscribers", "--topics", *topics, "--optional-topics", *optional])
+                  arguments=[LaunchConfiguration("bag"), "--rate", LaunchConfiguration("rate"), "--wait-for-subscribers", "--topics", *topics, "--optional-topics", *optional])
     return [player, RegisterEventHandler(OnProcessExit(target_action=player, on_exit=_played))]
 
 

@@ -44,8 +44,7 @@ class BagPlayer(Node):
         self._timeout_s = float(self.declare_parameter("wait_timeout_s", given.wait_timeout_s).value)
         wanted, optional = ([name for name in self.declare_parameter(parameter, names or [""]).value if name]
                             for parameter, names in (("topics", given.topics), ("optional_topics", given.optional_topics)))
-        if not 0.01 <= self._rate <= 100.0:
-            raise ConfigError(f"rate = {self._rate:g} is outside 0.01 to 100")
+        _check(bag, self._rate, wanted)
         self._outlets = self._make_publishers(wanted, optional)
         self._awaited = {name: publisher for name, publisher in self._outlets.items() if name not in optional}
         self._time = self.create_publisher(Clock, "/clock", 10)
@@ -63,9 +62,6 @@ class BagPlayer(Node):
         self.get_logger().info("played to the end")
 
     def _make_publishers(self, wanted: list[str], optional: list[str]) -> dict[str, Publisher]:
-        absent = [name for name in wanted if name not in self._bag.topics]
-        if absent:
-            raise BagError(f"recording {self._bag.path} has no topic {absent[0]!r}; it has {self._bag.listing()}")
         found = {}
         for topic in self._bag.topics.values():
             if not topic.count or (wanted and topic.name not in wanted + optional) or topic.name == "/clock":
@@ -108,6 +104,24 @@ class BagPlayer(Node):
     def _spin_until(self, executor: SingleThreadedExecutor, moment: float) -> None:
         while (left := moment - time.monotonic()) > 0:
             executor.spin_once(timeout_sec=left)
+
+
+def check_playable(path: str, rate: str, topics: list[str]) -> None:
+    """Raise BagError or ConfigError for what a player would refuse, before anything else is started."""
+    try:
+        times = float(rate)
+    except ValueError as error:
+        raise ConfigError(f"rate {rate!r} is no number; give 0.01 to 100, such as 0.5 for half as fast as recorded") from error
+    with open_bag(path) as bag:
+        _check(bag, times, topics)
+
+
+def _check(bag: Bag, rate: float, topics: list[str]) -> None:
+    if not 0.01 <= rate <= 100.0:
+        raise ConfigError(f"rate = {rate:g} is outside 0.01 to 100")
+    absent = [name for name in topics if name not in bag.topics]
+    if absent:
+        raise BagError(f"recording {bag.path} has no topic {absent[0]!r}; it has {bag.listing()}")
 
 
 def _message_class(kind: str) -> Any:

@@ -92,12 +92,19 @@ def _value(context: LaunchContext, name: str) -> str:
     return LaunchConfiguration(name).perform(context)
 
 
+def _params_file(context: LaunchContext) -> str:
+    path = _value(context, "params_file")
+    if not Path(path).is_file():    # launch would warn, and the node run with its defaults
+        raise ConfigError(f"params_file {path!r} is no file; name a YAML file of parameters, or leave params_file out for the defaults")
+    return path
+
+
 def _value_or_files(context: LaunchContext, name: str) -> str:
     """An argument, or where that is empty what `params_file` says, or else the default of the parameter of that name."""
     if given := _value(context, name):
         return given
     try:
-        said = _said_of("patrol_node", yaml.safe_load(Path(_value(context, "params_file")).read_text(encoding="utf-8")))
+        said = _said_of("patrol_node", yaml.safe_load(Path(_params_file(context)).read_text(encoding="utf-8")))
     except BAD_YAML:    # the node says what is wrong with it
         said = {}
     return str(said.get(name, _DEFAULTS[name]))
@@ -137,8 +144,6 @@ def _rviz(context: LaunchContext) -> list[Action]:
 def _node(context: LaunchContext, executable: str, remappings: tuple[tuple[str, str], ...], ends_within_s: float,
           parameters: dict[str, str]) -> list[Action]:
     value = partial(_value, context)
-    if not Path(value("params_file")).is_file():    # launch would warn, and the node run with its defaults
-        raise ConfigError(f"params_file {value('params_file')!r} is no file; name a YAML file of parameters, or leave params_file out for the defaults")
     named = {"map": "map", "image_transport": "image_transport", "localization_type": "localization_type", **parameters}
     given = {parameter: value(name) for name, parameter in named.items() if value(name)}
     if value("use_sim_time") == "true":
@@ -150,7 +155,7 @@ def _node(context: LaunchContext, executable: str, remappings: tuple[tuple[str, 
         package=PACKAGE, executable=executable, name=executable, namespace=value("namespace"), output="screen",
         respawn=value("respawn") == "true", respawn_delay=RESPAWN_S, sigkill_timeout=str(ends_within_s),
         additional_env=jemalloc_in(context.environment) if value("allocator") == "jemalloc" else {},
-        parameters=[value("params_file"), given],
+        parameters=[_params_file(context), given],
         remappings=[("image", image), ("image/compressed", image + COMPRESSED), ("camera_info", value("camera_info")),
                     ("localization", value("localization")), *((name, value(argument)) for name, argument in remappings)],
         arguments=["--ros-args", "--log-level", value("log_level")],
