@@ -214,7 +214,7 @@ def test_workers_start_though_opencv_has_threads(tmp_path, photos, sprites):
 
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_it_after_a_whole_step_which_is_kept(tmp_path, sign):
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)     # as the command line has it
+    before = signal.signal(sign, signal.default_int_handler)    # as the command line has it; tests started with & begin with SIGINT ignored
     settings = replace(FOREVER, batch=2)
     torch.manual_seed(1)
     trainer = Trainer(ChangeNet(), tmp_path, settings, CPU)
@@ -230,5 +230,5 @@ def test_a_signal_ends_it_after_a_whole_step_which_is_kept(tmp_path, sign):
         with pytest.raises(KeyboardInterrupt):
             trainer.run(lambda start: Noise(start, 20), [])
     finally:
-        signal.signal(signal.SIGTERM, before)
+        signal.signal(sign, before)
     assert trainer.step == 3 and Trainer(ChangeNet(), tmp_path, settings, CPU).step == 3
