@@ -11,11 +11,11 @@ import numpy as np
 
 from umad_patrol.alerts.glimpses import Glimpses, behind_over_part
 from umad_patrol.alerts.hypotheses import GATE
+from umad_patrol.alerts.look import another_size, unlike
 from umad_patrol.alerts.structure import Structure
 from umad_patrol.alerts.thing import Spot, Thing
 from umad_patrol.alerts.view import CLEAN, HIDDEN, TAKEN, Box, View
 from umad_patrol.config import AlertSettings
-from umad_patrol.alerts.look import another_size, unlike
 from umad_patrol.geometry.plane import height
 from umad_patrol.records import ACTIVE, ANOMALY, CLEARED, DISMISSED, Alert, Camera, Dismissed, Region, Sighting
 
