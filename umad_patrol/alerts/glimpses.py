@@ -20,30 +20,19 @@ class Glimpses:
 
     def __init__(self, settings: AlertSettings):
         self.settings = settings
-        self._places: list[list[Spot]] = []
-        self._seen: list[int] = []      # the frame in which each was seen last
+        self._places: list[tuple[int, list[Spot]]] = []     # the frame in which each was seen last, and the glimpses of it
 
-    def before(self, here: Spot) -> list[Spot]:
-        """The earlier glimpses of the place of this one; none where there are none."""
+    def add(self, here: Spot) -> list[Spot]:
+        """Keep a glimpse. Returns the earlier ones of its place; none where there are none."""
+        self._places = [place for place in self._places if place[0] > here.frame - self.settings.window][-MOST + 1:]
         index = self._index(here)
-        return [] if index is None else list(self._places[index])
-
-    def add(self, here: Spot) -> None:
-        """Keep a glimpse."""
-        keep = [i for i, frame in enumerate(self._seen) if frame > here.frame - self.settings.window][-MOST + 1:]
-        self._places, self._seen = [self._places[i] for i in keep], [self._seen[i] for i in keep]
-        index = self._index(here)
-        if index is None:
-            self._places.append([here])
-            self._seen.append(here.frame)
-            return
-        spots = self._places[index]
-        if np.linalg.norm(here.eye - spots[-1].eye) >= MOVED_M:
-            self._places[index] = [*spots, here][-KEPT:]
-        self._seen[index] = here.frame
+        before = [] if index is None else self._places.pop(index)[1]
+        new = not before or np.linalg.norm(here.eye - before[-1].eye) >= MOVED_M
+        self._places.append((here.frame, [*before, here][-KEPT:] if new else before))
+        return before
 
     def _index(self, here: Spot) -> int | None:
-        apart = [float(np.linalg.norm(np.mean([s.place for s in spots], axis=0) - here.place)) for spots in self._places]
+        apart = [float(np.linalg.norm(np.mean([s.place for s in spots], axis=0) - here.place)) for _, spots in self._places]
         near = int(np.argmin(apart)) if apart else None
         return near if near is not None and apart[near] < self.settings.gate_m else None
 

@@ -155,9 +155,8 @@ class Tracker:
         if not nearer_m < sighting.range_m:
             return False
         here, ratio = Spot.of(sighting, 0, self._frame + 1, camera, map_T_camera, self._settings), sighting.range_m / max(nearer_m, 1e-3)
-        glimpsed = self._glimpses.before(here)
-        self._glimpses.add(here)
-        return (glimpsed and behind_over_part(glimpsed, here, ratio) > BEHIND) or self._stands_there(here, ratio)
+        before = self._glimpses.add(here)
+        return bool(before and behind_over_part(before, here, ratio) > BEHIND) or self._stands_there(here, ratio)
 
     def explain(self) -> list[tuple[str, tuple[float, float], int, str]]:
         """Of everything followed now: alert id or "", place (x, y), sightings, and what speaks against an alert ("" if nothing)."""

@@ -17,7 +17,7 @@ Box = tuple[int, int, int, int]     # left, top, right, bottom
 
 
 def overlay(image: np.ndarray, mask: np.ndarray, regions: tuple[Region, ...] = ()) -> np.ndarray:
-    """A copy of the picture `(H, W, 3)` uint8 BGR with `mask` `(H, W)` tinted and outlined, and a named box a region: red what is new, blue who passes, yellow what is gone."""
+    """A copy of the picture `(H, W, 3)` uint8 BGR with `mask` `(H, W)` tinted and outlined, and a named box a region: red what is new, blue who passes, yellow what was moved or is gone."""
     drawn = image.copy()
     x, y, width, height = cv2.boundingRect(mask)
     if width:

@@ -35,7 +35,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     """Score and print. Returns what `PatrolScore.to_dict` does. Raises StoreError or DatasetError."""
     truth = load_truth(args.truth)
     with AlertStore(args.patrol, read_only=True) as store:
-        _check_same_world(args.patrol, stamps_of(store), args.truth, truth_stamps(args.truth))
+        _check_same_world(args.patrol, _stamps_of(store), args.truth, _truth_stamps(args.truth))
         score = match_alerts(store.alerts(), truth)
     print(score.text())
     return score.to_dict()
@@ -208,12 +208,12 @@ def load_truth(folder: str | Path) -> Truth:
     return Truth(planted, moved, passers)
 
 
-def truth_stamps(folder: str | Path) -> set[int]:
+def _truth_stamps(folder: str | Path) -> set[int]:
     """The stamps of the frames that the truth in a folder is of; none where it came without its masks."""
     return {int(path.stem) for path in (Path(folder) / MASKS).glob("*.png") if path.stem.isascii() and path.stem.isdigit()}
 
 
-def stamps_of(store: AlertStore) -> set[int]:
+def _stamps_of(store: AlertStore) -> set[int]:
     """Stamps of frames that a patrol saw: those at the ends of pieces of its way and of what it says of its alerts."""
     pieces, alerts = store.coverage(), store.alerts()
     return {stamp for piece in pieces for stamp in (piece.first_ns, piece.last_ns)} | {
