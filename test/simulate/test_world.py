@@ -73,9 +73,9 @@ def test_bits_by_number(world):
     bits = world.bits()
     assert bits[0] == 0 and all(bits[a.id] == 128 for a in world.anomalies)
     assert all(bits[new.id] == 8 and bits[old.id] == 0 for old, new in world.moved)
-    assert {bits[n] for a, n in world.passing(PATROL, 0.0) if a.kind == "person"} == {32}
-    assert {bits[n] for a, n in world.passing(PATROL, 0.0) if a.kind != "person"} == {16}
-    assert not world.passing(TEACH, 0.0)
+    assert {bits[n] for a, n in world.passing(PATROL) if a.kind == "person"} == {32}
+    assert {bits[n] for a, n in world.passing(PATROL) if a.kind != "person"} == {16}
+    assert not world.passing(TEACH)
 
 
 @pytest.mark.parametrize(

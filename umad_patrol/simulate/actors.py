@@ -10,18 +10,11 @@ import numpy as np
 from umad_patrol.simulate import materials as m
 from umad_patrol.simulate.mesh import Mesh, box, capsule, lathe, make, merge, soft_box
 from umad_patrol.simulate.route import Route
-from umad_patrol.simulate.things import BLACK, BRIGHT, DARK, GREY, WHITE, linear
+from umad_patrol.simulate.things import BLACK, BRIGHT, DARK, GREY, WHITE, linear, pick
 
 SKINS = [linear(222, 176, 146), linear(186, 132, 98), linear(120, 78, 54), linear(236, 196, 170)]
 HAIR = [linear(38, 30, 26), linear(84, 56, 36), linear(160, 128, 80), linear(120, 118, 116)]
-PAINTS = [
-    linear(170, 172, 176),
-    linear(36, 38, 42),
-    linear(210, 210, 208),
-    linear(120, 26, 30),
-    linear(34, 60, 110),
-    linear(84, 92, 92),
-]
+PAINTS = [linear(170, 172, 176), linear(36, 38, 42), linear(210, 210, 208), linear(120, 26, 30), linear(34, 60, 110), linear(84, 92, 92)]
 WHEEL_R = 0.32
 STRIDE_M, POSES = 1.4, 14
 
@@ -67,13 +60,9 @@ def posed(kind: str, look: int, pose: int) -> Mesh:
 def person(rng: np.random.Generator, phase: float) -> Mesh:
     """Somebody who walks along +x; `phase` [0, 1) is where in a double step."""
     h = rng.uniform(1.58, 1.88)
-    skin, hair = SKINS[int(rng.integers(4))], HAIR[int(rng.integers(4))]
-    pool = BRIGHT + DARK + [WHITE, GREY]
-    shirt, trousers, shoe = (
-        pool[int(rng.integers(len(pool)))],
-        DARK[int(rng.integers(len(DARK)))],
-        BLACK if rng.random() < 0.6 else WHITE,
-    )
+    skin, hair = pick(SKINS, rng), pick(HAIR, rng)
+    shirt, trousers = pick(BRIGHT + DARK + [WHITE, GREY], rng), pick(DARK, rng)
+    shoe = BLACK if rng.random() < 0.6 else WHITE
     sleeve = shirt if rng.random() < 0.6 else skin
     wide, satchel = rng.uniform(0.9, 1.15), rng.random() < 0.5
     swing = np.sin(2 * np.pi * phase)
@@ -90,8 +79,8 @@ def person(rng: np.random.Generator, phase: float) -> Mesh:
         soft_box((0.2, 0.175, 0.15), hair, m.FABRIC, 2.3, 8).placed((0.035, 0, h - 0.14)),
     ]
     for side in (-1, 1):
-        phase = side * swing
-        thigh, bend = 0.42 * phase, 0.25 + 0.3 * max(0.0, -phase)
+        ahead = side * swing
+        thigh, bend = 0.42 * ahead, 0.25 + 0.3 * max(0.0, -ahead)
         top = np.array([0.0, 0.09 * side * wide, hip])
         knee = top + 0.25 * h * np.array([np.sin(thigh), 0, -np.cos(thigh)])
         foot = knee + 0.25 * h * np.array([np.sin(thigh - bend), 0, -np.cos(thigh - bend)])
@@ -101,7 +90,7 @@ def person(rng: np.random.Generator, phase: float) -> Mesh:
             capsule(knee, foot, (0.06, 0.042), trousers, m.FABRIC),
             soft_box((0.27, 0.095, 0.09), shoe, m.MATTE, 3.0, 6).placed(foot + [0.06, 0, -0.05]),
         ]
-        arm = -0.4 * phase
+        arm = -0.4 * ahead
         start = np.array([0.03, 0.2 * side * wide, shoulder - 0.02])
         elbow = start + 0.17 * h * np.array([np.sin(arm), 0.1 * side, -np.cos(arm)])
         hand = elbow + 0.15 * h * np.array([np.sin(arm + 0.35), 0.0, -np.cos(arm + 0.35)])
@@ -112,19 +101,15 @@ def person(rng: np.random.Generator, phase: float) -> Mesh:
         ]
     if satchel:
         parts.append(
-            soft_box((0.16, 0.28, 0.4), DARK[int(rng.integers(len(DARK)))], m.FABRIC, 3.5, 8).placed((-0.17, 0, hip + 0.16))
+            soft_box((0.16, 0.28, 0.4), pick(DARK, rng), m.FABRIC, 3.5, 8).placed((-0.17, 0, hip + 0.16))
         )
     return merge(parts)
 
 
 def cyclist(rng: np.random.Generator, phase: float) -> Mesh:
     """Somebody on a bicycle, along +x; `phase` [0, 1) is where the pedals are."""
-    frame, shirt, trousers = (
-        BRIGHT[int(rng.integers(len(BRIGHT)))],
-        BRIGHT[int(rng.integers(len(BRIGHT)))],
-        DARK[int(rng.integers(len(DARK)))],
-    )
-    skin, turn = SKINS[int(rng.integers(4))], -2 * np.pi * phase
+    frame, shirt, trousers, skin = (pick(colors, rng) for colors in (BRIGHT, BRIGHT, DARK, SKINS))
+    turn = -2 * np.pi * phase
     parts = [_tyre().placed((x, 0, 0.34)) for x in (-0.52, 0.52)]
     bars = [
         ((-0.52, 0, 0.34), (-0.12, 0, 0.3)),
@@ -140,7 +125,7 @@ def cyclist(rng: np.random.Generator, phase: float) -> Mesh:
     parts += [
         capsule(hip, shoulder, (0.14, 0.16), shirt, m.FABRIC, 12),
         soft_box((0.2, 0.165, 0.24), skin, m.SKIN, 2.3, 8).placed((0.2, 0, 1.5)),
-        soft_box((0.25, 0.19, 0.15), BRIGHT[int(rng.integers(len(BRIGHT)))], m.PLASTIC, 2.5, 8).placed((0.19, 0, 1.63)),
+        soft_box((0.25, 0.19, 0.15), pick(BRIGHT, rng), m.PLASTIC, 2.5, 8).placed((0.19, 0, 1.63)),
     ]
     for side in (-1, 1):
         pedal = np.array(
@@ -158,22 +143,10 @@ def cyclist(rng: np.random.Generator, phase: float) -> Mesh:
 
 def car(rng: np.random.Generator, phase: float = 0.0) -> Mesh:
     """A hatchback or saloon along +x, 4.2 m long: body lofted along its side view, glasshouse, wheels, lights."""
-    paint, roof = PAINTS[int(rng.integers(len(PAINTS)))], rng.uniform(1.42, 1.55)
+    paint, roof = pick(PAINTS, rng), rng.uniform(1.42, 1.55)
     tail = rng.uniform(-2.05, -1.55)
-    side = np.array(
-        [
-            (-2.1, 0.25),
-            (-2.15, 0.55),
-            (-2.1, 0.88),
-            (-1.9, 0.94),
-            (-1.0, 0.97),
-            (0.85, 0.95),
-            (1.75, 0.84),
-            (2.1, 0.68),
-            (2.15, 0.42),
-            (2.05, 0.25),
-        ]
-    )
+    side = np.array([(-2.1, 0.25), (-2.15, 0.55), (-2.1, 0.88), (-1.9, 0.94), (-1.0, 0.97),
+                     (0.85, 0.95), (1.75, 0.84), (2.1, 0.68), (2.15, 0.42), (2.05, 0.25)])
     cabin = np.array(
         [(tail, 0.93), (tail + 0.45, roof - 0.06), (tail + 0.75, roof), (0.1, roof), (0.35, roof - 0.05), (1.05, 0.93)]
     )
@@ -182,8 +155,8 @@ def car(rng: np.random.Generator, phase: float = 0.0) -> Mesh:
         _loft(cabin, 0.6, 0.8, linear(26, 30, 34), m.GLASS, base=0.93),
         _loft(cabin[1:-1] + [0, 0.012], 0.59, 0.72, paint, m.METAL, base=roof - 0.05),
     ]
-    for x, _ in ((-0.35, 0), (tail + 0.6, 0)):
-        parts += [box((0.07, 1.48, roof - 0.95), paint, m.METAL, 0.88).placed((x, 0, 0.94))]
+    for x in (-0.35, tail + 0.6):
+        parts.append(box((0.07, 1.48, roof - 0.95), paint, m.METAL, 0.88).placed((x, 0, 0.94)))
     for x in (-1.3, 1.3):
         for y in (-0.8, 0.8):
             parts.append(_car_wheel().placed((x, y, WHEEL_R), yaw=0.0 if y < 0 else np.pi))
@@ -216,12 +189,8 @@ def _loft(
     n, faces = len(outline), []
     for i in range(n - 1):
         faces += [[i, i + 1, n + i + 1], [i, n + i + 1, n + i]]  # top
-        faces += [
-            [i, 2 * n + i, 2 * n + i + 1],
-            [i, 2 * n + i + 1, i + 1],
-            [n + i, 3 * n + i + 1, 3 * n + i],
-            [n + i, n + i + 1, 3 * n + i + 1],
-        ]
+        faces += [[i, 2 * n + i, 2 * n + i + 1], [i, 2 * n + i + 1, i + 1]]  # left
+        faces += [[n + i, 3 * n + i + 1, 3 * n + i], [n + i, n + i + 1, 3 * n + i + 1]]  # right
     return make(np.vstack([left, right, foot_l, foot_r]), np.array(faces), color, material)
 
 

@@ -15,6 +15,7 @@ from umad_patrol.io.images import read_image
 from umad_patrol.simulate import materials as m
 from umad_patrol.simulate.materials import Picture
 from umad_patrol.simulate.mesh import Mesh, make
+from umad_patrol.simulate.things import pick
 
 COLUMNS = ("file", "class", "name", "height_m", "x_m", "y_m")
 TILE_M = 2.4  # how much ground a tileable picture is taken to show
@@ -45,7 +46,7 @@ class Shelf:
         fit = [x for x in self._models.get(kind, []) if height_m[0] <= x.height_m <= height_m[1] and max(x.x_m, x.y_m) <= reach_m]
         if not fit:
             return None
-        model = fit[int(rng.integers(len(fit)))]
+        model = pick(fit, rng)
         return model.name, self._load(model)
 
     def models(self, kind: str) -> list[Model]:
@@ -66,7 +67,7 @@ class Shelf:
         for number, words in GROUNDS.items():
             fit = [path for path in self._tiles if any(word in path for word in words)]
             if fit:
-                image = _power_of_two(self._read(fit[int(rng.integers(len(fit)))]))
+                image = _power_of_two(self._read(pick(fit, rng)))
                 found[number] = Picture(image, TILE_M / image.shape[1])
         return found
 

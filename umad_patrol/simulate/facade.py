@@ -40,7 +40,7 @@ def upper_floors(style: str, color: np.ndarray, rng: np.random.Generator) -> np.
 
 
 def ground_floor(style: str, color: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """`(256, 1024, 3)` uint8 sRGB: a door, shop windows or a gate, a plinth."""
+    """`(256, 1024, 3)` uint8 sRGB, its foot in the first rows: a door, two windows and a shop in any order, over a plinth."""
     picture = _wall(style, color, (BAY, 4 * BAY), rng)
     trim = np.clip(picture.reshape(-1, 3).mean(0) * rng.uniform(0.4, 0.8), 25, 200)
     cv2.rectangle(picture, (0, 214), (4 * BAY, BAY), (trim * 0.9).tolist(), -1)

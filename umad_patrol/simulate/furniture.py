@@ -5,17 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from umad_patrol.simulate import materials as m
-from umad_patrol.simulate.mesh import (
-    Mesh,
-    box,
-    capsule,
-    lathe,
-    leaves,
-    make,
-    merge,
-    quad,
-)
-from umad_patrol.simulate.things import BLACK, BRIGHT, GREY, WHITE, linear
+from umad_patrol.simulate.mesh import Mesh, box, capsule, lathe, leaves, make, merge, quad
+from umad_patrol.simulate.things import BLACK, BRIGHT, GREY, WHITE, linear, pick
 
 
 def lamp(rng: np.random.Generator) -> Mesh:
@@ -121,7 +112,7 @@ def bench(rng: np.random.Generator) -> Mesh:
 
 def bin_(rng: np.random.Generator) -> Mesh:
     """A litter bin with a hood."""
-    color = [linear(40, 74, 52), linear(72, 76, 80), linear(36, 56, 96), linear(130, 60, 44)][int(rng.integers(4))]
+    color = pick([linear(40, 74, 52), linear(72, 76, 80), linear(36, 56, 96), linear(130, 60, 44)], rng)
     return lathe(
         [(0.0, 0.0), (0.21, 0.0), (0.22, 0.1), (0.24, 0.68), (0.24, 0.82), (0.25, 0.84), (0.12, 0.98), (0.0, 1.0)],
         [color, 0.7 * color, color, 0.12 * color, color, 0.85 * color, 0.85 * color],
@@ -137,7 +128,7 @@ def cabinet(rng: np.random.Generator) -> Mesh:
         box((0.9, 0.4, 1.15), color, m.MATTE),
         box((0.96, 0.46, 0.06), 0.8 * color, m.MATTE).placed((0, 0, 1.15)),
         box((0.01, 0.02, 1.0), 0.4 * color, m.MATTE).placed((0, -0.2, 0.08)),
-        box((0.2, 0.008, 0.14), BRIGHT[int(rng.integers(len(BRIGHT)))], m.MATTE).placed((0.2, -0.202, 0.7)),
+        box((0.2, 0.008, 0.14), pick(BRIGHT, rng), m.MATTE).placed((0.2, -0.202, 0.7)),
         box((0.94, 0.44, 0.08), 0.5 * color, m.MATTE),
     ]
     return merge(parts)

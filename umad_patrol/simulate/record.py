@@ -95,7 +95,7 @@ def write_simulation(
         ):
             taken = take([shot for run in (TEACH, PATROL) for shot in shots[run]])
             seen = {run: _write_run(folder, world, rig, run, plan, shots[run], taken, bar) for run in (TEACH, PATROL)}
-        rows = _write_truth(folder / "truth", world, rig, plan, shots, seen[PATROL])
+        rows = _write_truth(folder / "truth", world, rig, shots, seen[PATROL])
     return {
         "out": str(out),
         "seed": plan.seed,
@@ -257,7 +257,7 @@ def _write_pose(bag: BagWriter, stamp_ns: int, T: np.ndarray) -> None:
 
 
 def _write_truth(
-    folder: Path, world: World, rig: Rig, plan: Plan, shots: dict[str, list[Shot]], seen: list[list[truth.Seen]]
+    folder: Path, world: World, rig: Rig, shots: dict[str, list[Shot]], seen: list[list[truth.Seen]]
 ) -> list[dict]:
     for run in (TEACH, PATROL):
         drive = world.drives[run]

@@ -49,12 +49,12 @@ class Moment:
 
 
 class Renderer:
-    """Renders one run of a world; `threads` is what ray casting may use."""
+    """Renders one run of a world."""
 
-    def __init__(self, world: World, run: str, threads: int = 1) -> None:
+    def __init__(self, world: World, run: str) -> None:
         self.world, self.run = world, run
         standing = world.standing(run)
-        self._stage, self._surface = Stage(standing, threads), Surface.of(standing)
+        self._stage, self._surface = Stage(standing), Surface.of(standing)
         self._roomy = self._surface.with_room(ROOM)
         line = world.route.point(np.linspace(0.0, world.route.length_m, 100), 0.0)
         self._shader = Shader(world.palette, Contact(standing, line))
@@ -63,7 +63,7 @@ class Renderer:
         """Everybody where they are at `time_s`. Good until the next call."""
         light = light or self.world.lights[self.run]
         robot, near = self.world.drives[self.run].pose(time_s)[:2, 3], []
-        for actor, number in self.world.passing(self.run, time_s):
+        for actor, number in self.world.passing(self.run):
             place, yaw = actor.place(self.world.route, time_s)
             if np.hypot(*(place[:2] - robot)) < SIGHT_M:
                 near.append((actor.mesh(self.world.route, time_s).labelled(number), Foot(*place[:2], yaw, FEET[actor.kind])))

@@ -17,14 +17,7 @@ from umad_patrol.simulate.mesh import Mesh
 from umad_patrol.simulate.texture import linear_light
 
 HAZE_M = 450.0
-U, V, ALONG, COLOR, B1, B2 = (
-    slice(0, 4),
-    slice(4, 8),
-    slice(8, 11),
-    slice(11, 14),
-    slice(14, 18),
-    slice(18, 22),
-)  # rows of Surface.table
+U, V, ALONG, COLOR, WEIGHTS = slice(0, 4), slice(4, 8), slice(8, 11), slice(11, 14), slice(14, 22)  # rows of Surface.table
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,7 +152,7 @@ class Shader:
     ) -> np.ndarray:
         triangle = hits.triangle.take(where)
         direction, normal = hits.direction.take(where, axis=1), hits.normal.take(where, axis=1)
-        point, rows = hits.point.take(where, axis=1), surface.table[: B1.start].take(triangle, axis=1)
+        point, rows = hits.point.take(where, axis=1), surface.table[: WEIGHTS.start].take(triangle, axis=1)
         u, v = _linear(rows[U], point), _linear(rows[V], point)
         distance = hits.distance.take(where)
         fu, fv = _footprint(hits.spread.take(where) * distance, dot(normal, direction), dot(rows[ALONG], direction))
@@ -267,7 +260,7 @@ def _gloss(kind: Material, normal: np.ndarray, direction: np.ndarray, light: Lig
 
 def _smoothed(surface: Surface, triangle: np.ndarray, point: np.ndarray, direction: np.ndarray) -> np.ndarray:
     """Normals `(3, N)` between those of the corners."""
-    rows, normals = surface.table[B1.start :].take(triangle, axis=1), surface.normals.take(triangle, axis=1)
+    rows, normals = surface.table[WEIGHTS].take(triangle, axis=1), surface.normals.take(triangle, axis=1)
     b1, b2 = _linear(rows[:4], point), _linear(rows[4:], point)
     n = normals[0:3] * (1 - b1 - b2) + normals[3:6] * b1 + normals[6:9] * b2
     n /= np.maximum(np.sqrt(dot(n, n)), np.float32(1e-9))

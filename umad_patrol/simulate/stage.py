@@ -9,6 +9,8 @@ import numpy as np
 from umad_patrol.io.open3d import open3d
 from umad_patrol.simulate.mesh import Mesh, merge
 
+THREADS = 1     # of a process: whole frames are spread over processes instead
+
 
 @dataclass(frozen=True, eq=False)
 class Ball:
@@ -27,23 +29,22 @@ class Ball:
 class Stage:
     """What rays can hit at one instant. Triangles are numbered through: those that stand first, then the moving ones."""
 
-    def __init__(self, standing: Mesh, threads: int = 1) -> None:
-        self.threads, self.triangles = threads, len(standing.faces)
-        self._scene = make_scene(standing, threads)
+    def __init__(self, standing: Mesh) -> None:
+        self.triangles, self._scene = len(standing.faces), make_scene(standing)
         self._moving, self._balls = None, []
 
     def with_moving(self, meshes: list[Mesh]) -> Stage:
         """The same stage with others on it."""
         stage = object.__new__(Stage)
-        stage.threads, stage.triangles, stage._scene = self.threads, self.triangles, self._scene
+        stage.triangles, stage._scene = self.triangles, self._scene
         stage._balls = [Ball.of(mesh) for mesh in meshes]
-        stage._moving = make_scene(merge(meshes), self.threads) if meshes else None
+        stage._moving = make_scene(merge(meshes)) if meshes else None
         return stage
 
     def cast(self, origin: np.ndarray, direction: np.ndarray) -> dict[str, np.ndarray]:
         """Nearest hits of rays from one `origin` `(3,)` along unit `direction` `(3, N)`: distance and triangle
         `(N,)`, normal `(3, N)`."""
-        answer = _answer(self._scene, rays(origin, direction), self.threads, 0)
+        answer = _answer(self._scene, rays(origin, direction), 0)
         if self._moving is None:
             return answer
         near = np.zeros(direction.shape[1], bool)
@@ -54,7 +55,7 @@ class Stage:
             near |= _along(direction, toward) > np.float32(least if away > ball.radius else -away)
         some = np.flatnonzero(near)
         if len(some):
-            other = _answer(self._moving, rays(origin, direction.take(some, axis=1)), self.threads, self.triangles)
+            other = _answer(self._moving, rays(origin, direction.take(some, axis=1)), self.triangles)
             closer = other["distance"] < answer["distance"][some]
             for name, values in answer.items():
                 values[..., some[closer]] = other[name][..., closer]
@@ -62,7 +63,7 @@ class Stage:
 
     def hidden(self, start: np.ndarray, to_sun: np.ndarray) -> np.ndarray:
         """Whether anything lies between each of `start` `(3, N)` and the sun, `(N,)` bool."""
-        dark = self._scene.test_occlusions(open3d().core.Tensor(rays(start, to_sun)), nthreads=self.threads).numpy()
+        dark = _occluded(self._scene, rays(start, to_sun))
         if self._moving is None or not len(dark):
             return dark
         across = np.cross(to_sun, [0.0, 0.0, 1.0])
@@ -71,21 +72,18 @@ class Stage:
         a, b = _along(start, across), _along(start, other)
         near = np.zeros(len(dark), bool)
         for ball in self._balls:
-            near |= (a - np.float32(ball.centre @ across)) ** 2 + (b - np.float32(ball.centre @ other)) ** 2 < np.float32(
-                ball.radius**2
-            )
+            off = (a - np.float32(ball.centre @ across)) ** 2 + (b - np.float32(ball.centre @ other)) ** 2
+            near |= off < np.float32(ball.radius**2)
         some = np.flatnonzero(near & ~dark)
         if len(some):
-            dark[some] = self._moving.test_occlusions(
-                open3d().core.Tensor(rays(start.take(some, axis=1), to_sun)), nthreads=self.threads
-            ).numpy()
+            dark[some] = _occluded(self._moving, rays(start.take(some, axis=1), to_sun))
         return dark
 
 
-def make_scene(mesh: Mesh, threads: int = 1) -> object:
+def make_scene(mesh: Mesh) -> object:
     """Open3D's scene of a mesh."""
     o3d = open3d()
-    scene = o3d.t.geometry.RaycastingScene(nthreads=threads)
+    scene = o3d.t.geometry.RaycastingScene(nthreads=THREADS)
     scene.add_triangles(o3d.core.Tensor(mesh.vertices), o3d.core.Tensor(mesh.faces.astype(np.uint32)))
     return scene
 
@@ -104,8 +102,12 @@ def _along(vectors: np.ndarray, axis: np.ndarray) -> np.ndarray:
     return vectors[0] * x + vectors[1] * y + vectors[2] * z
 
 
-def _answer(scene: object, beams: np.ndarray, threads: int, first: int) -> dict[str, np.ndarray]:
-    found = scene.cast_rays(open3d().core.Tensor(beams), nthreads=threads)
+def _answer(scene: object, beams: np.ndarray, first: int) -> dict[str, np.ndarray]:
+    found = scene.cast_rays(open3d().core.Tensor(beams), nthreads=THREADS)
     distance = found["t_hit"].numpy()
     triangle = np.where(np.isfinite(distance), found["primitive_ids"].numpy().astype(np.int64) + first, 0)
     return {"distance": distance, "triangle": triangle, "normal": np.ascontiguousarray(found["primitive_normals"].numpy().T)}
+
+
+def _occluded(scene: object, beams: np.ndarray) -> np.ndarray:
+    return scene.test_occlusions(open3d().core.Tensor(beams), nthreads=THREADS).numpy()

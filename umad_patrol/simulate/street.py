@@ -8,7 +8,7 @@ from umad_patrol.simulate import actors, furniture
 from umad_patrol.simulate import materials as m
 from umad_patrol.simulate.mesh import Mesh, box, make, merge, quad
 from umad_patrol.simulate.route import Route
-from umad_patrol.simulate.things import linear
+from umad_patrol.simulate.things import linear, pick
 
 MARGIN_M = 70.0  # the street goes on so far before and behind the route
 ROAD_Z = -0.12
@@ -52,26 +52,11 @@ class Street:
             parts.append(self._strip(np.r_[a, part, b], (YARD, 0.0), (8.9, 0.0), int(kind)))
             if kind == m.GRASS:
                 parts += self._curb_stones(a, b)
-        far = 400.0
-        parts.append(
-            quad(
-                np.array(
-                    [
-                        [-far, -far, ROAD_Z - 0.02],
-                        [far, -far, ROAD_Z - 0.02],
-                        [far, far, ROAD_Z - 0.02],
-                        [-far, far, ROAD_Z - 0.02],
-                    ]
-                ),
-                NO_TINT,
-                m.GRASS,
-                np.array([[-far, -far], [far, -far], [far, far], [-far, far]]),
-            )
-        )
-        return merge(parts)
+        far = 400.0 * np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]])
+        return merge([*parts, quad(np.c_[far, np.full(4, ROAD_Z - 0.02)], NO_TINT, m.GRASS, far)])
 
     def houses(self) -> Mesh:
-        """Fronts on both sides, 4.5 to 8 m beside the route on the near side, and larger blocks behind them."""
+        """Fronts on both sides, 5.2 to 8 m beside the route on the near side but for the bend, and larger blocks behind them."""
         parts, (bend_start, bend_end) = [], self.route.bend
         for near in (True, False):
             s = -MARGIN_M
@@ -108,17 +93,17 @@ class Street:
             elif rng.random() < 0.5:
                 parts.append(self._grown(bushes, s + rng.uniform(-2, 2), rng.uniform(4.0, 4.8)))
         for s in np.arange(3, length + 20, 13.0) + rng.uniform(0, 4):
-            kind = [furniture.sign, furniture.cabinet, furniture.planter][int(rng.integers(3))]
+            kind = pick([furniture.sign, furniture.cabinet, furniture.planter], rng)
             d, turn = (-1.8, 0.0) if kind is furniture.sign else (2.4, across - np.pi / 2)
             parts.append(self.stand(kind(rng), s + rng.uniform(-2, 2), d, turn=turn))
         for s in np.arange(-50, length + 55, 6.2):
             if rng.random() < 0.45:
-                parts.append(self.stand(cars[int(rng.integers(5))], s + rng.uniform(-0.5, 0.5), FAR_KERB + 1.0, ROAD_Z))
+                parts.append(self.stand(pick(cars, rng), s + rng.uniform(-0.5, 0.5), FAR_KERB + 1.0, ROAD_Z))
         return merge(parts)
 
     def _grown(self, shapes: list[Mesh], s: float, d: float) -> Mesh:
         """One of these plants, turned and sized at random."""
-        plant = shapes[int(self.rng.integers(len(shapes)))].scaled(float(self.rng.uniform(0.85, 1.15)))
+        plant = pick(shapes, self.rng).scaled(float(self.rng.uniform(0.85, 1.15)))
         return self.stand(plant, s, d, turn=float(self.rng.uniform(-np.pi, np.pi)))
 
     def _stations(self, a: float, b: float) -> np.ndarray:

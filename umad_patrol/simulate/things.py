@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import numpy as np
 
 from umad_patrol.simulate import materials as m
 from umad_patrol.simulate.mesh import Mesh, box, capsule, lathe, merge, soft_box
 
+T = TypeVar("T")
 Maker = Callable[[np.random.Generator], Mesh]
 
 
 def linear(red: float, green: float, blue: float) -> np.ndarray:
     """Linear light of an sRGB colour given in 0 to 255, about (exponent 2.2)."""
     return (np.array([red, green, blue], np.float64) / 255.0) ** 2.2
+
+
+def pick(items: Sequence[T], rng: np.random.Generator) -> T:
+    """One of these, each as likely."""
+    return items[int(rng.integers(len(items)))]
 
 
 WHITE, BLACK, GREY = linear(232, 230, 224), linear(34, 34, 36), linear(128, 130, 132)
@@ -44,8 +51,8 @@ def cone(rng: np.random.Generator) -> Mesh:
 def bottle(rng: np.random.Generator) -> Mesh:
     """A drinking bottle with a label and a cap."""
     h, r = rng.uniform(0.22, 0.31), rng.uniform(0.031, 0.042)
-    glass = [linear(60, 110, 70), linear(176, 200, 210), linear(120, 70, 34), linear(110, 160, 190)][int(rng.integers(4))]
-    label, cap = BRIGHT[int(rng.integers(len(BRIGHT)))], BRIGHT[int(rng.integers(len(BRIGHT)))]
+    glass = pick([linear(60, 110, 70), linear(176, 200, 210), linear(120, 70, 34), linear(110, 160, 190)], rng)
+    label, cap = pick(BRIGHT, rng), pick(BRIGHT, rng)
     profile = [
         (0.0, 0.0),
         (0.92 * r, 0.0),
@@ -63,9 +70,9 @@ def bottle(rng: np.random.Generator) -> Mesh:
 
 
 def can(rng: np.random.Generator) -> Mesh:
-    """A drinks can, upright, or lying on its side."""
+    """A drinks can."""
     h, r = rng.uniform(0.115, 0.168), 0.033
-    color, band, tin = BRIGHT[int(rng.integers(len(BRIGHT)))], WHITE, linear(180, 182, 186)
+    color, band, tin = pick(BRIGHT, rng), WHITE, linear(180, 182, 186)
     profile = [
         (0.0, 0.0),
         (0.8 * r, 0.0),
@@ -82,8 +89,7 @@ def can(rng: np.random.Generator) -> Mesh:
 def backpack(rng: np.random.Generator) -> Mesh:
     """A rucksack with pocket, lid and straps."""
     w, d, h = rng.uniform(0.28, 0.34), rng.uniform(0.17, 0.22), rng.uniform(0.42, 0.52)
-    pool = DARK + BRIGHT[:4]
-    color = pool[int(rng.integers(len(pool)))]
+    color = pick(DARK + BRIGHT[:4], rng)
     parts = [
         soft_box((w, d, h), color, m.FABRIC, 3.6),
         soft_box((0.8 * w, 0.09, 0.45 * h), 0.7 * color, m.FABRIC, 4.0).placed((0, -d / 2 - 0.01, 0.05)),
@@ -102,13 +108,13 @@ def backpack(rng: np.random.Generator) -> Mesh:
 def bag(rng: np.random.Generator) -> Mesh:
     """A shopping bag with handles: paper, or plastic and crumpled."""
     w, d, h = rng.uniform(0.26, 0.38), rng.uniform(0.12, 0.18), rng.uniform(0.3, 0.42)
-    color = [linear(176, 140, 96), WHITE, linear(40, 90, 160), linear(210, 50, 60), linear(60, 60, 62)][int(rng.integers(5))]
+    color = pick([linear(176, 140, 96), WHITE, linear(40, 90, 160), linear(210, 50, 60), linear(60, 60, 62)], rng)
     body = soft_box((w, d, h), color, m.CARD, 7.0, 12)
     wave = 0.012 * np.sin(body.vertices[:, 2] * 31 + body.vertices[:, 0] * 23 + rng.uniform(0, 6))
     body.vertices[:, 1] += wave.astype(np.float32)
     parts = [
         body,
-        box((0.5 * w, 0.006, 0.3 * h), BRIGHT[int(rng.integers(len(BRIGHT)))], m.MATTE).placed((0, -d / 2 - 0.012, 0.35 * h)),
+        box((0.5 * w, 0.006, 0.3 * h), pick(BRIGHT, rng), m.MATTE).placed((0, -d / 2 - 0.012, 0.35 * h)),
     ]
     for y in (-0.3 * d, 0.3 * d):
         for x0, z0, x1, z1 in (
@@ -142,7 +148,7 @@ def carton(rng: np.random.Generator) -> Mesh:
 
 def crate(rng: np.random.Generator) -> Mesh:
     """A plastic transport box with ribs and a rim."""
-    w, d, h, color = rng.uniform(0.4, 0.6), rng.uniform(0.3, 0.4), rng.uniform(0.22, 0.34), BRIGHT[int(rng.integers(len(BRIGHT)))]
+    w, d, h, color = rng.uniform(0.4, 0.6), rng.uniform(0.3, 0.4), rng.uniform(0.22, 0.34), pick(BRIGHT, rng)
     parts = [
         box((0.92 * w, 0.92 * d, 0.9 * h), color, m.PLASTIC, 1.06),
         box((w, d, 0.06 * h), 0.8 * color, m.PLASTIC).placed((0, 0, 0.88 * h)),
@@ -158,7 +164,7 @@ def crate(rng: np.random.Generator) -> Mesh:
 def bollard(rng: np.random.Generator) -> Mesh:
     """A warning post with reflecting bands on a heavy foot."""
     h = rng.uniform(0.75, 1.0)
-    color = [linear(216, 60, 40), linear(232, 120, 24), linear(226, 180, 40)][int(rng.integers(3))]
+    color = pick([linear(216, 60, 40), linear(232, 120, 24), linear(226, 180, 40)], rng)
     stops = [0.06, 0.45 * h, 0.58 * h, 0.7 * h, 0.83 * h, 0.97 * h]
     post = lathe(
         [(0.042, z) for z in stops] + [(0.025, h), (0.0, h)], [color, WHITE, color, WHITE, color, color, color], m.PLASTIC
@@ -168,7 +174,7 @@ def bollard(rng: np.random.Generator) -> Mesh:
 
 def trolley(rng: np.random.Generator) -> Mesh:
     """A hand truck with wheels and a load of boxes."""
-    steel, parts = BRIGHT[int(rng.integers(len(BRIGHT)))], []
+    steel, parts = pick(BRIGHT, rng), []
     for y in (-0.2, 0.2):
         parts += [
             capsule((0, y, 0.12), (0.12, y, 1.1), (0.016, 0.016), steel, m.METAL),
@@ -184,8 +190,7 @@ def trolley(rng: np.random.Generator) -> Mesh:
 def suitcase(rng: np.random.Generator) -> Mesh:
     """A wheeled suitcase with ribs, its handle pulled out."""
     w, d, h = rng.uniform(0.36, 0.46), rng.uniform(0.22, 0.28), rng.uniform(0.52, 0.68)
-    pool = BRIGHT + DARK
-    color = pool[int(rng.integers(len(pool)))]
+    color = pick(BRIGHT + DARK, rng)
     parts = [soft_box((w, d, h), color, m.PLASTIC, 7.0, 12).placed((0, 0, 0.05))]
     for x in np.linspace(-0.34, 0.34, 4):
         parts.append(soft_box((0.03, d + 0.016, 0.9 * h), 0.8 * color, m.PLASTIC, 6.0, 6).placed((x * w, 0, 0.05 + 0.05 * h)))

@@ -9,6 +9,7 @@ import numpy as np
 import yaml
 
 from umad_patrol.geometry import se3
+from umad_patrol.geometry.camera import camera_to_dict
 from umad_patrol.io import umad_bits
 from umad_patrol.records import Camera
 from umad_patrol.simulate.mesh import Mesh
@@ -125,7 +126,7 @@ def dynamics_rows(world: World, times: np.ndarray) -> list[dict]:
             "speed_mps": round(abs(actor.speed_mps), 3),
             "path": [[drive.stamp_ns(t), *_rounded(actor.place(world.route, t)[0])] for t in times],
         }
-        for actor, _ in world.passing(PATROL, 0.0)
+        for actor, _ in world.passing(PATROL)
     ]
 
 
@@ -144,16 +145,9 @@ def moved_rows(world: World) -> list[dict]:
 
 
 def camera_row(camera: Camera, body_T_camera: np.ndarray) -> dict:
-    """`camera.yaml`: size, K, distortion, and where the camera sits on the body."""
-    return {
-        "width": camera.width,
-        "height": camera.height,
-        "K": [[float(v) for v in row] for row in camera.K],
-        "distortion_model": camera.distortion_model,
-        "distortion": [float(v) for v in camera.distortion],
-        "frame_id": camera.frame_id,
-        "body_T_camera": [float(v) for v in (*body_T_camera[:3, 3], *se3.quat_xyzw(body_T_camera))],
-    }
+    """`camera.yaml`: size, K, distortion, and where the camera sits on the body (x y z qx qy qz qw)."""
+    body_t_camera = [float(v) for v in (*body_T_camera[:3, 3], *se3.quat_xyzw(body_T_camera))]
+    return camera_to_dict(camera) | {"K": camera.K.tolist(), "body_T_camera": body_t_camera}
 
 
 def write_yaml(path: Path, rows: list | dict) -> None:

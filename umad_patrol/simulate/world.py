@@ -67,8 +67,8 @@ class World:
             return merge([self.street] + [old.mesh for old, _ in self.moved])
         return merge([self.street] + [new.mesh for _, new in self.moved] + [a.mesh for a in self.anomalies])
 
-    def passing(self, run: str, time_s: float) -> list[tuple[Actor, int]]:
-        """Who is about at `time_s` of this run, with the number that labels them."""
+    def passing(self, run: str) -> list[tuple[Actor, int]]:
+        """Who is about in this run, with the number that labels them."""
         first = len(self.anomalies) + 2 * len(self.moved) + 1
         return [(a, first + i) for i, a in enumerate(self.actors)] if run == PATROL else []
 
@@ -77,7 +77,7 @@ class World:
         table = np.zeros(1 + len(self.anomalies) + 2 * len(self.moved) + len(self.actors), np.uint8)
         for thing in self.anomalies + tuple(new for _, new in self.moved):
             table[thing.id] = thing.bit
-        for actor, number in self.passing(PATROL, 0.0):
+        for actor, number in self.passing(PATROL):
             table[number] = umad_bits.PERSON_IN_QUERY if actor.kind == "person" else umad_bits.VEHICLE_IN_QUERY
         return table
 
@@ -106,7 +106,7 @@ def make_world(seed: int = 0, anomalies: int = 10, length_m: float = 68.0, asset
     azimuth = rng.uniform(-np.pi, np.pi)
     lights = {TEACH: make_light(rng, azimuth), PATROL: make_light(rng, azimuth + rng.choice([-1, 1]) * rng.uniform(0.6, 1.8))}
     drives = {TEACH: make_drive(route, rng, 0.02, START_NS[TEACH]), PATROL: make_drive(route, rng, aside_m, START_NS[PATROL])}
-    actors = _actors(route, drives[PATROL], np.random.default_rng([seed, 3]))
+    actors = _actors(drives[PATROL], np.random.default_rng([seed, 3]))
     grounds = {}
     if shelf is not None:
         actors, grounds = _dressed(actors, shelf, extra), shelf.grounds(extra)
@@ -157,7 +157,7 @@ class Planter:
         return tuple(found)
 
     def moved(self, first: int) -> tuple[tuple[Thing, Thing], ...]:
-        """A bin and a bench that stand 1.5 to 3 m from where they stood."""
+        """A bin and a bench that stand 1.7 to 2.8 m along the route from where they stood; one for which there is no place is left out."""
         pairs, number = [], first
         for kind, share in (("bin", self.rng.uniform(0.15, 0.4)), ("bench", self.rng.uniform(0.65, 0.9))):
             mesh = furniture.bin_(self.rng) if kind == "bin" else furniture.bench(self.rng)
@@ -249,7 +249,7 @@ def _dressed(actors: tuple[Actor, ...], shelf: Shelf, rng: np.random.Generator) 
     return tuple(found)
 
 
-def _actors(route: Route, drive: Drive, rng: np.random.Generator) -> tuple[Actor, ...]:
+def _actors(drive: Drive, rng: np.random.Generator) -> tuple[Actor, ...]:
     """People and vehicles timed to meet the robot somewhere along the route; all of them keep moving."""
     found, duration = [], drive.duration_s
 
