@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -156,7 +155,8 @@ class ScoreMap:
 class Region:
     """A connected patch of changed pixels.
 
-    `box` is (x, y, width, height), `foot` the (x, y) of the lowest pixels' middle, where the thing meets the ground.
+    `score` is the highest of its pixels', `box` (x, y, width, height), `foot` the (x, y) of the middle of the lowest pixels that score well
+    (`detect.foot_share`), where the thing meets the ground.
     """
 
     class_name: str
@@ -234,11 +234,3 @@ class Result:
     alerts: tuple[Alert, ...] = ()
     changed_alerts: tuple[Alert, ...] = ()
     seconds: dict[str, float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """Where the pictures and facts behind an alert lie on disk."""
-
-    folder: Path
-    files: tuple[str, ...]

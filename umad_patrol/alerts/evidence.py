@@ -14,7 +14,7 @@ import yaml
 from umad_patrol.errors import BAD_YAML, StoreError
 from umad_patrol.io.caption import write_caption
 from umad_patrol.io.images import to_image, write_image
-from umad_patrol.records import Alert, Evidence, Region, Result, Sighting
+from umad_patrol.records import Alert, Region, Result, Sighting
 
 QUERY, REFERENCE, MASK, OVERLAY, FACTS = "query.jpg", "reference.jpg", "mask.png", "overlay.jpg", "evidence.yaml"
 
@@ -22,7 +22,7 @@ Overlay = Callable[[np.ndarray, np.ndarray, tuple[Region, ...]], np.ndarray]
 
 
 def write_evidence(folder: Path, alert: Alert, sighting: Sighting, result: Result, overlay: Overlay,
-                   map_checksum: str = "", model_checksum: str = "") -> Evidence:
+                   map_checksum: str = "", model_checksum: str = "") -> None:
     """Write the evidence of an alert from the frame that shows it as `sighting`, in place of any that is there.
 
     The folder is built beside and then renamed, so that it is whole at every moment. Raises StoreError.
@@ -32,10 +32,8 @@ def write_evidence(folder: Path, alert: Alert, sighting: Sighting, result: Resul
         shutil.rmtree(beside, ignore_errors=True)
         beside.mkdir(parents=True)
         write_image(beside / QUERY, result.frame.image)
-        files = [QUERY, MASK, OVERLAY, FACTS]
         if result.alignment is not None and result.alignment.laid is not None:
             write_image(beside / REFERENCE, to_image(result.alignment.laid.picture))
-            files.insert(1, REFERENCE)
         write_image(beside / MASK, result.mask)
         drawn = overlay(result.frame.image, result.mask, result.regions)
         write_image(beside / OVERLAY, _marked(drawn, sighting.region, alert.id))
@@ -45,7 +43,6 @@ def write_evidence(folder: Path, alert: Alert, sighting: Sighting, result: Resul
     except OSError as error:
         shutil.rmtree(beside, ignore_errors=True)
         raise StoreError(f"cannot write evidence into {str(folder)!r}: {error.strerror}; is the disk full?") from error
-    return Evidence(folder, tuple(files))
 
 
 def read_facts(folder: Path) -> dict:
