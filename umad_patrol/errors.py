@@ -4,10 +4,9 @@ Every message is one line, holds the offending value and says the way out; the c
 and exits with status 2, a node counts it under its `reason` and goes on.
 """
 
-
 import yaml
 
-BAD_YAML = (OSError, yaml.YAMLError, ValueError, ArithmeticError, AttributeError, RecursionError)    # what reading a YAML file and PyYAML itself raise
+BAD_YAML = (OSError, yaml.YAMLError, ValueError, ArithmeticError, AttributeError, RecursionError)    # what reading a YAML file raises, PyYAML's own slips included
 
 
 class PatrolError(Exception):

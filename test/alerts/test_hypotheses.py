@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from umad_patrol.alerts.hypotheses import behind_over_part, fuse, sighting_covariance, standing_over_flat, velocity
+from umad_patrol.alerts.hypotheses import fuse, sighting_covariance, standing_over_flat, velocity
 
 
 def test_a_pixel_at_eight_metres_is_a_decimetre_along_the_ray():
@@ -74,16 +74,3 @@ def test_what_keeps_its_length_lies(length, width):
 
 def test_from_one_range_only_the_shape_speaks():
     assert abs(seen(np.full(10, 6.0), 0.3, 1.0)) < 0.1
-
-
-@pytest.mark.parametrize("moved_m, sure", [(0.0, False), (0.3, False), (2.0, True)])
-def test_what_stays_as_the_camera_moves_stands_behind_and_what_comes_along_is_a_part(moved_m, sure):
-    """A part 0.3 m above the ground of a thing 5 m away is where its ray meets the ground: 8.75 m away from a camera 0.7 m high."""
-    ratio, eyes, covariance = 0.7 / (0.7 - 0.3), np.array([[0.0, 0.0], [0.1, 0.0]]), 0.3 ** 2 * np.eye(2)
-    eye, at = np.array([moved_m, 0.0]), np.array([5.0, 0.4])
-    part = [e + ratio * (at - e) for e in (*eyes, eye)]
-    stands = [ratio * at] * 3
-    one, other = (behind_over_part(np.array(seen[:2]), eyes, np.array([covariance] * 2), seen[2], eye, covariance, ratio) for seen in (stands, part))
-    assert one == pytest.approx(-other, abs=1e-9) and (one > 2.0) == sure
-    shift = (ratio - 1) * (moved_m - 0.05)      # of the part's place
-    assert one == pytest.approx(shift ** 2 / (2 * 1.5 * 0.3 ** 2))

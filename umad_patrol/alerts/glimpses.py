@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from umad_patrol.alerts import hypotheses
+from umad_patrol.alerts.hypotheses import inverses
 from umad_patrol.alerts.thing import Spot
 from umad_patrol.config import AlertSettings
 
@@ -37,7 +37,15 @@ class Glimpses:
         return near if near is not None and apart[near] < self.settings.gate_m else None
 
 
-def behind_over_part(spots: Sequence[Spot], here: Spot, ratio: float) -> float:
-    """Log likelihood ratio of what was seen as `spots` and now `here`: it stands there, or is the upper part of what is nearer by `ratio` (negative)."""
-    return hypotheses.behind_over_part(np.array([s.place for s in spots]), np.array([s.eye for s in spots]), np.array([s.covariance for s in spots]),
-                                       here.place, here.eye, here.covariance, ratio)
+def behind_over_part(before: Sequence[Spot], here: Spot, ratio: float) -> float:
+    """Log likelihood ratio of what was seen as the spots `before` and now `here`: it stands there, or is the upper part of something nearer (negative).
+
+    A part that is `ratio` times as far as what it belongs to, where the rays through its foot meet the ground, is there at k X - (k - 1) eye with k the ratio and
+    X where it really is: it comes (k - 1) times as far towards the camera as that moves.
+    """
+    stands = here.place - np.mean([spot.place for spot in before], axis=0)
+    comes = (ratio - 1.0) * (here.eye - np.mean([spot.eye for spot in before], axis=0))
+    covariance = here.covariance + np.mean([spot.covariance for spot in before], axis=0) / len(before)
+    information = inverses(covariance)
+    part = stands + comes
+    return float(part @ information @ part - stands @ information @ stands) / 2

@@ -90,20 +90,6 @@ def standing_over_flat(range_m: np.ndarray, height_m: np.ndarray, width_m: np.nd
     return fits + float(np.clip(upright, -MOST_UPRIGHT, MOST_UPRIGHT))
 
 
-def behind_over_part(places: np.ndarray, eyes: np.ndarray, covariances: np.ndarray, place: np.ndarray, eye: np.ndarray, covariance: np.ndarray,
-                     ratio: float) -> float:
-    """Log likelihood ratio of something that was seen at `places` `(N, 2)` from `eyes` `(N, 2)` and now at `place` from `eye`: it stands there, or is the upper
-    part of something nearer (negative).
-
-    A part that is `ratio` times as far as what it belongs to, where the rays through its foot meet the ground, is there at k X - (k - 1) eye with k the ratio and
-    X where it really is: it comes (k - 1) times as far towards the camera as that moves.
-    """
-    stands, comes = place - places.mean(axis=0), (ratio - 1.0) * (eye - eyes.mean(axis=0))
-    information = inverses((covariance + covariances.mean(axis=0) / len(places))[None])[0]
-    part = stands + comes
-    return float(part @ information @ part - stands @ information @ stands) / 2
-
-
 def inverses(matrices: np.ndarray) -> np.ndarray:
     """The inverses of symmetric matrices `(..., 2, 2)`, in closed form."""
     a, b, d = matrices[..., 0, 0], matrices[..., 0, 1], matrices[..., 1, 1]

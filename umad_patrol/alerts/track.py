@@ -158,11 +158,6 @@ class Tracker:
         before = self._glimpses.add(here)
         return bool(before and behind_over_part(before, here, ratio) > BEHIND) or self._stands_there(here, ratio)
 
-    def explain(self) -> list[tuple[str, tuple[float, float], int, str]]:
-        """Of everything followed now: alert id or "", place (x, y), sightings, and what speaks against an alert ("" if nothing)."""
-        return [(t.alert.id if t.alert else "", (float(t.centre[0]), float(t.centre[1])), len(t.spots) + t.earlier,
-                 t.doubt(self._frame) if t.spots else "not seen yet") for t in self._things]
-
     def _stands_there(self, here: Spot, ratio: float) -> bool:
         """Whether a sighting, `ratio` times as far as what stands before it, is rather of the thing that is followed there."""
         (x, y, z), gate = here.sighting.position, self._settings.gate_m
