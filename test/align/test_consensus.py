@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from umad_patrol.align.consensus import find, fit, most_spread, refine, spread_score, transfer_error
+from umad_patrol.align.consensus import Equations, find, fit, most_spread, refine, spread_score, transfer_error
 from umad_patrol.geometry.homography import transform
 
 SIZE = (640, 400)
@@ -114,7 +114,9 @@ def test_fit_recovers_an_exact_homography(seed, count):
     H = random_H(rng)
     corners = np.array([[0, 0], [639, 0], [0, 399], [639, 399]], float)
     p = np.vstack([corners, rng.uniform((0, 0), SIZE, (count - 4, 2))])
-    assert transfer_error(fit(p, transform(H, p)), p, transform(H, p)).max() < 1e-6
+    q = transform(H, p)
+    assert transfer_error(fit(p[:4], q[:4]), p, q).max() < 1e-6
+    assert transfer_error(Equations.of(p, q).solved(np.ones(count)), p, q).max() < 1e-6
 
 
 def test_fits_in_batches_and_by_weight():
@@ -124,13 +126,14 @@ def test_fits_in_batches_and_by_weight():
     q[0] += 50
     weights = np.ones((2, 20))
     weights[1, 0] = 0
-    spoiled, clean = fit(p, q, weights)
+    spoiled, clean = Equations.of(p, q).solved(weights)
     assert transfer_error(clean, p, q)[1:].max() < 1e-6 < transfer_error(spoiled, p, q)[1:].max()
-    assert fit(np.stack([p[:4]] * 3), np.stack([q[:4]] * 3)).shape == (3, 3, 3)
+    three = fit(p[[[1, 2, 3, 4], [5, 6, 7, 8], [0, 1, 2, 3]]], q[[[1, 2, 3, 4], [5, 6, 7, 8], [0, 1, 2, 3]]])
+    assert transfer_error(three[:2], p, q)[:, 1:].max() < 1e-6 < transfer_error(three[2], p, q)[4:].min()
 
 
 def test_unsolvable_is_nan_not_an_error():
-    assert np.isnan(fit(np.ones((4, 2)), np.ones((4, 2)))).all()
+    assert np.isnan(fit(np.ones((4, 2)), np.ones((4, 2)))).all() and np.isnan(Equations.of(np.ones((9, 2)), np.ones((9, 2))).solved(np.ones(9))).all()
     assert np.isinf(transfer_error(np.full((3, 3), np.nan), np.ones((2, 2)), np.ones((2, 2)))).all()
 
 

@@ -1,4 +1,4 @@
-"""Warps against closed forms and OpenCV, and the mask of what they show."""
+"""Pictures laid on pictures, against closed forms and Kornia, and the mask of what they show."""
 
 import cv2
 import numpy as np
@@ -9,111 +9,110 @@ from hypothesis import strategies as st
 from kornia.geometry.transform import warp_perspective
 
 from umad_patrol.align import lookup as lookups
-from umad_patrol.align.warp import Laid, everywhere, sampled, warp
+from umad_patrol.align.warp import Laid, everywhere, sampled, sees
 from umad_patrol.errors import AlignmentError
 from umad_patrol.io.images import to_image, to_tensor
+
+CPU = torch.device("cpu")
+BLENDS_IN_PLACE = int(cv2.__version__.split(".")[0]) >= 5      # before, OpenCV's remap blends at the nearest 1/32 px
 
 
 def shift(x, y):
     return np.array([[1.0, 0, x], [0, 1, y], [0, 0, 1]])
 
 
+def seen_at(H, size):
+    """The reference pixels `(h, w, 2)` that a homography shows in a query of `size`."""
+    points = np.stack(np.meshgrid(np.arange(size[0]), np.arange(size[1])), -1).reshape(-1, 1, 2).astype(float)
+    return cv2.perspectiveTransform(points, np.linalg.inv(H)).reshape(size[1], size[0], 2)
+
+
+def within(seen, size):
+    return ((seen >= 0) & (seen <= (size[0] - 1, size[1] - 1))).all(axis=-1)
+
+
+def check_mask(laid, inside):
+    """A GPU tells exactly where the reference is seen; a CPU nowhere else, and leaves out a little where two borders meet."""
+    told = laid.valid[0, 0].numpy()
+    assert told.dtype == bool and not (told & ~inside).any() and (inside & ~told).mean() < 0.001
+    seen = sees(laid.query_H_reference, laid.reference.shape[1::-1], laid.size, CPU)[0, 0].numpy()
+    np.testing.assert_array_equal(seen, inside)
+
+
 def test_identity_changes_nothing_and_shows_all(texture):
-    tensor = to_tensor(texture)
-    warped, valid = warp(tensor, np.eye(3), (640, 400))
-    assert (warped - tensor).abs().max() < 1e-4 and valid.all() and valid.shape == (1, 1, 400, 640) and valid.dtype == torch.bool
-    np.testing.assert_array_equal(to_image(warped), texture)
+    laid = Laid(texture, np.eye(3), (640, 400), CPU)
+    assert laid.valid.shape == (1, 1, 400, 640) and (laid.picture - to_tensor(texture)).abs().max() < 1e-4
+    np.testing.assert_array_equal(to_image(laid.picture), texture)
+    check_mask(laid, np.ones((400, 640), bool))
 
 
 @pytest.mark.parametrize("x, y", [(7, 3), (-5, 0), (0, -11), (600, 10)])
 def test_whole_pixel_translation_moves_pixels(texture, x, y):
-    tensor = to_tensor(texture)
-    warped, valid = warp(tensor, shift(x, y), (640, 400))
+    laid = Laid(texture, shift(x, y), (640, 400), CPU)
     columns, rows = np.meshgrid(np.arange(640) - x, np.arange(400) - y)
     inside = (columns >= 0) & (columns < 640) & (rows >= 0) & (rows < 400)
-    np.testing.assert_array_equal(valid[0, 0].numpy(), inside)
+    check_mask(laid, inside)
     expected = texture[rows.clip(0, 399), columns.clip(0, 639)]
-    np.testing.assert_array_equal(to_image(warped)[inside], expected[inside])
+    np.testing.assert_array_equal(to_image(laid.picture)[inside], expected[inside])
 
 
 def test_half_a_pixel_is_the_mean_of_two():
-    ramp = torch.tensor([[0.0, 1.0, 0.0, 0.5]]).expand(3, 4)[None, None]
-    warped, valid = warp(ramp, shift(0.5, 0), (4, 3))
-    np.testing.assert_allclose(warped[0, 0, 1, 1:], [0.5, 0.5, 0.25], atol=1e-6)
-    assert valid[0, 0, 1].tolist() == [False, True, True, True]
-
-
-def test_agrees_with_opencv_and_kornia(texture, known_H):
-    smooth = cv2.GaussianBlur(texture, (0, 0), 2)
-    warped, valid = warp(to_tensor(smooth), known_H, (500, 450))
-    expected = cv2.warpPerspective(smooth, known_H, (500, 450), flags=cv2.INTER_LINEAR)
-    inside = valid[0, 0].numpy()
-    assert inside.mean() > 0.5
-    assert np.abs(to_image(warped).astype(int) - expected)[inside].max() <= 2
-    reference = warp_perspective(to_tensor(smooth), torch.from_numpy(known_H).float()[None], (450, 500), align_corners=True)
-    assert (reference - warped).abs()[0][:, inside].max() < 2e-3
+    ramp = np.tile(np.uint8([0, 255, 0, 51])[None, :, None], (3, 1, 3))
+    laid = Laid(ramp, shift(0.5, 0), (4, 3), CPU)
+    np.testing.assert_allclose(laid.picture[0, :, 1, 1:], [[0.5, 0.5, 0.1]] * 3, atol=1e-6)
+    assert sees(shift(0.5, 0), (4, 3), (4, 3), CPU)[0, 0, 1].tolist() == [False, True, True, True]
 
 
 def test_mask_is_where_the_whole_support_lies(known_H):
-    ones = torch.ones(1, 1, 60, 80)
-    warped, valid = warp(ones, known_H, (100, 90))
-    points = np.stack(np.meshgrid(np.arange(100), np.arange(90)), -1).reshape(-1, 2)
-    there = cv2.perspectiveTransform(points[:, None].astype(float), np.linalg.inv(known_H))[:, 0]
-    inside = ((there >= 0) & (there <= (79, 59))).all(axis=1).reshape(90, 100)
-    np.testing.assert_array_equal(valid[0, 0].numpy(), inside)
-    assert warped[valid].min() > 0.999
+    laid = Laid(np.full((200, 320, 3), 255, np.uint8), known_H, (350, 240), CPU)
+    check_mask(laid, within(seen_at(known_H, (350, 240)), (320, 200)))
+    assert laid.picture[laid.valid.expand(-1, 3, -1, -1)].min() > 0.999
 
 
 def test_behind_the_camera_is_not_seen():
     H = shift(0, 150) @ np.array([[1.0, 0, 0], [0, 1, 0], [0, -0.02, 1]])  # the reference's rows over 50 lie behind the query
-    seen = warp(torch.rand(1, 3, 100, 100), H, (100, 300))[1][0, 0]
-    assert seen[150:].any() and not seen[:150].any()
-    assert torch.isfinite(warp(torch.rand(1, 3, 100, 100), H, (100, 300))[0]).all()
+    laid = Laid(np.random.default_rng(0).integers(0, 256, (100, 100, 3), np.uint8), H, (100, 300), CPU)
+    for seen in (sees(H, (100, 100), (100, 300), CPU)[0, 0], laid.valid[0, 0]):
+        assert seen[150:].any() and not seen[:150].any()
+    assert torch.isfinite(laid.picture).all()
 
 
-def test_scale_of_the_matrix_does_not_matter(texture, known_H):
-    tensor = to_tensor(texture)
-    first, mask = warp(tensor, known_H, (640, 400))
-    for factor in (-3.0, 1e-6, 1e5):
-        again, same = warp(tensor, known_H * factor, (640, 400))
-        assert (again - first).abs()[same.expand_as(again)].max() < 2e-3 and (same == mask).all()
-
-
-def test_batches_and_other_channels(known_H):
-    warped, valid = warp(torch.rand(2, 5, 30, 40), known_H, (33, 22))
-    assert warped.shape == (2, 5, 22, 33) and valid.shape == (2, 1, 22, 33)
+@pytest.mark.parametrize("factor", [-3.0, 1e-6, 1e5])
+def test_scale_of_the_matrix_does_not_matter(texture, known_H, factor):
+    first, again = (Laid(texture, known_H * scale, (640, 400), CPU) for scale in (1.0, factor))
+    assert (again.picture - first.picture).abs().max() < 2e-3 and (again.valid == first.valid).all()
+    assert (sees(known_H * factor, (640, 400), (640, 400), CPU) == sees(known_H, (640, 400), (640, 400), CPU)).all()
 
 
 @pytest.mark.parametrize("height, width", [(1, 1), (1, 9), (9, 1)])
 def test_one_pixel_pictures(height, width):
-    image = torch.rand(1, 3, height, width)
-    warped, valid = warp(image, np.eye(3), (width, height))
-    assert torch.allclose(warped, image, atol=1e-5) and valid.all()
+    image = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
+    assert torch.allclose(Laid(image, np.eye(3), (width, height), CPU).picture, to_tensor(image), atol=1e-5)
+    assert sees(np.eye(3), (width, height), (width, height), CPU).all()
 
 
-@pytest.mark.parametrize("H", [np.zeros((3, 3)), np.full((3, 3), np.nan), np.ones((3, 3)), np.eye(2)])
-def test_bad_homographies_are_refused(H):
+@pytest.mark.parametrize(("shape", "H", "size"), [
+    ((0, 5, 3), np.eye(3), (5, 5)), ((5, 5, 3), np.eye(3), (0, 5)), ((5, 5, 3), np.zeros((3, 3)), (5, 5)), ((5, 5, 3), np.ones((3, 3)), (5, 5)),
+    ((5, 5, 3), np.full((3, 3), np.nan), (5, 5)), ((5, 5, 3), np.eye(2), (5, 5)),
+])
+def test_what_cannot_be_laid_is_refused(shape, H, size):
     with pytest.raises(AlignmentError):
-        warp(torch.rand(1, 3, 8, 8), H, (8, 8))
-
-
-@pytest.mark.parametrize("shape, size", [((3, 8, 8), (8, 8)), ((1, 3, 0, 8), (8, 8)), ((1, 3, 8, 8), (0, 8))])
-def test_bad_shapes_are_refused(shape, size):
-    with pytest.raises(AlignmentError):
-        warp(torch.zeros(shape), np.eye(3), size)
-
-
-BLENDS_IN_PLACE = int(cv2.__version__.split(".")[0]) >= 5      # before, OpenCV's remap blends at the nearest 1/32 px
+        Laid(np.zeros(shape, np.uint8), H, size, CPU)
 
 
 def apart(picture, H, size, lookup=None):
     """By how many grey levels the CPU's way and Kornia's differ away from borders, and in how much of the mask."""
-    laid = Laid(picture, H, size, torch.device("cpu"), lookup)
-    quick, seen = laid.picture, laid.valid
-    exact, valid = warp(to_tensor(picture), H, size, lookup)
-    inside = cv2.erode(valid[0, 0].numpy().astype(np.uint8), np.ones((5, 5), np.uint8), borderValue=0) > 0
-    assert inside.mean() > 0.3
-    return 255 * (quick - exact).abs()[0].numpy()[:, inside], float((seen != valid).float().mean())
+    laid = Laid(picture, H, size, CPU, lookup)
+    if lookup is None:
+        inside = within(seen_at(H, size), picture.shape[1::-1])
+        exact = warp_perspective(to_tensor(picture).double(), torch.from_numpy(H)[None].double(), size[::-1], align_corners=True)
+    else:
+        seen = everywhere(lookup, CPU)[..., lookups.STEP:lookups.STEP + size[1], lookups.STEP:lookups.STEP + size[0]]
+        inside = within(np.moveaxis(seen[0].numpy(), 0, -1), picture.shape[1::-1])
+        exact = sampled(picture, seen, CPU)
+    inner = cv2.erode(inside.astype(np.uint8), np.ones((5, 5), np.uint8), borderValue=0) > 0
+    assert inner.mean() > 0.3
+    return 255 * (laid.picture - exact).abs()[0].numpy()[:, inner], float((laid.valid[0, 0].numpy() != inside).mean())
 
 
 def check_apart(grey_levels):
@@ -144,59 +143,21 @@ def test_the_cpu_way_agrees_with_kornia_on_photographs(data_dir):
         check_apart(apart(picture, H, picture.shape[1::-1])[0])
 
 
-def test_a_gpus_way_of_laying_agrees_with_a_cpus(texture, known_H):
-    laid = Laid(texture, known_H, (500, 450), torch.device("cpu"))
-    seen = everywhere(lookups.of_homography(known_H, (500, 450), texture.shape[1::-1]), torch.device("cpu"))[..., lookups.STEP:, lookups.STEP:]
-    check_apart(255 * (sampled(texture, seen[..., :450, :500], torch.device("cpu")) - laid.picture).abs().numpy())
-
-
-@pytest.mark.parametrize(("shape", "H", "size"), [
-    ((0, 5, 3), np.eye(3), (5, 5)), ((5, 5, 3), np.eye(3), (0, 5)), ((5, 5, 3), np.zeros((3, 3)), (5, 5)),
-    ((5, 5, 3), np.full((3, 3), np.nan), (5, 5)), ((5, 5, 3), np.eye(2), (5, 5)),
-])
-def test_laying_refuses_what_warping_refuses(shape, H, size):
-    with pytest.raises(AlignmentError):
-        Laid(np.zeros(shape, np.uint8), H, size, torch.device("cpu"))
-
-
 small = st.floats(-0.05, 0.05)
 
 
-@pytest.fixture(scope="module")
-def smooth():
-    """A picture without detail, so that bilinear blending loses nothing to speak of."""
-    y, x = torch.meshgrid(torch.arange(120.0), torch.arange(160.0), indexing="ij")
-    return torch.stack([torch.sin(x / 15) * torch.cos(y / 18), torch.cos(x / 22), torch.sin((x + y) / 25)])[None] * 0.5 + 0.5
-
-
-def gentle_H(numbers):
-    """A homography that moves a 160 x 120 picture by some pixels."""
-    a, b, c, d, e, f = numbers
-    return np.array([[1 + a, b, 100 * c], [d, 1 + e, 100 * f], [1e-3 * a, 1e-3 * d, 1.0]])
-
-
-@given(st.tuples(*[small] * 6))
+@given(small, small, small, small, small, small)
 @settings(max_examples=30, deadline=None)
-def test_there_and_back_is_where_it_began(smooth, numbers):
-    H = gentle_H(numbers)
-    there, seen = warp(smooth, H, (160, 120))
-    back, seen_back = warp(there, np.linalg.inv(H), (160, 120))
-    whole, _ = warp(seen.float(), np.linalg.inv(H), (160, 120))
-    inner = seen_back[0, 0] & (whole[0, 0] > 0.999)
-    assert inner.float().mean() > 0.5
-    assert (back - smooth).abs()[0, :, inner].max() < 0.02
-
-
-@given(st.tuples(*[small] * 6), st.tuples(*[small] * 6))
-@settings(max_examples=30, deadline=None)
-def test_one_after_the_other_is_their_product(smooth, first, second):
-    A, B = gentle_H(first), gentle_H(second)
-    halfway, seen_halfway = warp(smooth, A, (160, 120))
-    twice, seen = warp(halfway, B, (160, 120))
-    once, seen_once = warp(smooth, B @ A, (160, 120))
-    whole, _ = warp(seen_halfway.float(), B, (160, 120))
-    inner = seen[0, 0] & seen_once[0, 0] & (whole[0, 0] > 0.999)
-    assert inner.float().mean() > 0.4 and (twice - once).abs()[0, :, inner].max() < 0.02
+def test_any_gentle_homography_shows_what_and_where_it_should(a, b, c, d, e, f):
+    y, x = np.mgrid[:120.0, :160.0]
+    smooth = np.stack([np.sin(x / 15) * np.cos(y / 18), np.cos(x / 22), np.sin((x + y) / 25)], -1) * 127 + 127
+    H = np.array([[1 + a, b, 100 * c], [d, 1 + e, 100 * f], [1e-3 * a, 1e-3 * d, 1.0]])
+    grey_levels, masks = apart(smooth.astype(np.uint8), H, (160, 120))
+    assert grey_levels.max() < 2 and masks < 0.01
+    beside = seen_at(H, (160, 120))
+    clear = np.minimum(beside, (159, 119) - beside).min(axis=-1)    # how far inside the reference's border
+    seen = sees(H, (160, 120), (160, 120), CPU)[0, 0].numpy()
+    assert seen[clear > 1e-3].all() and not seen[clear < -1e-3].any()
 
 
 PARTS = [(slice(0, 64), slice(0, 64)), (slice(200, 264), slice(301, 365)), (slice(386, 450), slice(436, 500)), (slice(7, 8), slice(0, 500)),
@@ -208,7 +169,7 @@ PARTS = [(slice(0, 64), slice(0, 64)), (slice(200, 264), slice(301, 365)), (slic
 def test_a_part_of_a_laid_picture_is_what_the_picture_shows_there(texture, known_H, part, shift):
     H = known_H.copy()
     H[:2] += np.outer(shift, H[2])
-    parts, whole = (Laid(texture, H, (500, 450), torch.device("cpu")) for _ in range(2))
+    parts, whole = (Laid(texture, H, (500, 450), CPU) for _ in range(2))
     made = parts.part(*part)
     assert "picture" not in vars(parts) and made.shape == whole.picture[(..., *part)].shape
     apart = 255 * (made - whole.picture[(..., *part)]).abs()
@@ -217,4 +178,4 @@ def test_a_part_of_a_laid_picture_is_what_the_picture_shows_there(texture, known
 
 def test_a_part_that_is_seen_nowhere_is_black(texture):
     nowhere = np.full((59, 65, 2), lookups.NOWHERE)
-    assert not Laid(texture, np.eye(3), (500, 450), torch.device("cpu"), nowhere).part(slice(0, 64), slice(64, 128)).any()
+    assert not Laid(texture, np.eye(3), (500, 450), CPU, nowhere).part(slice(0, 64), slice(64, 128)).any()

@@ -98,20 +98,9 @@ def _widest(H: np.ndarray, p: np.ndarray, q: np.ndarray, size: tuple[int, int], 
     return Consensus(H[best], inside[best], float(spread[best]), float(residual[best])) if count[best] >= 4 else None
 
 
-def fit(p: np.ndarray, q: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
-    """Homographies `(..., 3, 3)`, H[2, 2] = 1, that take `p` to `q`, both `(..., N, 2)`, by linear least squares.
-
-    `weights` are `(..., N)`; with them one set of points can be fitted in many ways. All points are moved and scaled
-    alike first (Hartley 1997). What cannot be solved is NaN.
-    """
-    if weights is None and p.shape[-2] != 4:
-        weights = np.ones(p.shape[:-1])
-    return _fit_exactly(p, q) if weights is None else Equations.of(p, q).solved(weights)
-
-
 @dataclass(frozen=True, eq=False)
 class Equations:
-    """The normal equations of a fit as sums over its points: what each of N points adds for a weight of 1, `(..., N, 4, 3, 3)`.
+    """The normal equations of a least-squares fit as sums over its points: what each of N points adds for a weight of 1, `(..., N, 4, 3, 3)`.
 
     With a = (x, y, 1) and its match (u, v), both normalised by `Tp` and `Tq`, that is a a^T times 1, u, v and u^2 + v^2: all that the
     two linear equations of a point hold, so that points weighed anew need not be gone through anew.
@@ -123,7 +112,7 @@ class Equations:
 
     @classmethod
     def of(cls, p: np.ndarray, q: np.ndarray) -> Equations:
-        """Of points `p` and `q` `(..., N, 2)`."""
+        """Of points `p` and their matches `q`, both `(..., N, 2)`, moved and scaled alike first (Hartley 1997)."""
         Tp, Tq = _normalisation(p), _normalisation(q)
         p, q = _through(Tp, p), _through(Tq, q)
         a = np.concatenate([p, np.ones((*p.shape[:-1], 1))], axis=-1)
@@ -131,7 +120,7 @@ class Equations:
         return cls(Tp, Tq, times[..., None, None] * (a[..., :, None] * a[..., None, :])[..., None, :, :])
 
     def solved(self, weights: np.ndarray) -> np.ndarray:
-        """The homographies `(..., 3, 3)` for weights `(..., N)`."""
+        """The homographies `(..., 3, 3)`, H[2, 2] = 1, for weights `(..., N)`; NaN where these leave them open."""
         flat = self.shares.reshape(*self.shares.shape[:-3], 36)
         one, u, v, square = np.moveaxis((weights[..., None, :] @ flat).reshape(*weights.shape[:-1], 4, 3, 3), -3, 0)
         A, c = np.zeros((*one.shape[:-2], 8, 8)), np.empty((*one.shape[:-2], 8, 1))
@@ -142,8 +131,11 @@ class Equations:
         return _solved(A, c, self.Tp, self.Tq)
 
 
-def _fit_exactly(p: np.ndarray, q: np.ndarray) -> np.ndarray:
-    """`fit` of four points each: as many equations as unknowns."""
+def fit(p: np.ndarray, q: np.ndarray) -> np.ndarray:
+    """Homographies `(..., 3, 3)`, H[2, 2] = 1, that take four points `p` to `q`, both `(..., 4, 2)`: as many equations as unknowns.
+
+    All points are moved and scaled alike first (Hartley 1997). What cannot be solved is NaN.
+    """
     Tp, Tq = _normalisation(p), _normalisation(q)
     (x, y), (u, v) = (np.moveaxis(_through(T, points), -1, 0) for T, points in ((Tp, p), (Tq, q)))
     A = np.zeros(x.shape[:-1] + (2, 4, 8))  # both equations of every point: u, then v

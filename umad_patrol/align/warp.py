@@ -17,42 +17,17 @@ from umad_patrol.errors import AlignmentError
 from umad_patrol.io.images import sent, to_tensor
 
 _TOLERANCE_PX = 1e-4   # rounding of H must not cost the border of an identical picture
-_HORIZON, _FAR = 1e-9, 4.0
 _LEVELS = np.arange(256, dtype=np.float32) / 255
-
-
-def warp(image: torch.Tensor, query_H_reference: np.ndarray, size: tuple[int, int],
-         lookup: np.ndarray | None = None) -> tuple[torch.Tensor, torch.Tensor]:
-    """`image` `(B, C, H, W)` seen in a query picture of `size` (width, height), and where it is seen, `(B, 1, H', W')` bool.
-
-    Bilinear, pixel centres at integers (Kornia's remap with align_corners=True; the same as its warp_perspective with
-    fewer passes over the picture), on the device and in the dtype of `image`. With a `lookup` (align/lookup.py) that says
-    what is seen where, and the homography nothing.
-    A pixel is valid if all that it blends lies within `image`; what the others show means nothing. Raises AlignmentError for a
-    picture or size without pixels, or if the homography is singular.
-    """
-    if image.ndim != 4:
-        raise AlignmentError(f"cannot warp a tensor of shape {tuple(image.shape)}; it has to be (B, C, H, W)")
-    check(image.shape, query_H_reference, size)
-    reference_size = image.shape[:1:-1]
-    if lookup is None:
-        H = np.asarray(query_H_reference, np.float64)
-        (columns, rows), valid = _of_homography(H, reference_size, size, image.device, image.dtype), _sees(H, reference_size, size, image.device)
-    else:
-        seen = _in_size(everywhere(lookup, image.device), size).to(image.dtype)
-        (columns, rows), valid = _normalized(seen, reference_size), _within(seen, reference_size)
-    warped = remap(image, columns.expand(len(image), -1, -1), rows.expand(len(image), -1, -1), align_corners=True,
-                   normalized_coordinates=True)
-    return warped, valid.expand(len(image), 1, size[1], size[0])
 
 
 @dataclass(frozen=True, eq=False)
 class Laid:
     """A BGR picture `(H, W, 3)` uint8 as it lies on a query of `size` (width, height); each part is made, once, when it is asked for.
 
-    With a `lookup` (align/lookup.py) that says what is seen where, and the homography nothing; it too is laid by a lookup. On a CPU OpenCV
-    warps, in a fraction of the time of `warp`. From OpenCV 5 on that is within 0.5 grey levels of Kornia away from borders; before, it
-    blends at the nearest 1/32 px, and that is so of 19 pixels of 20 at least. A GPU is never waited for. Raises as `warp` does.
+    With a `lookup` (align/lookup.py) that says what is seen where, and the homography nothing; it too is laid by a lookup. A GPU is never waited
+    for. Bilinear, by Kornia there and by OpenCV on a CPU: from OpenCV 5 on the two are within 0.5 grey levels of each other away from borders; before,
+    OpenCV blends at the nearest 1/32 px, and that is so of 19 pixels of 20 at least. Raises AlignmentError for a picture or size without pixels, or if
+    the homography is singular.
     """
 
     reference: np.ndarray
@@ -62,7 +37,7 @@ class Laid:
     lookup: np.ndarray | None = None
 
     def __post_init__(self) -> None:
-        check(self.reference.shape[:2], self.query_H_reference, self.size)
+        _check(self.reference.shape[:2], self.query_H_reference, self.size)
 
     @cached_property
     def picture(self) -> torch.Tensor:
@@ -83,11 +58,11 @@ class Laid:
 
     @cached_property
     def valid(self) -> torch.Tensor:
-        """Where the reference is seen, `(1, 1, H, W)` bool."""
+        """Where all that a pixel blends lies within the reference, `(1, 1, H, W)` bool; what `picture` holds elsewhere means nothing."""
         reference_size = self.reference.shape[1::-1]
         if self.device.type != "cpu":
             if self.lookup is None:
-                return _sees(np.asarray(self.query_H_reference, np.float64), reference_size, self.size, self.device)
+                return sees(np.asarray(self.query_H_reference, np.float64), reference_size, self.size, self.device)
             return _within(_in_size(self._everywhere, self.size), reference_size)
         return torch.from_numpy(grids.inside(self._grid, self.size, reference_size, _TOLERANCE_PX))[None, None]
 
@@ -128,35 +103,12 @@ def _blended(reference: np.ndarray, at: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(blended).permute(2, 0, 1)[None, :3]     # who needs the channels apart lays them so, just what is needed
 
 
-def check(shape: tuple[int, ...], query_H_reference: np.ndarray, size: tuple[int, int]) -> None:
-    """Raise AlignmentError for a picture or size without pixels, or a homography that cannot be inverted."""
+def _check(shape: tuple[int, ...], query_H_reference: np.ndarray, size: tuple[int, int]) -> None:
     if 0 in shape or min(size) < 1:
         raise AlignmentError(f"cannot warp a picture of shape {tuple(shape)} to {size[0]}x{size[1]}")
     H = np.asarray(query_H_reference, np.float64)
     if H.shape != (3, 3) or not np.isfinite(H).all() or np.linalg.matrix_rank(H) < 3:
         raise AlignmentError(f"homography {H.tolist()} is not 3x3, finite and invertible")
-
-
-def _of_homography(H: np.ndarray, reference_size: tuple[int, int], size: tuple[int, int], device: torch.device,
-                   dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor]:
-    u, v, w = np.linalg.inv(H)
-    u, v = (2.0 * plane / max(side - 1, 1) - w for plane, side in zip((u, v), reference_size))
-    x, y = _axes(size, device)
-    u, v, w = ((float(a) * x + float(c)).to(dtype) + (float(b) * y).to(dtype) for a, b, c in (u, v, w))
-    if not _one_sign(w[[0, 0, -1, -1], [0, -1, 0, -1]]):  # the horizon crosses the picture: keep what is near it finite
-        w = torch.where(w.abs() < _HORIZON, _HORIZON, w)
-        return (u / w).clamp_(-_FAR, _FAR)[None], (v / w).clamp_(-_FAR, _FAR)[None]
-    w.reciprocal_()
-    return u.mul_(w)[None], v.mul_(w)[None]
-
-
-def _one_sign(values: torch.Tensor) -> bool:
-    return bool((values > 0).all() or (values < 0).all())
-
-
-def _axes(size: tuple[int, int], device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
-    x, y = (torch.arange(side, device=device, dtype=torch.float64) for side in size)
-    return x, y[:, None]
 
 
 def everywhere(lookup: np.ndarray, device: torch.device) -> torch.Tensor:
@@ -182,8 +134,8 @@ def _within(seen: torch.Tensor, reference_size: tuple[int, int]) -> torch.Tensor
     return x & y
 
 
-def _sees(H: np.ndarray, reference_size: tuple[int, int], size: tuple[int, int], device: torch.device) -> torch.Tensor:
-    """The query's pixels `(1, 1, H', W')` that fall between the reference's outermost pixel centres.
+def sees(H: np.ndarray, reference_size: tuple[int, int], size: tuple[int, int], device: torch.device) -> torch.Tensor:
+    """The query's pixels `(1, 1, H', W')` bool that a homography shows between the reference's outermost pixel centres, up to 1e-4 px beyond.
 
     With (u, v, w) the homogeneous reference pixel, 0 <= u / w <= W - 1 is a pair of half-planes, linear in x and y: each leaves
     a stretch of every row, from a first column to a last.
