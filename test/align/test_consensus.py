@@ -5,10 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from umad_patrol.align.consensus import Equations, find, fit, most_spread, refine, spread_score, transfer_error
+from umad_patrol.align.consensus import Equations, _widest, find, fit, most_spread, refine, spread_score, transfer_error
 from umad_patrol.geometry.homography import transform
 
 SIZE = (640, 400)
+CORNERS = np.array([[0, 0], [639, 0], [0, 399], [639, 399]], float)
 
 
 def grid(columns, rows, cell, start=0):
@@ -45,6 +46,11 @@ def test_no_points_score_nothing_and_outside_counts_at_the_border():
     assert spread_score([[-50.0, 900.0]], SIZE) == spread_score([[0.0, 399.0]], SIZE)
 
 
+@pytest.mark.parametrize("x, cells", [((319.4, 319.6), 2), ((319.6, 320.4), 1), ((0.0, 319.4), 1), ((319.6, 639.4), 1)])
+def test_a_pixel_spans_half_a_pixel_on_either_side_of_its_centre(x, cells):
+    assert spread_score([(x[0], 10.0), (x[1], 10.0)], SIZE, levels=1) == 2 * cells
+
+
 def random_H(rng):
     H = np.eye(3) + rng.uniform(-1, 1, (3, 3)) * [[0.08, 0.08, 30], [0.08, 0.08, 30], [1e-4, 1e-4, 0]]
     return H / H[2, 2]
@@ -66,7 +72,8 @@ def test_half_the_matches_wrong(seed):
     probe = np.random.default_rng(1).uniform((40, 40), (600, 360), (50, 2))
     assert transfer_error(found.H, probe, transform(H, probe)).mean() < 0.4
     assert found.inliers[~wrong].mean() > 0.95 and found.inliers[wrong].mean() < 0.1
-    assert found.residual_px < 1.0
+    residual = transfer_error(found.H, matches[:, :2], matches[:, 2:])[found.inliers].mean()
+    assert residual < 1.0 and found.residual_px == pytest.approx(residual)
 
 
 def test_surest_first_bears_many_more_wrong_matches():
@@ -83,6 +90,40 @@ def test_the_wide_spread_wins_over_the_larger_clump():
     found = find(matches, SIZE, generator=np.random.default_rng(0), hypotheses=1500)
     assert found.inliers[:60].all() and not found.inliers[60:].any()
     np.testing.assert_allclose(found.H, wide_H, atol=1e-4)
+    assert _widest(np.stack([clump_H, wide_H]), matches[:, :2], matches[:, 2:], SIZE, 3.0, 4).inliers.sum() == 60
+
+
+def test_of_equal_spreads_the_one_with_more_inliers_wins_and_of_equally_many_the_closer_one():
+    rng = np.random.default_rng(3)
+    cells = np.stack(np.meshgrid(np.arange(16), np.arange(16)), -1).reshape(-1, 2)
+
+    def moved(shift, times, noise=0.0):
+        """`times` matches in every cell of the query, moved by `shift`."""
+        q = (np.repeat(cells, times, axis=0) + rng.uniform(0.1, 0.9, (256 * times, 2))) * np.array(SIZE) / 16 - 0.5
+        return np.hstack([q - shift + rng.normal(0, noise, q.shape), q])
+
+    found = find(np.vstack([moved((40, 25), 1), moved((6, 3), 2)]), SIZE, hypotheses=2000)
+    assert found.inliers.sum() == 512 and not found.inliers[:256].any()
+    noisy, close = moved((40, 25), 1, 0.4), moved((6, 3), 1)
+    for matches, which in ((np.vstack([noisy, close]), slice(256, None)), (np.vstack([close, noisy]), slice(256))):
+        found = find(matches, SIZE, hypotheses=2000)
+        assert found.inliers[which].all() and found.inliers.sum() == 256
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_rough_one_is_closer_than_four_points_make_it(seed):
+    H, matches, wrong = scene(np.random.default_rng(seed), outliers=0.3)
+    probe = np.random.default_rng(1).uniform((40, 40), (600, 360), (50, 2))
+    found = find(matches, SIZE, hypotheses=60, rough=True)
+    assert transfer_error(found.H, probe, transform(H, probe)).mean() < 0.25 and found.inliers[~wrong].mean() > 0.95
+
+
+def test_a_small_picture_will_do_and_so_will_four_matches():
+    H, matches, wrong = scene(np.random.default_rng(0), noise=0.1)
+    found = find(matches / 16, (40, 25), inlier_px=0.2)
+    assert found.inliers[~wrong].mean() > 0.9
+    four = np.hstack([CORNERS, transform(H, CORNERS)])
+    assert find(four, SIZE).inliers.all() and find(four, SIZE).residual_px < 1e-6
 
 
 def test_same_seed_same_result():
@@ -112,8 +153,7 @@ def test_degenerate_matches_have_no_homography():
 def test_fit_recovers_an_exact_homography(seed, count):
     rng = np.random.default_rng(seed)
     H = random_H(rng)
-    corners = np.array([[0, 0], [639, 0], [0, 399], [639, 399]], float)
-    p = np.vstack([corners, rng.uniform((0, 0), SIZE, (count - 4, 2))])
+    p = np.vstack([CORNERS, rng.uniform((0, 0), SIZE, (count - 4, 2))])
     q = transform(H, p)
     assert transfer_error(fit(p[:4], q[:4]), p, q).max() < 1e-6
     assert transfer_error(Equations.of(p, q).solved(np.ones(count)), p, q).max() < 1e-6
@@ -142,3 +182,8 @@ def test_refine_climbs_from_a_rough_start():
     rough = H @ np.array([[1, 0, 1.5], [0, 1, -1.0], [0, 0, 1]])
     found = refine(rough, matches, SIZE)
     assert transfer_error(found.H, matches[:, :2], transform(H, matches[:, :2])).mean() < 0.2
+
+
+def test_what_explains_nothing_cannot_be_refined():
+    _, matches, _ = scene(np.random.default_rng(3), outliers=0.0)
+    assert refine(np.array([[1, 0, 5000.0], [0, 1, 0], [0, 0, 1]]), matches, SIZE) is None
