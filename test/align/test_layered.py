@@ -6,9 +6,12 @@ import pytest
 from align_scene import make_texture, relight
 from street_scene import CAMERA, correspondences, hits, keyframe, photograph, pose
 
+from umad_patrol.align import layered
 from umad_patrol.align.aligner import Aligner
 from umad_patrol.align.consensus import transfer_error
 from umad_patrol.align.layers import to_query
+from umad_patrol.align.picture import Picture
+from umad_patrol.align.poses import geometry
 from umad_patrol.config import AlignSettings
 from umad_patrol.geometry.se3 import angle_deg, inverse
 
@@ -155,3 +158,98 @@ def test_where_the_ground_shows_nothing_the_cameras_stand_as_poses_say(aligner):
     query = pose(y=0.3)
     assert aligner.align(bare(query), keyframe(pose(), bare(pose())), CAMERA, query).query_T_reference is None
     assert aligner.align(bare(query), keyframe(pose(), bare(pose())), CAMERA, pose(y=0.1)).query_T_reference is None
+
+
+def fit(points, matches, error, near=0):
+    """A fit of so many points out of so many matches, with that error in pixels."""
+    return layered._Fit(None, np.zeros((points, 2)), np.zeros(points), np.full(points, error), near, matches)
+
+
+@pytest.mark.parametrize("points, matches, error, believable", [(75, 100, 0.5, True), (74, 100, 0.5, False), (100, 100, 0.65, False), (0, 0, 0.1, False)])
+def test_a_fit_is_believed_where_three_in_four_points_agree_closely(points, matches, error, believable):
+    assert fit(points, matches, error).believable == believable
+
+
+@pytest.mark.parametrize("points, matches, error, holds", [
+    (120, 141, 0.5, True), (120, 142, 0.5, False), (119, 125, 0.5, False),       # many, and most of all
+    (40, 42, 0.29, True), (39, 39, 0.1, False), (40, 43, 0.29, False), (100, 101, 0.31, False)])     # or fewer that are nearly all, and close
+def test_a_fit_holds_where_few_points_can_have_gone_astray(points, matches, error, holds):
+    assert fit(points, matches, error).holds == holds
+
+
+@pytest.mark.parametrize("points, error, settled", [(150, 0.29, True), (150, 0.31, False), (30, 0.1, False)])
+def test_a_fit_is_settled_where_it_holds_closely(points, error, settled):
+    assert fit(points, points, error).settled == settled
+
+
+def fitted(monkeypatch, *fits):
+    """Which of the fits that are made one after the other is taken, the first by poses, the rest after these were put right; and how many were made."""
+    made = []
+    monkeypatch.setattr(layered, "_fit", lambda *_: made.append(fits[len(made)]) or made[-1])
+    monkeypatch.setattr(layered, "put_right", lambda query, reference, known, settings: known)
+    small = Picture.of(np.zeros((64, 64, 3), np.uint8), AlignSettings())
+    between = geometry(keyframe(pose(), np.zeros((400, 640, 3), np.uint8)), CAMERA, pose(y=0.3))
+    return fits.index(layered._fitted(small, small, between, AlignSettings())), len(made)
+
+
+@pytest.mark.parametrize("fits, taken, made", [
+    ([(150, 150, 0.2)], 0, 1),                                          # settled at once
+    ([(150, 160, 0.4), (155, 160, 0.2)], 1, 2),                         # followed once more: better, and settled
+    ([(150, 160, 0.4), (140, 160, 0.2)], 0, 2),                         # or worse
+    ([(150, 160, 0.5), (152, 160, 0.4), (154, 160, 0.35)], 2, 3),       # twice more at most
+    ([(100, 160, 0.5), (150, 160, 0.2)], 1, 2),                         # did not hold: rough is better
+    ([(100, 160, 0.5), (90, 160, 0.4), (80, 160, 0.4)], 0, 3),          # or worse
+    ([(100, 160, 0.5), (110, 160, 0.5), (105, 160, 0.5)], 0, 3),        # or fits too loosely: it may have slipped
+    ([(100, 160, 0.5), (110, 200, 0.3), (105, 200, 0.3)], 0, 3),        # or has more points, but a smaller share
+])
+def test_the_best_fit_is_taken_and_a_rough_one_only_where_it_is_close(monkeypatch, fits, taken, made):
+    assert fitted(monkeypatch, *(fit(*numbers) for numbers in fits)) == (taken, made)
+
+
+def placed(pixels, inverse_depths, off=(0.0, 0.0), low=True):
+    """What is said of query pixels whose matches lie where those inverse depths show them, and `off` so many pixels."""
+    between = geometry(keyframe(pose(), np.zeros((400, 640, 3), np.uint8)), CAMERA, pose(y=0.3))     # to the side: lines along the rows
+    depths = inverse_depths(between.ground_inverse_depth(pixels))
+    matches = np.hstack([between.seen(pixels, depths) + off, pixels])
+    return (*layered._placed(between, matches, np.full(len(pixels), low)), depths - between.ground_inverse_depth(pixels))
+
+
+ON_GROUND, ABOVE = np.array([[200.0, 300.0], [400.0, 350.0]]), np.array([[200.0, 100.0], [400.0, 50.0]])
+
+
+@pytest.mark.parametrize("off, on_ground", [((0.0, 0.0), True), ((0.9, 0.0), True), ((0.0, 0.9), True), ((0.0, 1.1), False)])
+def test_points_within_a_pixel_of_the_ground_lie_on_it(off, on_ground):
+    explained, ground, nearer, error, _ = placed(ON_GROUND, lambda bare: bare, off)
+    assert explained.all() and (ground == on_ground).all() and (error == pytest.approx(np.hypot(*off), abs=1e-6))
+    assert (nearer == 0.0).all() == on_ground or nearer.max() < 1e-3
+    explained, ground, _, _, _ = placed(ON_GROUND, lambda bare: bare, off, low=False)
+    assert explained.all() and not ground.any()     # too far away to tell
+
+
+@pytest.mark.parametrize("pixels", [ON_GROUND, ABOVE], ids=["below the horizon", "above"])
+@pytest.mark.parametrize("nearer_by", [0.05, 0.5, 1.2])
+def test_what_stands_before_the_ground_is_so_much_nearer(pixels, nearer_by):
+    explained, ground, nearer, error, _ = placed(pixels, lambda bare: bare + nearer_by)
+    assert explained.all() and not ground.any() and error.max() < 1e-6
+    np.testing.assert_allclose(nearer, nearer_by, rtol=1e-6)
+
+
+@pytest.mark.parametrize("inverse_depths, off, explained", [
+    (lambda bare: bare - 0.015, (0.0, 0.0), True), (lambda bare: bare - 0.03, (0.0, 0.0), False),     # behind the ground
+    (lambda bare: 0 * bare + 1.9, (0.0, 0.0), True), (lambda bare: 0 * bare + 2.1, (0.0, 0.0), False),    # all but in the lens
+    (lambda bare: bare + 0.3, (0.0, 1.4), True), (lambda bare: bare + 0.3, (0.0, 1.6), False)],           # beside the line on which it must lie
+    ids=["just behind", "behind", "near", "too near", "on its line", "beside it"])
+def test_points_behind_the_ground_all_too_near_or_beside_their_line_are_astray(inverse_depths, off, explained):
+    found, ground, nearer, error, by = placed(ON_GROUND, inverse_depths, off)
+    assert (found == explained).all() and not ground.any()
+    np.testing.assert_allclose(nearer, np.maximum(by, 0.0), atol=1e-6)
+    np.testing.assert_allclose(error, np.hypot(*off), atol=1e-6)
+
+
+def test_the_mean_error_is_in_pixels_of_the_picture():
+    """Followed at half its size, an error there is of twice as many of the picture's pixels."""
+    settings = AlignSettings(side_px=320)
+    query, reference = (Picture.of(photograph(T), settings) for T in (pose(y=0.1), pose()))
+    between = geometry(keyframe(pose()), CAMERA, believed(y=0.1))
+    found = layered.estimate(query, reference, between, settings)
+    assert found.residual_px == pytest.approx(2 * layered._fitted(query, reference, between, settings).error.mean())
