@@ -6,7 +6,7 @@ alerts that a patrol over this run raises are counted as well, before and after;
 away are no alarms and are not counted, if the detector tells them apart; one that does not (gradient) needs a run without people.
 
 OUT.yaml is read by --config and by the nodes (params_file:=OUT.yaml); it holds what --config and --set say and the threshold.
-Exit status 1, and no file: no threshold does it.
+Exit status 1, and no file, where no threshold does it.
 
 example: umad-patrol calibrate second_run --map map --rate 1 --per km --out site.yaml --plot curve.png
 """

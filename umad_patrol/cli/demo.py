@@ -1,7 +1,7 @@
 """Simulate a street, teach it, patrol it through real ROS 2 nodes, and print planted against found.
 
 teach_node, patrol_node, bag_player and a listener run as processes and talk over DDS on this machine alone. OUT receives
-world/ (bags and truth; used again if it is of the same seed), map/, patrol/ (alerts and evidence), log/, heard.json
+world/ (bags and truth; used again by the same version if seed and frames are the same), map/, patrol/ (alerts and evidence), log/, heard.json
 and report.html. Exit status 0: it ran through the nodes, at least 9 in 10 of the planted anomalies that come within
 8 m were found and placed within 0.5 m, with at most 1 false alert and none on a person or vehicle; 1: not so.
 

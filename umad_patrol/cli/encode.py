@@ -1,7 +1,7 @@
 """Keep what the change network makes of each keyframe with the map, so that a patrol runs its encoder once a frame.
 
-Without it a patrol encodes a keyframe when it first comes to it. It lies in MAP/encoded, some 4 MB a keyframe of 1280x720, and is of these
-weights and settings alone: with others, and after a further run is taught, make it again. What is there already is not made twice.
+Otherwise a patrol encodes a keyframe when it first comes to it. The encodings lie in MAP/encoded, some 4 MB a keyframe of 1280x720, and serve these
+weights and settings only: with others, and after a further run is taught, run it again. What is there already is not made twice.
 
 example: umad-patrol encode map
          umad-patrol encode map --remove
@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> dict:
     check_folder("MAP", reference_map.path / ENCODED, MapError)
     if args.remove:
         Encodings(reference_map.path, "", "").remove()
-        print(f"removed: {args.map} keeps its pictures alone")
+        print(f"removed: {args.map} keeps only its pictures")
         return {"map": args.map, "keyframes": len(reference_map), "kept": 0}
     settings = settings_of(args)
     comparer = Comparer(settings, reference_map=reference_map)
@@ -80,4 +80,4 @@ def _check_space(reference_map: ReferenceMap, needed: int) -> None:
     free = shutil.disk_usage(reference_map.path).free
     if free < SPARE_BYTES + 2 * needed:
         raise MapError(f"{free / 1e6:.0f} MB are free where map {str(reference_map.path)!r} lies; what was encoded so far is kept, the map is as it was: "
-                       "make room and say the same again, or patrol without it")
+                       "make room and run it again, or patrol without it")

@@ -40,7 +40,7 @@ VERBS = {
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one verb. Returns the exit status: 0 done, 1 a failure of ours, 2 bad usage or input."""
+    """Run one verb. Returns the exit status: 0 done, 1 a failure of ours, 2 bad input, 130 interrupted; bad usage exits with 2."""
     with outlets():     # a reader that has seen enough ends no work: its files are what counts
         return _run(list(sys.argv[1:] if arguments is None else arguments))
 
@@ -135,7 +135,7 @@ def _asked(words: list[str]) -> str:
 def _parser(words: list[str]) -> argparse.ArgumentParser:
     """The parser; only the verb that is asked for is imported, so that help stays quick."""
     parser = _Parser(prog="umad-patrol", description=__doc__.split(":")[0] + ": find what was not there before.",
-                                     epilog="umad-patrol VERB --help shows each with an example.")
+                     epilog="umad-patrol VERB --help shows each with an example.")
     parser.add_argument("--version", action="version", version=__version__)
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
     asked = _asked(words)

@@ -25,15 +25,15 @@ from umad_patrol.errors import DatasetError
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """OUT [--seed N] [--pairs N] [--size WxH] [--pictures DIR], or OUT --patrol BAG --map MAP [--truth DIR] [--every N]."""
-    parser.add_argument("out", metavar="OUT", help="folder to make; it must not exist or be empty")
+    parser.add_argument("out", metavar="OUT", help="folder to make; it must be new or empty")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="which pairs (default 0)")
     parser.add_argument("--pairs", type=int, default=60, metavar="N", help="how many (default 60)")
-    parser.add_argument("--size", default="1280x720", metavar="WxH", help="size of the pictures in pixels, at most, with --pictures (default 1280x720)")
+    parser.add_argument("--size", default="1280x720", metavar="WxH", help="size of the pictures in pixels; with --pictures, the largest (default 1280x720)")
     parser.add_argument("--pictures", metavar="DIR", help="make the pairs of the photographs in this folder; a folder below it is a place")
     parser.add_argument("--patrol", metavar="BAG", help="make the pairs of this recording of a patrol")
     parser.add_argument("--map", metavar="MAP", help="with --patrol: the reference map that `teach` made")
     parser.add_argument("--truth", metavar="DIR", help="with --patrol: the truth/ of a simulated patrol, for labels.png")
-    parser.add_argument("--every", type=int, default=1, metavar="N", help="with --patrol: every so many-th frame (default 1)")
+    parser.add_argument("--every", type=int, default=1, metavar="N", help="with --patrol: only every N-th frame (default 1)")
 
 
 def run(args: argparse.Namespace) -> dict:

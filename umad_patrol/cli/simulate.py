@@ -17,14 +17,14 @@ from umad_patrol.errors import SimulationError
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """OUT [--seed N] [--anomalies K] [--frames F] [--size WxH] [--length M] [--aside M] [--workers N] [--assets DIR]."""
-    parser.add_argument("out", metavar="OUT", help="folder to make; it must not exist or be empty")
+    parser.add_argument("out", metavar="OUT", help="folder to make; it must be new or empty")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="which world (default 0)")
     parser.add_argument("--anomalies", type=int, default=10, metavar="K", help="things left behind along the patrol (default 10)")
     parser.add_argument("--frames", type=int, metavar="F", help="pictures a run (default one every 0.34 m)")
     parser.add_argument("--size", default="1280x720", metavar="WxH", help="size of the pictures in pixels (default 1280x720)")
     parser.add_argument("--length", type=float, default=68.0, metavar="M", help="length of the route in metres (default 68)")
-    parser.add_argument("--aside", type=float, default=0.06, metavar="M", help="how far (rms) the patrol drives from the taught line, in metres (default 0.06)")
-    parser.add_argument("--workers", type=int, metavar="N", help="processes that render (default: the number of cores)")
+    parser.add_argument("--aside", type=float, default=0.06, metavar="M", help="how far (rms) the patrol strays from the taught line, in metres (default 0.06)")
+    parser.add_argument("--workers", type=int, metavar="N", help="processes that render (default: as many as there are cores, at most 8)")
     parser.add_argument("--assets", metavar="DIR", help="folder of GLB models and textures with a MANIFEST.csv to use as well")
 
 

@@ -5,7 +5,7 @@ change_net.safetensors, which --set detect.weights=FILE takes. The same command 
 
 First the encoder learns from a frozen teacher (ESPNetv2), if one is given, then all of it from pairs; the teacher also says where
 people and vehicles are in the photographs. With --closer a network of its own learns to look closer at what the weights of --init
-say first; OUT/change_net.safetensors then holds both. Photographs whose folder falls into a tenth are kept for validation, and models by their names.
+say first; OUT/change_net.safetensors then holds both. About a tenth of the photographs, by folder, and of the models, by name, are kept for validation.
 
 example: umad-patrol train run --photos photos --assets models --teacher espnetv2_s_2.0_pascal_384x384.pth --minutes 150
          umad-patrol train run --photos photos --assets models --preview sheet.png
