@@ -103,7 +103,7 @@ def test_something_new_within_half_a_things_size_of_it_may_be_it(beside, axis, s
 def test_what_is_known_to_be_something_else_takes_no_place_but_what_reaches_into_it_does():
     left, top, right, bottom = empty().box(FOOT, SIZE)
     beside = (left - 40, top - 60, right + 5, bottom - 10)
-    stray = (left + 10, top - 20, right + 30, bottom - 20)
+    stray = (left + 10, top - 120, right - 10, bottom - 20)     # what of it is seen from here lies within the other, not all of it
     far = np.inf, 0.0
     alone = empty(mask=painted(beside), fronts=np.array([(*beside, *far)]))
     assert alone.state(FOOT, SIZE, 9.0) == TAKEN and alone.state(FOOT, SIZE, 9.0, [beside]) == CLEAN

@@ -40,20 +40,21 @@ class Structure:
     def blocks(self, eye: np.ndarray, target: np.ndarray) -> bool:
         """Whether something mapped stands between `eye` and `target` (both `(3,)`, in `map`)."""
         distance = float(np.linalg.norm(target - eye))
-        if distance <= 2 * NEAR_M or not len(self._voxels):
+        if distance <= 2 * NEAR_M:
             return False
         along = np.arange(NEAR_M, distance - NEAR_M, STEP_M)
-        codes = _codes(eye + along[:, None] * ((target - eye) / distance), VOXEL_M)
-        found = np.searchsorted(self._voxels, codes)
-        return bool((self._voxels[np.minimum(found, len(self._voxels) - 1)] == codes).any())
+        return self._any(eye + along[:, None] * ((target - eye) / distance))
 
     def fills(self, place: np.ndarray) -> bool:
-        """Whether something mapped stands at `place` `(3,)` on the ground, from below knee to hip: a hedge, a wall, a bin."""
+        """Whether something mapped stands at `place` `(3,)` on the ground, anywhere from below knee to hip: a hedge, a wall, a bin."""
         heights = np.arange(CLEARANCE_M + VOXEL_M / 2, HIP_M, VOXEL_M)
-        column = np.column_stack([np.full((len(heights), 2), place[:2]), place[2] + heights])
-        codes = _codes(column, VOXEL_M)
+        return self._any(np.column_stack([np.full((len(heights), 2), place[:2]), place[2] + heights]))
+
+    def _any(self, points: np.ndarray) -> bool:
+        """Whether any of points `(N, 3)` lies in a filled voxel."""
         if not len(self._voxels):
             return False
+        codes = _codes(points, VOXEL_M)
         found = np.minimum(np.searchsorted(self._voxels, codes), len(self._voxels) - 1)
         return bool((self._voxels[found] == codes).any())
 

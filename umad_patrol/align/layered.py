@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
 from umad_patrol.align import excess, lookup
@@ -17,7 +16,7 @@ from umad_patrol.align.consensus import spread_score
 from umad_patrol.align.picture import Picture
 from umad_patrol.align.poses import Geometry, refined
 from umad_patrol.align.rough import put_right
-from umad_patrol.align.track import follow
+from umad_patrol.align.track import follow_laid
 from umad_patrol.align.verdict import Estimate
 from umad_patrol.config import AlignSettings
 from umad_patrol.geometry.homography import transform
@@ -106,12 +105,10 @@ def _settled(query: Picture, reference: Picture, fit: _Fit, settings: AlignSetti
 
 def _fit(query: Picture, reference: Picture, even: Geometry, settings: AlignSettings) -> _Fit:
     """Points followed once from what the cameras and the ground tell, and the cameras put right by those on the ground."""
-    size = query.even.shape[::-1]
-    at = lookup.nodes(size)
+    at = lookup.nodes(query.even.shape[::-1])
     first = lookup.clean(even.seen(at, even.ground_inverse_depth(at) + excess.spread(even, at, _NO_POINTS, excess.of_cloud(even, at))))
-    laid = cv2.remap(reference.even, lookup.full(first, size), None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=128)
-    in_query, in_laid = follow(query.even, laid, query.corners, _WINDOW, _LEVELS)
-    matches = np.hstack([lookup.sample(first, in_laid), in_query])
+    matches = follow_laid(query.even, reference.even, first, query.corners, _WINDOW, _LEVELS)
+    in_query = matches[:, 2:]
     low = even.is_low(in_query)
     even = refined(even, matches[low], settings, settings.inlier_px * float(query.even_S_picture[0, 0]))
     explained, on_ground, nearer, error = _placed(even, matches, low)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 
-import cv2
 import numpy as np
 
 from umad_patrol.align import lookup
 from umad_patrol.align.picture import Picture
 from umad_patrol.align.poses import Geometry, refined
-from umad_patrol.align.track import FAR_LEVELS, FAR_WINDOW, follow
+from umad_patrol.align.track import FAR_LEVELS, FAR_WINDOW, follow_laid
 from umad_patrol.align.verdict import Estimate
 from umad_patrol.config import AlignSettings
 from umad_patrol.geometry.homography import transform
@@ -27,16 +26,13 @@ def put_right(query: Picture, reference: Picture, known: Geometry, settings: Ali
     """`known`, in pixels of the pictures, with the cameras moved so that bare ground lies where it is seen; as it is where too little can be followed."""
     for _ in range(_ROUNDS):
         small = known.scaled(query.coarse_S_picture, reference.coarse_S_picture)
-        size = query.coarse.shape[::-1]
-        at = lookup.nodes(size)
+        at = lookup.nodes(query.coarse.shape[::-1])
         first = lookup.clean(small.seen(at, small.ground_inverse_depth(at)))
-        laid = cv2.remap(reference.coarse, lookup.full(first, size), None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=128)
-        in_query, in_laid = follow(query.coarse, laid, query.coarse_corners, FAR_WINDOW, FAR_LEVELS)
-        low = small.is_low(in_query)
+        matches = follow_laid(query.coarse, reference.coarse, first, query.coarse_corners, FAR_WINDOW, FAR_LEVELS)
+        low = small.is_low(matches[:, 2:])
         if np.count_nonzero(low) < _FEWEST:
             return known
-        matches = np.hstack([lookup.sample(first, in_laid), in_query])[low]
-        there = refined(small, matches, settings, settings.inlier_px * float(query.coarse_S_picture[0, 0]), _CUTS, _LOOSE)
+        there = refined(small, matches[low], settings, settings.inlier_px * float(query.coarse_S_picture[0, 0]), _CUTS, _LOOSE)
         known = dataclasses.replace(known, query_T_reference=there.query_T_reference)
     return known
 
