@@ -253,3 +253,164 @@ def test_alerts_come_in_the_order_of_their_numbers():
 def test_as_many_sightings_as_the_settings_allow_can_be_had():
     settings = dataclasses.replace(SETTINGS, sightings=30, window=200)
     assert patrol([standing((6.0, 0.5), (0.4, 0.3, 0.5), detect=1.0)], [pose(0.01 * i) for i in range(200)], dt=0.1, settings=settings).opened
+
+
+BOX = (0.4, 0.5)
+
+
+def sighting(place, x=0.0, size=BOX, name="anomaly", score=0.9, look=()):
+    """What a camera at (x, 0) sees of a thing that stands at `place` (x, y) on the ground."""
+    region = box_region(place, (size[0], 0.01, size[1]), pose(x), name=name, score=score)
+    return Sighting(region, (*place, 0.0), float(np.hypot(place[0] - x, place[1])), *size, 0.7, look)
+
+
+class Steps:
+    """Frames of `dt` seconds, each with the sightings and the mask given."""
+
+    def __init__(self, tracker=None, dt=0.3, settings=SETTINGS):
+        self.tracker, self.dt, self.frame = tracker or Tracker(settings), dt, 0
+
+    def see(self, *sightings, x=0.0, mask=None, times=1, fronts=None):
+        """The same frame so many times. Returns what changed."""
+        changed = []
+        for _ in range(times):
+            changed += self.tracker.update(round(self.frame * self.dt * 1e9), CAMERA, pose(x), sightings, None, mask, None, None, fronts)
+            self.frame += 1
+        return changed
+
+    @property
+    def states(self):
+        return [alert.state for alert in self.tracker.alerts]
+
+
+def approach(steps, place, count=10, step_m=0.3, **more):
+    """See a thing so many times on the way to it."""
+    return [alert for i in range(count) for alert in steps.see(sighting(place, step_m * i, **more), x=step_m * i)]
+
+
+def test_an_alert_is_told_again_where_its_place_moved_by_fifteen_centimetres_and_not_before():
+    steps = Steps()
+    opened, = approach(steps, (8.0, 0.5))
+    assert steps.see(sighting((8.0, 0.6), 3.0), x=3.0, times=30) == []
+    moved = steps.see(sighting((8.0, 0.75), 3.0), x=3.0, times=120)
+    assert [a.id for a in moved] == [opened.id] and 0.15 < moved[0].position[1] - opened.position[1] < 0.2
+    assert steps.tracker.alerts[0].position[1] > moved[0].position[1]     # what is known goes on, told or not
+
+
+@pytest.mark.parametrize("clean, dt, state", [(4, 0.3, "active"), (5, 0.3, "cleared"), (5, 0.1, "active"), (6, 0.1, "cleared"), (25, 0.02, "active"), (27, 0.02, "cleared")])
+def test_an_alert_clears_after_five_clean_views_that_last_half_a_second(clean, dt, state):
+    steps = Steps()
+    approach(steps, (8.0, 0.5))
+    steps.frame, steps.dt = round(3.0 / dt), dt
+    steps.see(x=3.0, times=clean)
+    assert steps.states == [state]
+
+
+def test_clean_views_begin_anew_after_something_was_in_its_place():
+    steps, something = Steps(), np.zeros((720, 1280), np.uint8)
+    approach(steps, (8.0, 0.5))
+    something[350:500, 400:700] = 255
+    steps.see(x=3.0, times=4)
+    steps.see(x=3.0, mask=something)
+    steps.see(x=3.0, times=4)
+    assert steps.states == ["active"]
+    steps.see(x=3.0)
+    assert steps.states == ["cleared"]
+
+
+@pytest.mark.parametrize("x, state", [(3.8, "active"), (5.0, "cleared")])
+def test_an_alert_of_before_is_judged_from_half_of_the_farthest_range(x, state):
+    steps = Steps()
+    steps.tracker.restore([Alert("A0001", "active", "anomaly", 0.9, (9.0, 0.5, 0.0), BOX, 1, 2, 9)])
+    steps.see(x=x, times=10)
+    assert steps.states == [state]
+
+
+def test_of_alerts_that_are_over_the_latest_five_hundred_are_followed():
+    tracker = Tracker(SETTINGS)
+    tracker.restore(Alert(f"A{i:04d}", "cleared" if i % 2 else "active", "anomaly", 0.9, (5.0 * i, 0.0, 0.0), BOX, i, i, 9) for i in range(1, 1021))
+    ids = [a.id for a in tracker.alerts]
+    assert len(ids) == 1010 and not {f"A{i:04d}" for i in range(1, 21, 2)} & set(ids) and {"A0002", "A0021"} <= set(ids)
+
+
+def test_an_alert_that_is_over_comes_back_only_where_it_is_seen_often_enough_again():
+    steps = Steps()
+    approach(steps, (8.0, 0.5))
+    steps.see(x=3.0, times=10)
+    assert steps.states == ["cleared"]
+    for _ in range(12):     # now and then
+        steps.see(sighting((8.0, 0.5), 3.0), x=3.0)
+        steps.see(x=9.0, times=SETTINGS.window)
+    assert steps.states == ["cleared"]
+    approach(steps, (8.0, 0.5))
+    assert steps.states == ["active"]
+
+
+def test_what_was_dismissed_elsewhere_under_the_number_of_an_alert_here_is_another_thing():
+    steps = Steps()
+    approach(steps, (8.0, 0.5))
+    steps.tracker.dismiss("A0001")
+    steps.tracker.leave_alone([Dismissed("A0001", "anomaly", (8.0, -2.0, 0.0), BOX), Dismissed("A0001", "anomaly", (8.0, 0.5, 0.0), BOX, (0.2, 0.3))])
+    assert [(a.id, a.state) for a in steps.tracker.alerts] == [("A0001", "dismissed")]     # this store's own
+    assert approach(steps, (8.0, -2.0)) == []
+    assert steps.tracker._of("A0001").known_as == ((0.2, 0.3), BOX)
+
+
+def test_a_dismissed_alert_is_known_by_how_it_looks_here_and_else_by_how_it_looked():
+    for look, known in (((0.5, -0.1), (0.5, -0.1)), ((), (0.9, 0.9))):
+        steps = Steps()
+        approach(steps, (8.0, 0.5), look=look)
+        steps.tracker.dismiss("A0001", (0.9, 0.9))
+        assert steps.tracker._of("A0001").known_as[0] == known
+
+
+@pytest.mark.parametrize("apart, things", [(0.9, 1), (1.1, 2)])
+def test_two_sightings_of_one_frame_begin_one_thing_within_the_gate_and_two_beyond_it(apart, things):
+    steps = Steps()
+    steps.see(sighting((8.0, 0.5)), sighting((8.0, 0.5 + apart * SETTINGS.gate_m)))
+    assert len(steps.tracker._things) == things
+
+
+def test_of_two_things_the_one_that_it_fits_best_is_seen_again():
+    steps = Steps()
+    for _ in range(3):
+        steps.see(sighting((5.0, 0.5)), sighting((5.0, -0.4)))
+    steps.see(sighting((5.0, -0.1)))
+    assert [len(t.spots) for t in steps.tracker._things] == [3, 4]
+
+
+@pytest.mark.parametrize("late_s, one", [(0.3, True), (1.8, True), (2.2, False)])
+def test_what_moves_is_met_again_where_it_is_by_then_but_not_for_ever(late_s, one):
+    """It walks at 1.2 m/s; two seconds later it is forgotten."""
+    steps = Steps()
+    for i in range(5):
+        steps.see(sighting((6.0, -1.5 + 0.36 * i)))
+    thing, = steps.tracker._things
+    assert thing.moves
+    steps.frame += round(late_s / 0.3) - 1 if late_s != 2.2 else 7
+    steps.see(sighting((6.0, -1.5 + 0.36 * (steps.frame))))
+    assert (len(thing.spots) == 6) == one
+
+
+def test_what_is_not_farther_than_what_it_is_seen_above_does_not_stand_behind_it():
+    steps = Steps()
+    steps.tracker.restore([Alert("A0001", "active", "anomaly", 0.9, (8.0, 0.5, 0.0), BOX, 1, 2, 9)])
+    seen = sighting((8.0, 0.5))
+    assert [steps.tracker.stands_behind(seen, nearer, CAMERA, pose(0.0)) for nearer in (5.0, 9.0, np.inf)] == [True, False, False]
+
+
+@pytest.mark.parametrize("state, behind", [("active", True), ("dismissed", True), ("cleared", False)])
+def test_what_is_known_to_stand_there_stands_behind_at_once_unless_it_is_over(state, behind):
+    tracker = Tracker(SETTINGS)
+    tracker.restore([Alert("A0001", state, "anomaly", 0.9, (8.0, 0.5, 0.0), BOX, 1, 2, 9)])
+    assert tracker.stands_behind(sighting((8.05, 0.5)), 5.0, CAMERA, pose(0.0)) == behind
+    assert not tracker.stands_behind(sighting((8.0, 3.0)), 5.0, CAMERA, pose(0.0))     # elsewhere
+
+
+def test_a_thing_beside_a_wide_one_is_a_part_of_it_and_farther_off_it_is_not():
+    for beside, count in ((0.7, 1), (1.3, 2)):      # its half width, and 0.6 m
+        steps = Steps()
+        for i in range(14):
+            parts = [sighting((8.0, 0.0), 0.3 * i, (0.8, 0.5)), sighting((8.0, beside), 0.3 * i, (0.3, 0.5))]
+            steps.see(*parts[:1 if i < 7 else 2], x=0.3 * i)
+        assert len(steps.states) == count
