@@ -8,15 +8,13 @@ from umad_patrol.errors import DatasetError, ImageError
 from umad_patrol.evaluate.change_sets import find_changes, is_change_set
 
 
-def write_set(folder, names, suffix=".png", black=False, **more):
+def write_set(folder, names, suffix=".png", black=False):
     changed = np.zeros((HEIGHT, WIDTH), np.uint8)
     changed[10:20, 10:30] = 255
     for name in names:
         write(folder / "t0" / f"{name}{suffix}", ground(1))
         write(folder / "t1" / f"{name}{suffix}", ground(2))
         write(folder / "mask" / f"{name}.png", 255 - changed if black else changed)
-        for part, mask in more.items():
-            write(folder / part / f"{name}.png", mask)
     return folder
 
 
@@ -31,22 +29,12 @@ def test_splits_and_names_in_order(tmp_path):
     reference, query = pairs[0].pictures()
     np.testing.assert_array_equal(reference, ground(1))
     np.testing.assert_array_equal(query, ground(2))
-    assert pairs[0].changed((HEIGHT, WIDTH)).sum() == 10 * 20 and pairs[0].mask_t0 is None
+    assert pairs[0].changed((HEIGHT, WIDTH)).sum() == 10 * 20
 
 
 def test_black_may_be_change_and_suffixes_may_differ(tmp_path):
     pair, = find_changes(write_set(tmp_path, ["00000000"], ".jpg", black=True), black_is_change=True)
     assert pair.changed().sum() == 10 * 20 and pair.changed()[15, 15] and pair.reference.suffix == ".jpg"
-
-
-def test_which_picture_a_change_is_in_where_it_is_told(tmp_path):
-    gone = np.zeros((HEIGHT, WIDTH), np.uint8)
-    gone[10:20, 10:20] = 255
-    pair, = find_changes(write_set(tmp_path, ["a"], mask_t0=gone, mask_t1=255 - gone))
-    assert pair.changed(which="mask_t0").sum() == 100 and pair.changed(which="mask_t1").sum() == HEIGHT * WIDTH - 100
-    plain, = find_changes(write_set(tmp_path / "plain", ["a"]))
-    with pytest.raises(DatasetError, match="no mask_t0"):
-        plain.changed(which="mask_t0")
 
 
 def test_what_is_not_whole_is_refused(tmp_path):

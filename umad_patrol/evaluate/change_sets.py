@@ -3,10 +3,9 @@
     ROOT/[SPLIT/]t0/NAME     before: the reference
     ROOT/[SPLIT/]t1/NAME     after: the query
     ROOT/[SPLIT/]mask/NAME   not 0 (255) where something changed, in whichever picture
-    ROOT/[SPLIT/]mask_t0/NAME, mask_t1/NAME    optional (PSCD): what changed, as it is in the one picture and in the other
 
 VL-CMU-CD-binary255 has the splits train and test. Suffixes may differ (PCD: t0 and t1 are .jpg, masks .png). In the raw PCD
-(GSV, TSUNAMI) black is change, so `black_is_change` has to be said. Which of two pictures a thing is in, `mask` alone does not tell.
+(GSV, TSUNAMI) black is change, so `black_is_change` has to be said. Which of the two pictures a thing is in, the mask does not tell.
 """
 
 from __future__ import annotations
@@ -32,8 +31,6 @@ class ChangePair:
     reference: Path
     query: Path
     mask: Path
-    mask_t0: Path | None = None
-    mask_t1: Path | None = None
     black_is_change: bool = False
 
     @property
@@ -48,14 +45,11 @@ class ChangePair:
             raise ImageError(f"{self.query} and {self.reference} differ in size")
         return reference, query
 
-    def changed(self, size: tuple[int, int] | None = None, which: str = "mask") -> np.ndarray:
-        """What changed, `(H, W)` bool; `which` is "mask", "mask_t0" or "mask_t1". Raises DatasetError where it is not of the `size` (H, W)."""
-        path = getattr(self, which)
-        if path is None:
-            raise DatasetError(f"{self.id} has no {which}")
-        changed = read_image(path).max(axis=2) < 128 if self.black_is_change else read_mask(path)
+    def changed(self, size: tuple[int, int] | None = None) -> np.ndarray:
+        """What changed, `(H, W)` bool. Raises DatasetError where it is not of the `size` (H, W)."""
+        changed = read_image(self.mask).max(axis=2) < 128 if self.black_is_change else read_mask(self.mask)
         if size is not None and changed.shape != size:
-            raise DatasetError(f"{path} is {changed.shape[1]}x{changed.shape[0]}, its pictures {size[1]}x{size[0]}; both must be of one size")
+            raise DatasetError(f"{self.mask} is {changed.shape[1]}x{changed.shape[0]}, its pictures {size[1]}x{size[0]}; both must be of one size")
         return changed
 
 
@@ -68,13 +62,12 @@ def find_changes(root: str | Path, black_is_change: bool = False) -> list[Change
     """Every pair, by split and name. Raises DatasetError where there is none, or naming the first that lacks a picture."""
     root, pairs = Path(root), []
     for folder in _splits(root):
-        found = {part: _by_name(folder / part) for part in (*PARTS, "mask_t0", "mask_t1")}
+        found = {part: _by_name(folder / part) for part in PARTS}
         for name in sorted(found["mask"]):
             for part in ("t0", "t1"):
                 if name not in found[part]:
                     raise DatasetError(f"{found['mask'][name]} has no picture {name} in {folder / part}")
-            pairs.append(ChangePair("" if folder == root else folder.name, name, found["t0"][name], found["t1"][name], found["mask"][name],
-                                    found["mask_t0"].get(name), found["mask_t1"].get(name), black_is_change))
+            pairs.append(ChangePair("" if folder == root else folder.name, name, found["t0"][name], found["t1"][name], found["mask"][name], black_is_change))
     if not pairs:
         raise DatasetError(f"{root} holds no pairs; expected t0/NAME.png, t1/NAME.png and mask/NAME.png, or those in train/ and test/")
     return pairs
