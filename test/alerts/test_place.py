@@ -70,8 +70,7 @@ def test_what_cannot_be_placed_is_not(bad, why):
     assert place(region(), CAMERA, pose(0.0), GROUND, SETTINGS) is not None
 
 
-def test_no_ground_no_place_and_under_the_ground_none():
-    assert place(region(), CAMERA, pose(0.0), None, SETTINGS) is None
+def test_under_the_ground_there_is_no_place():
     assert place(region(), CAMERA, pose(0.0, height=-0.5), GROUND, SETTINGS) is None
 
 

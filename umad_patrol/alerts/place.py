@@ -17,18 +17,18 @@ SAME_COLUMN = 0.5  # share of the narrower of two boxes that must lie below the 
 SAME_THING = 0.5   # and the gap between them, over the height of the taller
 
 
-def place(region: Region, camera: Camera, map_T_camera: np.ndarray, ground: np.ndarray | None, settings: AlertSettings,
+def place(region: Region, camera: Camera, map_T_camera: np.ndarray, ground: np.ndarray, settings: AlertSettings,
           valid: np.ndarray | None = None, structure: Structure | None = None) -> Sighting | None:
     """Where a region stands, or None where that cannot be told.
 
     The ray through the region's foot is cut with the plane `ground` `(4,)` in `map`. The foot is a thing's near edge, so
-    its middle lies about half its width further. None if the foot is above the horizon, beyond `max_range_m`, at the
-    border of the picture or of `valid` `(H, W)` bool (then it is not seen), or if its ray meets mapped `structure` first, or if
-    mapped structure fills the place: what changed there is the light on it, or it was taken away.
+    its middle lies about half its width further, `max_depth_m` at most. None if the foot is above the horizon, beyond `max_range_m`, or at the
+    border of the picture (but the upper one) or of `valid` `(H, W)` bool, where it is not seen; if the camera is below the ground; or if its ray meets
+    mapped `structure` first, or that fills the place: what changed there is the light on it, or it was taken away.
     `range_m` is measured along the ground; `height_m` is what a standing thing must have to reach the box's top.
     """
     x, y, width, tall = region.box
-    if ground is None or not _foot_is_seen(region, camera, valid, settings):
+    if not _foot_is_seen(region, camera, valid, settings):
         return None
     foot_x, foot_y = region.foot[0], region.foot[1] - settings.foot_bias_px
     top_y = min(y, foot_y - 1.0)

@@ -78,7 +78,7 @@ class AlertStore:
         return self.folder / EVIDENCE
 
     def new_id(self) -> str:
-        """The next unused id: A0001, A0002, ... None is given twice, stored or not."""
+        """The next unused id: A0001, A0002, ... None is given twice while the store is open, whether it was stored or not."""
         self._given += 1
         return f"A{self._given:04d}"
 

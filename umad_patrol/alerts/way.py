@@ -10,7 +10,7 @@ import numpy as np
 from umad_patrol.alerts.store import Stretch
 from umad_patrol.geometry.strides import Strides
 
-LONGEST_S = 60.0    # a piece ends after so long, that a robot which stands loses no more where it is switched off
+LONGEST_S = 60.0    # a piece ends after so long, so that a robot that stands still loses no more when it is switched off
 
 
 class Way:

@@ -9,8 +9,8 @@ import numpy as np
 from umad_patrol.geometry.se3 import angle_deg, distance_m, inverse
 from umad_patrol.records import Result
 
-KEPT_S = 10.0   # a localization goes wrong slowly: so long what one frame tells holds for those that tell nothing
-JUMP_M, JUMP_MPS = 0.2, 1.5         # where it comes farther than this from one frame to the next it was put right, or wrong,
+KEPT_S = 10.0   # what one frame tells holds so long for frames that tell nothing: a localization goes wrong slowly
+JUMP_M, JUMP_MPS = 0.2, 1.5         # where it moves or turns farther than this from one frame to the next it was corrected, or lost,
 JUMP_DEG, JUMP_DPS = 10.0, 120.0    # and nothing that was told before holds
 
 

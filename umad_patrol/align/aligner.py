@@ -40,7 +40,7 @@ class Aligner:
 
         `query_camera` and `map_T_camera` `(4, 4)` are the query's undistorted camera and where it is believed to be. What cannot
         be aligned comes back as not comparable, with the reason. What the reference shows there is made when the alignment is asked
-        for it. Raises AlignmentError for what is no picture, pose or camera, and for method "rotation" without poses.
+        for it. Raises AlignmentError for what is no picture, pose or camera, for stored features of another picture, and for method "rotation" without poses.
         """
         query = query if isinstance(query, Picture) else self.prepare(query)
         picture = Picture.of(reference.image, self.settings)
