@@ -414,3 +414,20 @@ def test_a_thing_beside_a_wide_one_is_a_part_of_it_and_farther_off_it_is_not():
             parts = [sighting((8.0, 0.0), 0.3 * i, (0.8, 0.5)), sighting((8.0, beside), 0.3 * i, (0.3, 0.5))]
             steps.see(*parts[:1 if i < 7 else 2], x=0.3 * i)
         assert len(steps.states) == count
+
+
+@pytest.mark.parametrize("aside_m, things", [(2.2, 1), (2.9, 2)])
+def test_before_more_is_known_a_thing_may_walk(aside_m, things):
+    """Seen once; a second later within three sigma of 0.8 m/s, all errors of a sighting added, it is the same."""
+    steps = Steps(dt=1.0)
+    steps.see(sighting((6.0, -1.0)))
+    steps.see(sighting((6.0, -1.0 + aside_m)))
+    assert len(steps.tracker._things) == things
+
+
+@pytest.mark.parametrize("aside_m, new", [(0.7, False), (0.95, True)])
+def test_an_alert_of_before_is_where_it_was_give_or_take_half_a_metre(aside_m, new):
+    steps = Steps()
+    steps.tracker.restore([Alert("A0001", "active", "anomaly", 0.9, (8.0, 0.5, 0.0), BOX, 1, 2, 9)])
+    approach(steps, (8.0, 0.5 + aside_m))
+    assert (len(steps.states) == 2) == new

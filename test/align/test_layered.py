@@ -1,5 +1,7 @@
 """The layered warp on a street whose every correspondence is known."""
 
+import dataclasses
+
 import cv2
 import numpy as np
 import pytest
@@ -253,3 +255,14 @@ def test_the_mean_error_is_in_pixels_of_the_picture():
     between = geometry(keyframe(pose()), CAMERA, believed(y=0.1))
     found = layered.estimate(query, reference, between, settings)
     assert found.residual_px == pytest.approx(2 * layered._fitted(query, reference, between, settings).error.mean())
+
+
+@pytest.mark.parametrize("near, told", [(19, False), (20, True)])
+def test_how_the_cameras_stand_is_told_by_twenty_points_on_near_ground(monkeypatch, near, told):
+    query, reference = (Picture.of(photograph(T), AlignSettings()) for T in (pose(y=0.1), pose()))
+    between = geometry(keyframe(pose()), CAMERA, believed(y=0.1))
+    fit = dataclasses.replace(layered._fitted(query, reference, between, AlignSettings()), near=near)
+    monkeypatch.setattr(layered, "_fitted", lambda *_: fit)
+    assert (layered.estimate(query, reference, between, AlignSettings()).query_T_reference is not None) == told
+    fit = dataclasses.replace(fit, error=fit.error + 1.0)
+    assert layered.estimate(query, reference, between, AlignSettings()) is None

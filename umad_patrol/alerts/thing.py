@@ -153,7 +153,7 @@ class Thing:
         return float(np.mean(scores)) if scores else max(s.sighting.region.score for s in self.spots)
 
     def doubt(self, frame: int) -> str:
-        """What still speaks against an alert, in a few words; empty if nothing does. `frame` is the present one; there must be sightings."""
+        """What still speaks against an alert, in a few words; empty if nothing does. `frame` is the present one."""
         settings = self.settings
         agreeing = [s for s, d in zip(self.spots, self.squared) if d < GATE]
         since = self.since(frame)
