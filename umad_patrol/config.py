@@ -138,7 +138,7 @@ class AlertSettings:
     window: int = setting(12, "N: comparable frames within which the K sightings lie; those in which something nearer hides its place do not count, N more at most",
                           low=1, high=1000)
     min_score: float = setting(0.75, "smallest mean score of the sightings behind an alert", low=0.0, high=1.0)
-    clear_frames: int = setting(5, "clean views of its place that clear an alert", low=1, high=1000)
+    clear_frames: int = setting(5, "clean views of its place, over half a second at least, that clear an alert", low=1, high=1000)
     max_range_m: float = setting(10.0, "farthest place on the ground at which a region counts", unit="m", low=0.5, high=100.0)
     gate_m: float = setting(0.6, "largest distance between sightings of one thing", unit="m", low=0.05, high=10.0)
     use_cloud: bool = setting(True, "leave out what the map's cloud hides from the camera: its foot is on no ground")
