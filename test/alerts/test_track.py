@@ -431,3 +431,11 @@ def test_an_alert_of_before_is_where_it_was_give_or_take_half_a_metre(aside_m, n
     steps.tracker.restore([Alert("A0001", "active", "anomaly", 0.9, (8.0, 0.5, 0.0), BOX, 1, 2, 9)])
     approach(steps, (8.0, 0.5 + aside_m))
     assert (len(steps.states) == 2) == new
+
+
+@pytest.mark.parametrize("moved_m, behind", [(0.5, False), (1.2, False), (1.6, True), (2.4, True)])
+def test_what_stays_in_its_place_stands_behind_as_soon_as_that_is_e_squared_times_as_likely(moved_m, behind):
+    """A part of what stands 5 m away would have come 0.6 m along for each metre driven."""
+    tracker = Tracker(SETTINGS)
+    assert not tracker.stands_behind(sighting((8.0, 0.5)), 5.0, CAMERA, pose(0.0))
+    assert tracker.stands_behind(sighting((8.0, 0.5), moved_m), 5.0 * (8.0 - moved_m) / 8.0, CAMERA, pose(moved_m)) == behind

@@ -200,6 +200,7 @@ def fitted(monkeypatch, *fits):
     ([(150, 160, 0.4), (140, 160, 0.2)], 0, 2),                         # or worse
     ([(150, 160, 0.5), (152, 160, 0.4), (154, 160, 0.35)], 2, 3),       # twice more at most
     ([(100, 160, 0.5), (150, 160, 0.2)], 1, 2),                         # did not hold: rough is better
+    ([(100, 160, 0.5), (150, 160, 0.4), (140, 160, 0.4)], 1, 3),        # though not as close as can be
     ([(100, 160, 0.5), (90, 160, 0.4), (80, 160, 0.4)], 0, 3),          # or worse
     ([(100, 160, 0.5), (110, 160, 0.5), (105, 160, 0.5)], 0, 3),        # or fits too loosely: it may have slipped
     ([(100, 160, 0.5), (110, 200, 0.3), (105, 200, 0.3)], 0, 3),        # or has more points, but a smaller share
