@@ -88,15 +88,9 @@ def make(
 def merge(parts: list[Mesh]) -> Mesh:
     """All parts as one mesh."""
     offsets = np.cumsum([0] + [len(p.vertices) for p in parts[:-1]])
-    return Mesh(
-        np.concatenate([p.vertices for p in parts]),
-        np.concatenate([p.faces + o for p, o in zip(parts, offsets)]),
-        np.concatenate([p.uv for p in parts]),
-        np.concatenate([p.color for p in parts]),
-        np.concatenate([p.normals for p in parts]),
-        np.concatenate([p.material for p in parts]),
-        np.concatenate([p.thing for p in parts]),
-    )
+    faces = np.concatenate([p.faces + o for p, o in zip(parts, offsets)])
+    rest = {name: np.concatenate([getattr(p, name) for p in parts]) for name in ("vertices", "uv", "color", "normals", "material", "thing")}
+    return Mesh(faces=faces, **rest)
 
 
 def quad(corners: np.ndarray, color: np.ndarray, material: int, uv: np.ndarray | None = None) -> Mesh:

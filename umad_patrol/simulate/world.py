@@ -128,8 +128,7 @@ class Planter:
     """Finds free places that the camera sees from the route."""
 
     def __init__(self, street: Street, fixed: Mesh, rng: np.random.Generator, shelf: Shelf | None = None) -> None:
-        self.shelf = shelf
-        self.street, self.rng, self.taken, self.stage = street, rng, [], Stage(fixed)
+        self.street, self.rng, self.shelf, self.taken, self.stage = street, rng, shelf, [], Stage(fixed)
 
     def anomalies(self, count: int) -> tuple[Thing, ...]:
         """`count` things of all kinds by turns, spread over the route."""
