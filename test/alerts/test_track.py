@@ -439,3 +439,31 @@ def test_what_stays_in_its_place_stands_behind_as_soon_as_that_is_e_squared_time
     tracker = Tracker(SETTINGS)
     assert not tracker.stands_behind(sighting((8.0, 0.5)), 5.0, CAMERA, pose(0.0))
     assert tracker.stands_behind(sighting((8.0, 0.5), moved_m), 5.0 * (8.0 - moved_m) / 8.0, CAMERA, pose(moved_m)) == behind
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_of_what_is_known_to_stand_there_it_is_enough_that_standing_is_likelier(known):
+    steps = Steps()
+    if known:
+        steps.tracker.restore([Alert("A0001", "active", "anomaly", 0.9, (8.0, 0.5, 0.0), BOX, 1, 2, 9)])
+    steps.see(sighting((8.0, 0.5)))
+    assert steps.tracker.stands_behind(sighting((8.0, 0.5), 1.2), 4.25, CAMERA, pose(1.2)) == known
+
+
+@pytest.mark.parametrize("aside_m, things", [(0.5, 1), (1.0, 2)])
+def test_a_thing_whose_place_is_known_well_is_met_within_the_gate_and_not_far_beyond(aside_m, things):
+    steps = Steps()
+    approach(steps, (8.0, 0.5))
+    steps.see(sighting((8.0, 0.5 + aside_m), 3.0), x=3.0)
+    assert len(steps.tracker._things) == things and steps.states == ["active"]
+
+
+def test_who_rides_fast_is_met_again_where_he_is_by_then():
+    """Three metres on: so far nobody whose way is not known may walk in 0.9 s."""
+    steps = Steps(dt=0.1)
+    for i in range(6):
+        steps.see(sighting((6.0, -2.0 + 0.35 * i)))
+    steps.frame += 8
+    steps.see(sighting((6.0, -2.0 + 0.35 * 14)))
+    thing, = steps.tracker._things
+    assert thing.moves and len(thing.spots) == 7

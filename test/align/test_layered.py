@@ -209,9 +209,9 @@ def test_the_best_fit_is_taken_and_a_rough_one_only_where_it_is_close(monkeypatc
     assert fitted(monkeypatch, *(fit(*numbers) for numbers in fits)) == (taken, made)
 
 
-def placed(pixels, inverse_depths, off=(0.0, 0.0), low=True):
+def placed(pixels, inverse_depths, off=(0.0, 0.0), low=True, aside=0.3):
     """What is said of query pixels whose matches lie where those inverse depths show them, and `off` so many pixels."""
-    between = geometry(keyframe(pose(), np.zeros((400, 640, 3), np.uint8)), CAMERA, pose(y=0.3))     # to the side: lines along the rows
+    between = geometry(keyframe(pose(), np.zeros((400, 640, 3), np.uint8)), CAMERA, pose(y=aside))     # lines along the rows
     depths = inverse_depths(between.ground_inverse_depth(pixels))
     matches = np.hstack([between.seen(pixels, depths) + off, pixels])
     return (*layered._placed(between, matches, np.full(len(pixels), low)), depths - between.ground_inverse_depth(pixels))
@@ -227,6 +227,13 @@ def test_points_within_a_pixel_of_the_ground_lie_on_it(off, on_ground):
     assert (nearer == 0.0).all() == on_ground or nearer.max() < 1e-3
     explained, ground, _, _, _ = placed(ON_GROUND, lambda bare: bare, off, low=False)
     assert explained.all() and not ground.any()     # too far away to tell
+
+
+@pytest.mark.parametrize("off", [(-0.9, 0.0), (0.9, 0.0)])
+def test_cameras_near_each_other_tell_depth_too_badly_to_doubt_what_lies_on_the_ground(off):
+    """A pixel along the line is 0.04 1/m there, so that points seem to lie behind it."""
+    explained, ground, nearer, _, _ = placed(ON_GROUND, lambda bare: bare, off, aside=0.05)
+    assert explained.all() and ground.all() and not nearer.any()
 
 
 @pytest.mark.parametrize("pixels", [ON_GROUND, ABOVE], ids=["below the horizon", "above"])
