@@ -338,6 +338,41 @@ def test_recording_of_an_uncalibrated_camera(tmp_path, write_bag, messages, sett
         Recording(write_bag(tmp_path / "bag", items), settings)
 
 
+def test_recording_with_a_calibration_besides_is_of_one_camera(tmp_path, write_bag, messages, settings):
+    """What CameraInfo says counts from the first picture on: a teacher would refuse all but those of the first camera."""
+    (tmp_path / "camera.yaml").write_text("{width: 64, height: 48, K: [60, 0, 32, 0, 60, 24, 0, 0, 1]}")
+    items = [(topic, s + (0.5 if topic == "/info" else 0), m) for topic, s, m in drive(messages)]
+    recording = Recording(write_bag(tmp_path / "bag", items), with_values(settings, {"input.camera_file": str(tmp_path / "camera.yaml")}))
+    assert {frame.camera.K[0, 0] for frame in recording.events()} == {50.0}
+    items = [("/info", s, messages.camera_info(s, focal=0)) if topic == "/info" else (topic, s, m) for topic, s, m in items]
+    recording = Recording(write_bag(tmp_path / "zeros", items), with_values(settings, {"input.camera_file": str(tmp_path / "camera.yaml")}))
+    assert {frame.camera.K[0, 0] for frame in recording.events()} == {60.0} and recording.skipped == {"bad camera": 1}
+
+
+class Cut:
+    """The beginning of a message."""
+
+    def __init__(self, message):
+        self.__msgtype__, self.raw = message.__msgtype__, b"\0\1\0\0abc"
+
+
+def test_recording_of_which_the_first_messages_are_bad(tmp_path, write_bag, messages, settings):
+    first = [("/image", 9.0, Cut(messages.jpeg(9.0, PICTURE))), ("/odom", 9.1, Cut(messages.odometry(9.0))), ("/info", 9.2, Cut(messages.camera_info(9.0))),
+             ("/info", 9.3, messages.camera_info(9.3, focal=0)), ("/tf_static", 9.4, Cut(messages.transforms()))]
+    recording = Recording(write_bag(tmp_path / "bag", first + drive(messages)), settings)
+    assert len(list(recording.events())) == 30
+    assert recording.skipped == {"bad image": 1, "bad pose": 1, "bad camera": 2, "bad transform": 1}    # each once
+
+
+@pytest.mark.parametrize("lacks", ["/image", "/odom", "/info"])
+def test_recording_that_holds_less_than_its_metadata_says(tmp_path, write_bag, messages, settings, lacks):
+    whole = write_bag(tmp_path / "bag", drive(messages), "sqlite3")
+    part = write_bag(tmp_path / "part", [item for item in drive(messages) if item[0] != lacks], "sqlite3")
+    (part / "part.db3").replace(whole / "bag.db3")
+    with pytest.raises(BagError, match=f"no usable message on '{lacks}'.*reindex"):
+        Recording(whole, settings)
+
+
 def test_recording_that_starts_again(tmp_path, write_bag, messages, settings):
     """Two drives with the same stamps, one after the other: both come out, the jump is counted."""
     again = [(topic, s + 5, m) for topic, s, m in drive(messages, start=10.0)]

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 from umad_patrol.config import Settings
-from umad_patrol.errors import BagError, CameraError, ImageError, LocalizationError
-from umad_patrol.frames.assembler import BAD_CLOUD, BAD_POSE, FrameAssembler
+from umad_patrol.errors import BagError, CameraError, ImageError, LocalizationError, PatrolError
+from umad_patrol.frames.assembler import BAD_CLOUD, BAD_POSE, BAD_TRANSFORM, FrameAssembler
 from umad_patrol.frames.items import Cloud
 from umad_patrol.io import bags
-from umad_patrol.io.messages import frame_name
+from umad_patrol.io.messages import camera_from_info, frame_name
 from umad_patrol.records import Frame
 
 STATIC_TRANSFORMS = "/tf_static"
@@ -60,11 +61,7 @@ class Recording:
             if topics.cloud_topic and bag.has(topics.cloud_topic, bags.CLOUDS):
                 handlers[topics.cloud_topic] = (self._assembler.on_cloud, BAD_CLOUD)
             for topic, _, raw in bag.messages(tuple(handlers)):
-                handle, reason = handlers[topic]
-                try:
-                    handle(bag.decode(topic, raw))
-                except BagError as error:
-                    self._assembler.refuse(reason, str(error))
+                self._hand_over(bag, topic, raw, *handlers[topic])
                 yield from self._ready(final=False)
         yield from self._ready(final=True)
 
@@ -76,18 +73,35 @@ class Recording:
         """Transforms and calibration first: a recording that cannot be used says so at once."""
         if bag.has(STATIC_TRANSFORMS, bags.TRANSFORMS):
             for topic, _, raw in bag.messages((STATIC_TRANSFORMS,)):
-                self._assembler.on_transforms(bag.decode(topic, raw))
+                self._hand_over(bag, topic, raw, self._assembler.on_transforms, BAD_TRANSFORM)
         topics, assembler = self._settings.input, self._assembler
-        if assembler.camera is None:
-            for topic, _, raw in bag.messages((topics.camera_info_topic,)):
-                assembler.on_camera_info(bag.decode(topic, raw))
-                if assembler.camera is not None:
-                    break
-            else:
-                raise CameraError(f"recording {self.path}: {assembler.last_refusal}")
-        pose, image = (bag.decode(topic, next(bag.messages((topic,)))[2]) for topic in (topics.localization_topic, topics.image_topic))
+        if bag.has(topics.camera_info_topic, bags.CAMERA_INFO):     # else the pictures before it would be of camera_file
+            try:
+                assembler.on_camera_info(self._first(bag, topics.camera_info_topic, camera_from_info))
+            except PatrolError:
+                if assembler.camera is None:
+                    raise
+        pose, image = (self._first(bag, topic) for topic in (topics.localization_topic, topics.image_topic))
         self.pose_frame = frame_name(pose.header.frame_id)
         try:
             assembler.body_T_camera(frame_name(image.header.frame_id), frame_name(getattr(pose, "child_frame_id", "")))
         except LocalizationError as error:
             raise BagError(f"recording {self.path}: {error}") from error
+
+    def _hand_over(self, bag: bags.Bag, topic: str, raw: bytes, handle: Callable[[Any], None], reason: str) -> None:
+        try:
+            handle(bag.decode(topic, raw))
+        except BagError as error:
+            self._assembler.refuse(reason, str(error))
+
+    def _first(self, bag: bags.Bag, topic: str, read: Callable[[Any], Any] = lambda message: message) -> Any:
+        """The first message on a topic that can be read; those before it are counted when their turn comes. Raises PatrolError where there is none."""
+        wrong: PatrolError = BagError("its metadata.yaml counts messages there that the files beside it do not hold; `ros2 bag reindex` writes that anew")
+        for _, _, raw in bag.messages((topic,)):
+            try:
+                message = bag.decode(topic, raw)
+                read(message)
+                return message
+            except PatrolError as error:
+                wrong = error
+        raise type(wrong)(f"recording {self.path} has no usable message on {topic!r}: {wrong}") from wrong
