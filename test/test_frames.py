@@ -175,6 +175,16 @@ def test_time_running_backwards_starts_anew(assembler, messages):
     assert assembler.resets == 1  # image and pose belong to one jump
 
 
+@pytest.mark.parametrize("stamp_s", [0.0, -1.0])
+def test_a_pose_without_a_stamp_is_no_jump_in_time(assembler, messages, stamp_s):
+    assembler.on_pose(messages.odometry(10.0))
+    assembler.on_image(messages.image(10.05, PICTURE))
+    assembler.on_pose(messages.odometry(stamp_s))
+    assert assembler.resets == 0 and assembler.refused == {"bad pose": 1} and "must set header.stamp" in assembler.last_refusal
+    assembler.on_pose(messages.odometry(10.1))
+    assert assembler.take().stamp_ns == 10_050_000_000
+
+
 def test_image_first_to_run_backwards(assembler, messages):
     assembler.on_pose(messages.odometry(100.0))
     assembler.on_image(messages.image(100.0, PICTURE))

@@ -98,6 +98,9 @@ class FrameAssembler:
     def add_pose(self, pose: Pose) -> None:
         """A pose of the body in `map`, from wherever it comes."""
         with self._changed:
+            if pose.stamp_ns <= 0:
+                self._refuse(BAD_POSE, f"pose has no stamp: its header says {pose.stamp_ns / 1e9:g} s; the localization must set header.stamp")
+                return
             try:
                 try:
                     self._poses.append(pose)
@@ -114,7 +117,7 @@ class FrameAssembler:
             self.images += 1
             stamp = stamp_ns(msg.header)
             if stamp <= 0:
-                self._refuse(ImageError.reason, "image has no stamp: its header says 0 s; the camera driver must set header.stamp")
+                self._refuse(ImageError.reason, f"image has no stamp: its header says {stamp / 1e9:g} s; the camera driver must set header.stamp")
                 return
             newest = self._newest_image_ns
             if newest is not None and stamp < newest - JUMP_S * 1e9:
