@@ -59,10 +59,17 @@ def test_nonsense_is_refused_with_its_value(name, value, says):
 
 
 def test_files_hold_sections_or_ros_parameters(tmp_path):
-    plain, ros = tmp_path / "plain.yaml", tmp_path / "ros.yaml"
+    plain, ros, robot = tmp_path / "plain.yaml", tmp_path / "ros.yaml", tmp_path / "robot.yaml"
     plain.write_text("align:\n  theta_m: 0.1\n")
+    robot.write_text("amcl: {ros__parameters: {alpha1: 0.2, device: /dev/null}}\n/patrol_node: {ros__parameters: {align.theta_m: 0.1}}\n")
     ros.write_text("/**:\n  ros__parameters:\n    map: somewhere\n    align:\n      theta_m: 0.1\n")
-    assert config.load(plain) == config.load(ros) == config.with_values(config.Settings(), {"align.theta_m": 0.1})
+    assert config.load(plain) == config.load(ros) == config.load(robot) == config.with_values(config.Settings(), {"align.theta_m": 0.1})
+
+
+@pytest.mark.parametrize("text", ["input:\nalign:\n  theta_m: 0.1\ndetect:\n  gradient:\n", "/**: {ros__parameters: {input: , align: {theta_m: 0.1}}}"])
+def test_a_section_with_nothing_in_it_says_nothing(tmp_path, text):
+    (tmp_path / "some.yaml").write_text(text)
+    assert config.load(tmp_path / "some.yaml") == config.with_values(config.Settings(), {"align.theta_m": 0.1})
 
 
 @pytest.mark.parametrize("text", ["- 1\n- 2\n", "align: [", "align:\n  unknown: 1\n", "\x00"])
@@ -86,6 +93,7 @@ def test_set_needs_a_value():
 @pytest.mark.parametrize("text, says", [
     ("align: {theta_m: 0.1, theta_m: 0.2}", "theta_m stands there twice"), ("align: {theta_m: 0.1}\nalign.theta_m: 0.2", "align.theta_m stands there twice"),
     ("/**: {ros__parameters: {detect: {threshhold: 0.9}, map: somewhere}}", "unknown setting 'detect.threshhold'"),
+    ("/**: {ros__parameters: {align: {levels: 3}}}\npatrol_node: {ros__parameters: {alerts.sightings: 3}}", "several nodes, /**, patrol_node"),
     ("align: {theta_m: 9}", "outside"), ("a: 2020-13-45", "month"), ('a: !!int "x"', "x"), ("a: " + "[" * 3000, "recursion"), ("a: &a {b: *a}", "recursion"),
 ])
 def test_what_is_wrong_in_a_file_is_said_with_its_name(tmp_path, text, says):

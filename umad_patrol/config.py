@@ -17,6 +17,8 @@ import yaml
 
 from umad_patrol.errors import BAD_YAML, ConfigError
 
+PARAMETERS = "ros__parameters"  # of a node in a ROS 2 parameter file
+
 
 def setting(default: Any, text: str, *, unit: str = "", low: float | None = None, high: float | None = None,
             choices: tuple[str, ...] | None = None) -> Any:
@@ -205,6 +207,9 @@ def describe(section: type = Settings, prefix: str = "") -> list[SettingInfo]:
     return found
 
 
+_SECTIONS = {info.name.rpartition(".")[0] for info in describe() if "." in info.name}
+
+
 def values(settings: Settings) -> dict[str, Any]:
     """The settings as `{dotted name: value}`."""
     found: dict[str, Any] = {}
@@ -229,17 +234,17 @@ def with_values(settings: Settings, changes: dict[str, Any]) -> Settings:
 
 
 def load(path: str | Path, base: Settings | None = None) -> Settings:
-    """Settings from a YAML file: sections as maps, or a ROS 2 parameter file (`ros__parameters`). Raises ConfigError."""
+    """Settings from a YAML file: sections as maps, or a ROS 2 parameter file (`ros__parameters`), in which other nodes may stand. Raises ConfigError."""
     flat: dict[str, Any] = {}
     try:
         tree = yaml.load(Path(path).read_text(encoding="utf-8"), _Once) or {}   # a safe loader
         if not isinstance(tree, dict):
             raise ConfigError(f"they hold a {type(tree).__name__}, not sections; see config/patrol.yaml")
-        flatten(_ros_parameters(tree), "", flat)
-        if tree is not _ros_parameters(tree):  # a parameter file also holds what only the node knows
+        node = node_of(tree)
+        flatten(tree if node is None else tree[node][PARAMETERS], "", flat)
+        if node is not None:  # a parameter file also holds what only the node knows
             known = {info.name for info in describe()}
-            sections = {name.partition(".")[0] for name in known if "." in name}
-            flat = {name: value for name, value in flat.items() if name in known or name.partition(".")[0] in sections}
+            flat = {name: value for name, value in flat.items() if name in known or name.partition(".")[0] in _SECTIONS}
         return with_values(base or Settings(), flat)
     except (*BAD_YAML, ConfigError) as error:
         raise ConfigError(f"settings {str(path)!r} cannot be used: {' '.join(str(error).split())}") from error
@@ -267,17 +272,24 @@ def parse_changes(pairs: list[str]) -> dict[str, str]:
     return changes
 
 
-def _ros_parameters(tree: dict) -> dict:
-    for value in tree.values():
-        if isinstance(value, dict) and isinstance(value.get("ros__parameters"), dict):
-            return value["ros__parameters"]
-    return tree
+def node_of(tree: dict) -> Any:
+    """The node of a ROS 2 parameter file whose parameters are settings, the first where none are; None where no node stands at the top.
+
+    Raises ConfigError where several nodes have settings.
+    """
+    nodes = {name: value[PARAMETERS] for name, value in tree.items() if isinstance(value, dict) and isinstance(value.get(PARAMETERS), dict)}
+    set_up = [name for name, said in nodes.items() if any(str(key).partition(".")[0] in _SECTIONS for key in said)]
+    if len(set_up) > 1:
+        raise ConfigError(f"they hold settings of several nodes, {', '.join(map(str, set_up))}; name a file that holds those of one")
+    return next(iter(set_up or nodes), None)
 
 
 def flatten(tree: dict, prefix: str, flat: dict[str, Any]) -> None:
     """Add what stands in nested sections to `flat`, by dotted names below `prefix`. Raises ConfigError for what stands there twice."""
     for key, value in tree.items():
         name = f"{prefix}{key}"
+        if value is None and name in _SECTIONS:
+            continue    # whatever stood there is commented out
         if isinstance(value, dict):
             flatten(value, f"{name}.", flat)
         elif name in flat:

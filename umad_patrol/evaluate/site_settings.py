@@ -8,11 +8,11 @@ from typing import Any
 
 import yaml
 
-from umad_patrol.config import Settings, flatten, load, values
+from umad_patrol.config import PARAMETERS, Settings, flatten, load, node_of, values
 from umad_patrol.errors import ConfigError
 from umad_patrol.io.files import replaced
 
-NODES, PARAMETERS = "/**", "ros__parameters"
+NODES = "/**"
 
 
 def site_tree(settings: Settings, changed: Iterable[str], config: str | Path | None = None) -> dict:
@@ -21,15 +21,15 @@ def site_tree(settings: Settings, changed: Iterable[str], config: str | Path | N
     What only a node knows (map, output, ...) is kept as it stands in `config`. Raises ConfigError where that cannot be read.
     """
     tree = _read(config) if config else {}
-    node = next((name for name, value in tree.items() if isinstance(value, dict) and isinstance(value.get(PARAMETERS), dict)), None)
+    node = node_of(tree)
     flat: dict[str, Any] = {}
-    flatten(tree[node][PARAMETERS] if node else tree, "", flat)
+    flatten(tree if node is None else tree[node][PARAMETERS], "", flat)
     known = values(settings)
     flat = {name: known.get(name, value) for name, value in flat.items()} | {name: known[name] for name in changed}
     nested: dict[str, Any] = {}
     for name, value in flat.items():
         _put(nested, name.split("."), list(value) if isinstance(value, tuple) else value)
-    return {**tree, node: {**tree[node], PARAMETERS: nested}} if node else {NODES: {PARAMETERS: nested}}
+    return {**tree, node: {**tree[node], PARAMETERS: nested}} if node is not None else {NODES: {PARAMETERS: nested}}
 
 
 def write_settings(path: str | Path, tree: dict, about: Iterable[str] = ()) -> None:
