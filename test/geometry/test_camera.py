@@ -85,6 +85,8 @@ def test_no_distortion_no_copy(model, distortion):
     ({"distortion_model": "plumb_bob", "distortion": (0.0,) * 8}, "not 8"),
     ({"distortion_model": "plumb_bob", "distortion": (np.nan,) * 5}, "not finite"),
     ({"distortion": (0.1,)}, "not 1"),
+    ({"K": K + [[0, 5, 0], [0, 0, 0], [0, 0, 0]], "distortion_model": "plumb_bob", "distortion": (-0.3, 0.1, 0, 0)}, "skew of 5 px"),
+    ({"K": K + [[0, 5, 0], [0, 0, 0], [0, 0, 0]], "distortion_model": "equidistant", "distortion": (0.0,) * 4}, "skew of 5 px"),
 ])
 def test_unusable_cameras_are_refused(changes, said):
     with pytest.raises(CameraError, match=said):
@@ -95,6 +97,16 @@ def test_unusable_cameras_are_refused(changes, said):
 def test_lenses_that_fold_are_refused(model, distortion):
     with pytest.raises(CameraError, match="calibrate"):
         cam.Undistorter(lens(model, distortion))
+
+
+@pytest.mark.parametrize("degrees", [150, 165, 170, 174, 178, 180, 200])
+@pytest.mark.parametrize("top", [0, 200])
+def test_a_fisheye_however_wide_is_undistorted_and_looks_ahead(degrees, top):
+    focal = 320 / np.radians(degrees / 2)
+    camera = Camera(640, 480 - top, np.array([[focal, 0, 319.5], [0, focal, 239.5 - top], [0, 0, 1]]), "equidistant", (0.0,) * 4)
+    flat, pinhole = cam.Undistorter(camera)(np.full((480 - top, 640), 200, np.uint8))
+    assert flat.min() == 200 and 80 < 2 * np.degrees(np.arctan(320 / pinhole.K[0, 0])) < 145
+    assert 0 <= pinhole.K[0, 2] < 640 and 0 <= pinhole.K[1, 2] < 480 - top
 
 
 def test_the_picture_must_fit():
@@ -135,11 +147,12 @@ def test_yaml_of_ros_camera_calibration(tmp_path):
 
 
 @pytest.mark.parametrize("text", ["", "[1, 2]", "width: 320", "width: 320\nheight: 240\nK: [1, 2]", "width: a\nheight: 2\nK: [1]",
-                                  "width: 3\nheight: 2\nK: {a: 1}", "a: [", "width: 320\nheight: 240\nK: [0,0,0,0,0,0,0,0,0]", "\x00"])
+                                  "width: 3\nheight: 2\nK: {a: 1}", "a: [", "width: 320\nheight: 240\nK: [0,0,0,0,0,0,0,0,0]", "\x00",
+                                  "width: .inf\nheight: 2\nK: [1,0,1,0,1,1,0,0,1]"])
 def test_bad_yaml_is_refused_by_name(tmp_path, text):
     file = tmp_path / "camera.yaml"
     file.write_text(text)
-    with pytest.raises(CameraError) as error:
+    with pytest.raises(CameraError, match="camera.yaml") as error:
         cam.load_camera(file)
     assert "\n" not in str(error.value)
 

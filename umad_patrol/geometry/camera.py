@@ -17,6 +17,7 @@ from umad_patrol.records import Camera
 # coefficient counts that OpenCV takes for each model of sensor_msgs/CameraInfo
 COUNTS = {"none": (0,), "plumb_bob": (0, 4, 5), "rational_polynomial": (0, 8, 12, 14), "equidistant": (4,)}
 NO_BLACK_PX = 0.05     # beyond its border a picture is black: so far it does not show
+MOST_SKEW_PX = 0.1     # less does not show: OpenCV knows none where a lens distorts
 MAX_ZOOM = 5.0  # a lens that would have to be magnified more to leave no black border is wrongly calibrated
 
 
@@ -33,6 +34,8 @@ def check_camera(camera: Camera, image_shape: tuple[int, ...] | None = None) -> 
         raise CameraError(f"principal point ({K[0, 2]:.1f}, {K[1, 2]:.1f}) lies far outside the {camera.width}x{camera.height} picture; "
                           "is the calibration that of this picture size?")
     _check_distortion(camera)
+    if abs(K[0, 1]) > MOST_SKEW_PX and not is_pinhole(camera):
+        raise CameraError(f"camera matrix has a skew of {K[0, 1]:g} px, which cannot be undistorted; calibrate the camera without skew")
     if image_shape is not None and tuple(image_shape[:2]) != (camera.height, camera.width):
         raise CameraError(f"image is {image_shape[1]}x{image_shape[0]}, its camera {camera.width}x{camera.height}; "
                           "give the calibration of this picture size")
@@ -92,7 +95,10 @@ class Undistorter:
             return
         size, D = (camera.width, camera.height), np.array(camera.distortion, dtype=np.float64)
         if camera.distortion_model == "equidistant":
-            K = _filled(camera, cv2.fisheye.estimateNewCameraMatrixForUndistortRectify(camera.K, D, size, np.eye(3), balance=0.0))
+            K = cv2.fisheye.estimateNewCameraMatrixForUndistortRectify(camera.K, D, size, np.eye(3), balance=0.0)
+            if not _sees_as_wide(K, camera) or (_sees_ahead(camera.K, size) and not _sees_ahead(K, size)):
+                K = camera.K    # the lens sees at right angles or nearly, where OpenCV's tangents run off
+            K = _filled(camera, K)
             self._maps = cv2.fisheye.initUndistortRectifyMap(camera.K, D, np.eye(3), K, size, cv2.CV_16SC2)
         else:
             K = _filled(camera, cv2.getOptimalNewCameraMatrix(camera.K, D, size, 0.0)[0])
@@ -112,12 +118,20 @@ class Undistorter:
 
     def _is_sound(self) -> bool:
         """Whether the pinhole camera sees about as wide, and what the lens saw, nowhere folded over."""
-        K = self.camera.K
-        if not np.isfinite(K).all() or not all(1 / MAX_ZOOM < K[i, i] / self.source.K[i, i] < MAX_ZOOM for i in (0, 1)):
+        if not _sees_as_wide(self.camera.K, self.source):
             return False
-        grid = self._maps[0][::8, ::8].astype(np.float64)
+        whole, parts = (m[::8, ::8] for m in self._maps)    # remap's fixed point: pixels, and 32nds of them in one number
+        grid = whole + np.stack([parts % 32, parts // 32], axis=-1) / 32
         right, down = np.diff(grid, axis=1)[:-1], np.diff(grid, axis=0)[:, :-1]
         return bool((right[..., 0] * down[..., 1] - right[..., 1] * down[..., 0] > 0).all())
+
+
+def _sees_as_wide(K: np.ndarray, camera: Camera) -> bool:
+    return bool(np.isfinite(K).all()) and all(1 / MAX_ZOOM < K[i, i] / camera.K[i, i] < MAX_ZOOM for i in (0, 1))
+
+
+def _sees_ahead(K: np.ndarray, size: tuple[int, int]) -> bool:
+    return bool(((K[:2, 2] >= 0) & (K[:2, 2] < size)).all())
 
 
 def _filled(camera: Camera, K: np.ndarray) -> np.ndarray:
@@ -148,11 +162,14 @@ def camera_from_dict(data: Any, source: str = "camera") -> Camera:
         D = tuple(float(d) for d in D or ())
         model = str(data.get("distortion_model") or ("plumb_bob" if D else "none"))
         K = np.array(K, dtype=np.float64).reshape(3, 3)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
         raise CameraError(f"{source} lacks or misstates width, height, K, distortion_model, distortion "
                           f"({type(error).__name__}: {error}); see README") from error
     camera = Camera(width, height, K, model, D, str(data.get("frame_id", "camera")))
-    check_camera(camera)
+    try:
+        check_camera(camera)
+    except CameraError as error:
+        raise CameraError(f"{source}: {error}") from error
     return camera
 
 
