@@ -410,3 +410,20 @@ def test_ground_is_looked_for_where_the_camera_looks(rng):
     step = ground_cloud(rng, height=lambda x, y: np.where(x < 0.3, -0.3, 0.0))
     found = find_grounds(np.array([pose(1.0)]), step, settings(teach__ground_radius_m=1.0).teach)[0]
     assert abs(found[3]) < 0.02
+
+
+def test_a_map_that_cannot_be_written_is_refused_before_the_drive(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    with pytest.raises(MapError, match="'.*/file' is a file; name a folder"):
+        existing_map(tmp_path / "file" / "map")
+    assert existing_map(tmp_path / "new" / "map") is None
+    monkeypatch.setattr(os, "access", lambda path, mode: os.fspath(path) != str(tmp_path))
+    with pytest.raises(MapError, match=f"folder '{tmp_path}' may not be written to; name another folder"):
+        existing_map(tmp_path / "new" / "map")
+
+
+def test_a_map_is_taught_from_within(tmp_path, monkeypatch):
+    before = teach(tmp_path / "map")
+    monkeypatch.chdir(tmp_path / "map")
+    assert teach(".", teach__run="dusk").runs == ("noon", "dusk")   # the folder that was entered is another one's now
+    assert len(ReferenceMap.load(tmp_path / "map")) == 2 * len(before)

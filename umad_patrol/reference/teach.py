@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import logging
+import os
 import re
 import tempfile
 from collections.abc import Callable, Container
@@ -17,6 +18,7 @@ from umad_patrol.config import Settings, values
 from umad_patrol.errors import CameraError, ConfigError, ImageError, LocalizationError, MapError
 from umad_patrol.geometry import se3
 from umad_patrol.geometry.camera import check_camera, is_pinhole
+from umad_patrol.io.files import check_folder
 from umad_patrol.io.images import write_image
 from umad_patrol.records import Camera, Features, Frame
 from umad_patrol.reference import folder
@@ -170,13 +172,13 @@ class Teacher:
                 log.warning("%s", error)
         if not self._chosen:
             raise MapError(f"no keyframe to save at {str(path)!r}: {self.frames} usable frames came; check images, camera_info and localization")
-        target = Path(path).resolve()
+        target = Path(os.path.realpath(path))
         with folder.one_at_a_time(target):
             before = existing_map(target, "" if self._saved_at == target else self.run)
             with folder.written_whole(target) as new:
                 self._write(new, before)
             self._saved_at = target
-            return ReferenceMap.load(path, verify=False)
+            return ReferenceMap.load(target, verify=False)     # `path` may be ".", which is the old map's folder still
 
     def close(self) -> None:
         """Remove the temporary files."""
@@ -261,9 +263,13 @@ class Teacher:
 def existing_map(path: str | Path, new_run: str = "") -> ReferenceMap | None:
     """The sound map at `path` to which a run may be added; None where a new one may be made.
 
-    Raises MapError where something else is there, the map is damaged, or it holds a run named `new_run` already.
+    Raises MapError where something else is there, the map is damaged, it holds a run named `new_run` already, or nothing can be written there.
     """
     target = Path(path)
+    check_folder("map", target.parent, MapError)
+    above = next(folder for folder in Path(os.path.realpath(target)).parents if folder.exists())
+    if not os.access(above, os.W_OK | os.X_OK):     # a map is written beside the old one
+        raise MapError(f"map {str(target)!r} cannot be written: folder {str(above)!r} may not be written to; name another folder")
     if not target.exists() or (target.is_dir() and not any(target.iterdir())):
         return None
     if not target.is_dir() or not (target / folder.MAP).exists():
