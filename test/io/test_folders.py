@@ -71,3 +71,15 @@ def test_a_folder_that_is_there_keeps_what_is_not_written_anew(tmp_path):
             (folder / "result").write_text(text)
             (folder / text).write_text(text)
     assert {path.name: path.read_text() for path in (tmp_path / "above" / "out").iterdir()} == {"before": "before", "result": "now", "now": "now"}
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_what_a_link_leads_to_is_filled(tmp_path, there):
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "out").symlink_to(tmp_path / "disk" / "real")
+    if there:
+        (tmp_path / "disk" / "real").mkdir()
+    with new_folder(tmp_path / "out", DatasetError) as folder:
+        (folder / "file").write_text("x")
+    assert (tmp_path / "out").is_symlink() and (tmp_path / "out" / "file").read_text() == "x"
+    assert [path.name for path in (tmp_path / "disk").iterdir()] == ["real"]

@@ -22,18 +22,18 @@ def new_folder(out: str | Path, refusal: type[PatrolError]) -> Iterator[Path]:
 
     Raises `refusal` where `out` exists and is not an empty folder, or the folder above it is missing.
     """
-    out = Path(out)
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+    target = Path(os.path.realpath(out))    # a link is followed
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise refusal(f"{out} exists and is not an empty folder; name another OUT or remove it")
-    if not out.resolve().parent.is_dir():
-        raise refusal(f"{out}: there is no folder {out.resolve().parent}; make it first")
-    beside = out.resolve().parent / f".{out.resolve().name}.{os.getpid()}{UNFINISHED}"
-    remove_leftovers(beside.parent.glob(f".{glob.escape(out.resolve().name)}.*{UNFINISHED}"))
+    if not target.parent.is_dir():
+        raise refusal(f"{out}: there is no folder {target.parent}; make it first")
+    beside = target.with_name(f".{target.name}.{os.getpid()}{UNFINISHED}")
+    remove_leftovers(target.parent.glob(f".{glob.escape(target.name)}.*{UNFINISHED}"))
     with unfinished(beside):
         yield beside
-        if out.exists():
-            out.rmdir()
-        beside.rename(out)
+        if target.exists():
+            target.rmdir()
+        beside.rename(target)
 
 
 @contextmanager
