@@ -57,3 +57,22 @@ def test_removed_it_is_gone(tmp_path, kept):
     assert not kept.folder.exists() and kept.read(3, 16) is None
     kept.remove()
     assert [path.name for path in tmp_path.iterdir()] == []
+
+
+def test_of_a_folder_that_is_a_link_what_was_kept_is_removed_and_the_link(tmp_path, kept):
+    kept.folder.rename(tmp_path / "disk")
+    (tmp_path / "disk" / "notes").touch()
+    kept.folder.symlink_to(tmp_path / "disk")
+    assert kept.read(3, 16) is not None
+    kept.remove()
+    assert kept.read(3, 16) is None and not kept.folder.is_symlink() and [path.name for path in (tmp_path / "disk").iterdir()] == ["notes"]
+
+
+def test_a_folder_that_may_not_be_looked_into_counts_as_none(kept, monkeypatch, caplog):
+    def refused(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr("pathlib.Path.is_symlink", refused)     # what lstat says without the right to search the folder
+    with caplog.at_level(logging.WARNING):
+        assert kept.read(3, 16) is None
+    assert "Permission denied" in caplog.text

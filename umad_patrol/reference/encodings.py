@@ -35,9 +35,9 @@ class Encodings:
     def read(self, index: int, top: int) -> dict[str, torch.Tensor] | None:
         """What was kept of a keyframe from row `top` down; None, with a word in the log if a file is damaged, if there is nothing of use."""
         path = self.path(index)
-        if not self._known or path.is_symlink() or not path.is_file():
-            return None
         try:
+            if not self._known or path.is_symlink() or not path.is_file():
+                return None
             with safe_open(path, "pt") as file:
                 said = file.metadata() or {}
                 if any(said.get(name) != value for name, value in self._wanted(top).items()):
@@ -63,8 +63,12 @@ class Encodings:
         return sum(path.stat().st_size for path in self.folder.glob("*.safetensors"))
 
     def remove(self) -> None:
-        """Remove them all, whatever model they are of."""
-        if self.folder.is_dir():
+        """Remove them all, whatever model they are of. Of a link, to a larger disk say, what else lies there stays."""
+        if self.folder.is_symlink():
+            for path in self.folder.glob("*.safetensors"):
+                path.unlink()
+            self.folder.unlink()
+        elif self.folder.is_dir():
             shutil.rmtree(self.folder)
         self._known = False
 
