@@ -168,6 +168,17 @@ def test_a_full_disk_is_named_with_the_way_out(tmp_path, monkeypatch, step):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("step", ["mkdir", "open"])
+def test_a_disk_that_refuses_from_the_start_is_named_as_well(tmp_path, monkeypatch, step):
+    def refused(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(*(("pathlib.Path.mkdir", refused) if step == "mkdir" else (Writer, "open", refused)))
+    with pytest.raises(BagError, match="cannot write recording .*bag': Permission denied; name another folder"), BagWriter(tmp_path / "bag"):
+        pass
+    assert not list(tmp_path.iterdir())
+
+
 def test_wrong_use_is_refused(tmp_path):
     header = build.message("std_msgs/msg/Header")
     with pytest.raises(BagError, match="not open"):

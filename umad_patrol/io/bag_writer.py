@@ -57,10 +57,15 @@ class BagWriter:
         if self.path.exists():
             _check_replaceable(self.path)
         shutil.rmtree(self._beside, ignore_errors=True)
-        self._beside.mkdir(parents=True)
-        # the storage file is named after its folder, so the folder has its final name from the start
-        self._writer = Writer(self._beside / self.path.name, version=9, storage_plugin=StoragePlugin.MCAP)
-        self._writer.open()
+        try:
+            self._beside.mkdir(parents=True)
+            # the storage file is named after its folder, so the folder has its final name from the start
+            writer = Writer(self._beside / self.path.name, version=9, storage_plugin=StoragePlugin.MCAP)
+            writer.open()
+        except OSError as error:
+            shutil.rmtree(self._beside, ignore_errors=True)
+            raise self._refused(error) from error
+        self._writer = writer
         return self
 
     def write(self, topic: str, message: Any, stamp_ns: int, latched: bool = False) -> None:
