@@ -5,7 +5,7 @@ from hypothesis import given, strategies as st
 
 from umad_patrol.errors import CameraError, ImageError, LocalizationError
 from umad_patrol.io.images import decode
-from umad_patrol.io.messages import camera_from_info, cloud_from, image_from, pose_from, stamp_ns, transform_from
+from umad_patrol.io.messages import camera_from_info, cloud_from, image_from, pose_from, sigmas_from, stamp_ns, transform_from
 
 HALF = np.sqrt(0.5)
 
@@ -67,6 +67,16 @@ def test_a_camera_picture_lies_as_its_sensor_has_it_whatever_exif_says(messages,
     np.testing.assert_array_equal(image_from(messages.jpeg(0, picture, data=tagged), 1.0), decode(jpeg))
 
 
+@pytest.mark.parametrize("at, value, sigmas", [(7, np.nan, (np.inf, 0.2)), (0, np.nan, (np.inf, 0.2)), (7, 0.25, (0.5, 0.2)), (35, np.nan, (0.1, np.inf)),
+                                               (7, -1.0, (np.inf, 0.2)), (0, -1.0, None)])
+def test_what_a_covariance_says(messages, at, value, sigmas):
+    """What is no number is no certainty, be it in x or in y."""
+    message = messages.odometry(1.0)
+    message.pose.covariance[[0, 7, 35]] = 0.01, 0.01, 0.04
+    message.pose.covariance[at] = value
+    assert sigmas_from(message) == (None if sigmas is None else pytest.approx(sigmas))
+
+
 def test_transforms(messages):
     first, second = messages.transforms(("body", "/camera", (0.1, 0, 0.5), (0, 0, 0, 1)), ("body", "lidar", (0, 0, 1), (0, 0, 0, 0))).transforms
     child, parent, parent_T_child = transform_from(first)
@@ -82,9 +92,12 @@ def test_clouds_of_any_layout(messages, count, padding, kind):
     np.testing.assert_array_equal(cloud_from(messages.cloud(0, points, padding=padding, kind=kind)), points)
 
 
+@pytest.mark.filterwarnings("error")
 def test_cloud_drops_what_is_not_finite(messages):
     points = np.array([[1, 2, 3], [np.nan, 0, 0], [0, np.inf, 0], [4, 5, 6]], np.float32)
     np.testing.assert_array_equal(cloud_from(messages.cloud(0, points)), points[[0, 3]])
+    too_far = np.array([[1, 2, 3], [1e300, 0, 0]])      # for single precision
+    np.testing.assert_array_equal(cloud_from(messages.cloud(0, too_far, kind=8)), [[1, 2, 3]])
 
 
 def test_cloud_with_padded_rows_and_big_endian(messages):

@@ -63,8 +63,8 @@ def sigmas_from(msg: Any) -> tuple[float, float] | None:
     variances = np.asarray(covariance, dtype=np.float64).reshape(6, 6).diagonal()
     if variances[0] < 0 or not np.any(variances):
         return None
-    place, heading = float(max(variances[0], variances[1])), float(variances[5])
-    return tuple(float(np.sqrt(v)) if np.isfinite(v) and v >= 0 else np.inf for v in (place, heading))
+    x, y, heading = (float(np.sqrt(v)) if np.isfinite(v) and v >= 0 else np.inf for v in variances[[0, 1, 5]])
+    return max(x, y), heading
 
 
 def image_from(msg: Any, max_mpx: float) -> np.ndarray:
@@ -99,7 +99,8 @@ def cloud_from(msg: Any) -> np.ndarray:
     kind = np.dtype({"names": list("xyz"), "formats": formats, "offsets": offsets, "itemsize": step})
     rows = np.ascontiguousarray(data[:height * row].reshape(height, row)[:, :width * step])
     points = rows.reshape(-1).view(kind)
-    xyz = np.stack([points[name].astype(np.float32) for name in "xyz"], axis=1)
+    with np.errstate(over="ignore"):
+        xyz = np.stack([points[name].astype(np.float32) for name in "xyz"], axis=1)
     return xyz[np.isfinite(xyz).all(axis=1)]
 
 
