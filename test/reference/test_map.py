@@ -128,6 +128,11 @@ def test_a_camera_of_zeros_in_a_map(folder):
     refused(folder, "map.yaml", "calibrated")
 
 
+def test_a_camera_that_distorts_in_a_map(folder):
+    edit_run(folder, camera={"width": 96, "height": 64, "K": [60, 0, 48, 0, 60, 31, 0, 0, 1], "distortion": [0.1, 0, 0, 0]})
+    refused(folder, "map.yaml", "plumb_bob")
+
+
 def test_pictures_of_another_size(folder):
     edit_run(folder, camera={"width": 100, "height": 64, "K": [60, 0, 48, 0, 60, 31, 0, 0, 1]})
     with pytest.raises(MapError, match="96x64, its camera 100x64"):
@@ -138,6 +143,8 @@ def test_pictures_of_another_size(folder):
     ("trajectory.txt", "0.25 0.0 0.7", "nan 0.0 0.7", "trajectory.txt, line 2"),
     ("trajectory.txt", "0.5 -0.5 0.5", "0.9 -0.9 0.9", "trajectory.txt, line 1"),
     ("trajectory.txt", "0.25 0.0 0.7", "x y z", "trajectory.txt, line 2"),
+    ("trajectory.txt", "0.25 0.0 0.7", "1e8 0.0 0.7", "farther than 1e+07 m"),
+    ("keyframes.csv", "1000250000000", "1" + 30 * "0", "keyframes.csv, keyframe 1"),
     ("trajectory.txt", "0.25 0.0 0.7", "0.25", "6 numbers"),
     ("keyframes.csv", "1,noon,1000250000000", "1,noon,soon", "keyframe 1"),
     ("keyframes.csv", "1,noon,", "2,noon,", "keyframe 1"),

@@ -78,10 +78,10 @@ def from_files(csv_data: bytes, tum_data: bytes, runs: tuple[str, ...]) -> Keyfr
         try:
             _check_row(row, number, place)
             columns["run"].append(place[row["run"]])
-            columns["stamp_ns"].append(int(row["stamp_ns"]))
+            columns["stamp_ns"].append(np.int64(int(row["stamp_ns"])))
             for name in COLUMNS[3:]:
                 columns[name].append(float(row[name] or "nan"))
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise MapError(f"keyframes.csv, keyframe {number}: {type(error).__name__} {error}; teach the map again") from error
     return Keyframes(
         poses=poses, stamps_ns=np.array(columns["stamp_ns"], dtype=np.int64), run_of=np.array(columns["run"], dtype=np.int64),
@@ -120,6 +120,8 @@ def _tum_poses(data: bytes) -> np.ndarray:
             if len(numbers) != 8:
                 raise ValueError(f"{len(numbers)} numbers, not 8")
             poses.append(se3.matrix(np.array(numbers[1:4]), np.array(numbers[4:])))
+            if fault := se3.fault(poses[-1]):
+                raise ValueError(f"pose {fault}")
         except (ValueError, LocalizationError) as error:
             raise MapError(f"trajectory.txt, line {number}: {error}; teach the map again") from error
     return np.array(poses).reshape(-1, 4, 4)

@@ -12,7 +12,7 @@ import numpy as np
 import yaml
 
 from umad_patrol.errors import BAD_YAML, CameraError, ImageError, MapError
-from umad_patrol.geometry.camera import camera_from_dict, camera_to_dict
+from umad_patrol.geometry.camera import camera_from_dict, camera_to_dict, is_pinhole
 from umad_patrol.io.images import decode
 from umad_patrol.records import Camera, Reference
 from umad_patrol.reference import features, folder, keyframes
@@ -74,6 +74,9 @@ class MapInfo:
             raise MapError(f"{where} is damaged ({type(error).__name__}: {error}); copy the map again or teach it again") from error
         if not runs or min(run.keyframes for run in runs) < 1:
             raise MapError(f"{where} lists no keyframes; teach the map again")
+        for run in runs:
+            if not is_pinhole(run.camera):
+                raise MapError(f"{where}: the camera of run {run.name!r} distorts ({run.camera.distortion_model} {run.camera.distortion}); teach the map again")
         return info
 
 
