@@ -48,6 +48,17 @@ def test_what_is_no_cloud_is_refused_by_name(tmp_path, rng, damage):
         read_cloud(path)
 
 
+def test_the_work_grows_with_the_drive_not_with_its_square(rng, monkeypatch):
+    """What is known is gone through once for every quarter that it grows by."""
+    monkeypatch.setattr("umad_patrol.reference.cloud._PENDING", 1000)
+    grid, known = CloudGrid(0.1), []
+    merge = grid._merge
+    monkeypatch.setattr(grid, "_merge", lambda: (known.append(len(grid._keys)), merge()))
+    for metres in range(200):
+        grid.add(rng.uniform(0, 1, (500, 3)) + [metres, 0, 0])
+    assert len(grid.points()) > 50_000 and sum(known) < 10 * known[-1]
+
+
 def test_a_point_that_lies_nowhere_spoils_no_cloud(rng):
     near = rng.uniform(-5, 5, (100, 3))
     for absurd in (1e10, 3e38, -2e7):

@@ -12,7 +12,8 @@ from umad_patrol.io.open3d import open3d
 _LAYOUT = {b"FIELDS": b"x y z", b"SIZE": b"4 4 4", b"TYPE": b"F F F", b"COUNT": b"1 1 1"}    # of PCD 0.7, as Open3D writes it
 _HEADER_END, _POINT_BYTES = b"\nDATA binary\n", 12
 SIDE = 1 << 20      # voxels each way, so that three numbers fit into one of 63 bits
-_PENDING = 500_000  # points that wait until it is worth down-sampling anew
+_PENDING = 500_000  # points that wait at least until it is worth down-sampling anew,
+_SHARE = 4          # or as many as this part of the voxels that are known: going through all of them takes its time
 
 
 class CloudGrid:
@@ -27,6 +28,7 @@ class CloudGrid:
         self._keys = np.zeros(0, dtype=np.int64)    # of the voxels that hold something, in order
         self._sums = np.zeros((0, 4))               # of their points from the origin on, and how many
         self._pending: list[np.ndarray] = []
+        self._waiting = 0                           # points in them
 
     def add(self, points: np.ndarray) -> None:
         """Add the points of one sweep; those that are not finite, or SIDE / 2 voxels and more from the first sweep, are left out."""
@@ -34,7 +36,8 @@ class CloudGrid:
         points = points[np.isfinite(points).all(axis=1)]
         if len(points):
             self._pending.append(points)
-        if sum(map(len, self._pending)) > _PENDING:
+            self._waiting += len(points)
+        if self._waiting > max(_PENDING, len(self._keys) // _SHARE):
             self._merge()
 
     def points(self) -> np.ndarray:
@@ -47,7 +50,7 @@ class CloudGrid:
         if self._origin is None:
             self._origin = np.floor(np.median(self._pending[0].astype(np.float64), axis=0) / self._voxel_m)
         points = np.vstack(self._pending).astype(np.float64) - self._origin * self._voxel_m
-        self._pending = []
+        self._pending, self._waiting = [], 0
         cells = np.floor(points / self._voxel_m)
         inside = (np.abs(cells) < SIDE // 2).all(axis=1)
         keys = (cells[inside].astype(np.int64) + SIDE // 2) @ (SIDE ** np.arange(2, -1, -1))
