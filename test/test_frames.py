@@ -202,6 +202,13 @@ def test_waiting_pictures_are_bounded(settings, messages):
     assert assembler.refused["not localized"] == 200
 
 
+def test_clouds_of_a_clock_that_is_ahead_are_no_pictures(settings, messages):
+    assembler = FrameAssembler(settings)
+    for i in range(1003):
+        assembler.on_cloud(messages.cloud(5000.0 + i, np.zeros((1, 3))))
+    assert assembler.refused == {"bad cloud": 3} and assembler.last_refusal.startswith("cloud at 5002.000 s")
+
+
 def test_waiting_bytes_are_bounded(settings, messages):
     assembler = FrameAssembler(settings)
     for i in range(5):

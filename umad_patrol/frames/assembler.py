@@ -204,8 +204,9 @@ class FrameAssembler:
             if self._is_ready(oldest):
                 self.dropped += 1  # whoever takes the frames is too slow
             else:
-                self._refuse(LocalizationError.reason, f"image at {oldest.stamp_ns / 1e9:.3f} s gave up its place to newer ones: no "
-                             "pose reaches so far; is the localization topic running?")
+                kind, reason = ("cloud", BAD_CLOUD) if oldest.is_cloud else ("image", LocalizationError.reason)
+                self._refuse(reason, f"{kind} at {oldest.stamp_ns / 1e9:.3f} s gave up its place to newer ones: no "
+                             "pose reaches so far; is the localization topic running, by the same clock?")
         self._look_what_is_ready()
 
     def _look_what_is_ready(self) -> None:
