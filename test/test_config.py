@@ -94,6 +94,7 @@ def test_set_needs_a_value():
     ("align: {theta_m: 0.1, theta_m: 0.2}", "theta_m stands there twice"), ("align: {theta_m: 0.1}\nalign.theta_m: 0.2", "align.theta_m stands there twice"),
     ("/**: {ros__parameters: {detect: {threshhold: 0.9}, map: somewhere}}", "unknown setting 'detect.threshhold'"),
     ("/**: {ros__parameters: {align: {levels: 3}}}\npatrol_node: {ros__parameters: {alerts.sightings: 3}}", "several nodes, /**, patrol_node"),
+    ("teach: {run: 12:30}", "teach.run = 750 is not text; write it in quotes"), ("input: {cloud_topic: no}", "input.cloud_topic = False is not text"),
     ("align: {theta_m: 9}", "outside"), ("a: 2020-13-45", "month"), ('a: !!int "x"', "x"), ("a: " + "[" * 3000, "recursion"), ("a: &a {b: *a}", "recursion"),
 ])
 def test_what_is_wrong_in_a_file_is_said_with_its_name(tmp_path, text, says):

@@ -323,7 +323,9 @@ def _converted(info: SettingInfo, value: Any) -> Any:
         if info.kind is tuple:
             return tuple(float(v) for v in (value.replace(",", " ").split() if isinstance(value, str) else value))
         if info.kind is str:
-            return "" if value is None else str(value)
+            if not isinstance(value, (str, type(None))):    # what YAML made of 12:30 or no
+                raise ConfigError(f"{info.name} = {value!r} is not text; write it in quotes")
+            return value or ""
         if info.kind is bool and not isinstance(value, bool):
             return {"true": True, "false": False}[str(value).lower()]
         if isinstance(value, bool) and info.kind is not bool:
