@@ -1,9 +1,11 @@
 """A folder is there whole or not at all."""
 
+import sys
+
 import pytest
 
 from umad_patrol.errors import DatasetError
-from umad_patrol.io.folders import filled, new_folder
+from umad_patrol.io.folders import filled, new_folder, remove_leftovers, unfinished
 
 
 def test_what_was_written_beside_takes_the_place(tmp_path):
@@ -83,3 +85,23 @@ def test_what_a_link_leads_to_is_filled(tmp_path, there):
         (folder / "file").write_text("x")
     assert (tmp_path / "out").is_symlink() and (tmp_path / "out" / "file").read_text() == "x"
     assert [path.name for path in (tmp_path / "disk").iterdir()] == ["real"]
+
+
+def test_one_that_another_writer_is_done_with_meanwhile_is_no_leftover(tmp_path):
+    remove_leftovers([tmp_path / ".out.9.unfinished"])
+
+
+@pytest.mark.parametrize("call", ["os.open", "fcntl.flock"])
+def test_a_folder_taken_for_a_leftover_before_it_is_locked_is_made_again(tmp_path, monkeypatch, call):
+    module, name = call.split(".")
+    real, gone = getattr(sys.modules[module], name), []
+
+    def late(*arguments, **named):
+        if not gone:
+            gone.append((tmp_path / ".out.unfinished").rmdir())
+        return real(*arguments, **named)
+
+    monkeypatch.setattr(call, late)
+    with unfinished(tmp_path / ".out.unfinished"):
+        (tmp_path / ".out.unfinished" / "file").touch()
+    assert gone and not list(tmp_path.iterdir())

@@ -64,9 +64,9 @@ def unfinished(beside: Path) -> Iterator[None]:
     """Make a folder to work in, locked meanwhile; what is left under its name at the end is removed."""
     handle = None
     try:
-        beside.mkdir()
-        handle = os.open(beside, os.O_RDONLY | os.O_DIRECTORY)
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        while handle is None:
+            beside.mkdir()
+            handle = _locked(beside)
         yield
     finally:
         shutil.rmtree(beside, ignore_errors=True)
@@ -77,7 +77,10 @@ def unfinished(beside: Path) -> Iterator[None]:
 def remove_leftovers(folders: Iterable[Path]) -> None:
     """Remove `unfinished` folders whose writers were killed."""
     for beside in folders:
-        handle = os.open(beside, os.O_RDONLY)
+        try:
+            handle = os.open(beside, os.O_RDONLY)
+        except FileNotFoundError:   # its writer is done
+            continue
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             shutil.rmtree(beside, ignore_errors=True)
@@ -85,3 +88,16 @@ def remove_leftovers(folders: Iterable[Path]) -> None:
             pass
         finally:
             os.close(handle)
+
+
+def _locked(beside: Path) -> int | None:
+    """The handle that holds the lock on a folder just made; None where another took it for a leftover meanwhile."""
+    try:
+        handle = os.open(beside, os.O_RDONLY | os.O_DIRECTORY)
+    except FileNotFoundError:
+        return None
+    fcntl.flock(handle, fcntl.LOCK_EX)
+    if beside.exists():
+        return handle
+    os.close(handle)
+    return None
