@@ -299,7 +299,8 @@ def drive(messages, start=10.0, seconds=1.0, jpeg=True):
 
 def test_recording(tmp_path, write_bag, messages, settings):
     items = drive(messages) + [("/cloud", 11.4, messages.cloud(10.5, [[1.0, 2, 3]], frame="body")), ("/other", 11.5, messages.odometry(0))]
-    recording = Recording(write_bag(tmp_path / "bag", items), settings)
+    path = write_bag(tmp_path / "bag", items)
+    recording = Recording(path, settings, clouds=True)
     assert recording.expected_frames == 30
     events = list(recording.events())
     frames = [e for e in events if isinstance(e, Frame)]
@@ -308,6 +309,15 @@ def test_recording(tmp_path, write_bag, messages, settings):
         np.testing.assert_allclose(frame.map_T_camera[0, 3], frame.stamp_ns / 1e9 - 10.0, atol=1e-6)
     cloud, = [e for e in events if isinstance(e, Cloud)]
     np.testing.assert_allclose(cloud.points, [[1.5, 2, 3]], atol=1e-6)
+    assert all(isinstance(e, Frame) for e in Recording(path, settings).events())    # who asks for no clouds has none read
+
+
+def test_recording_with_a_cloud_of_another_kind_says_so(tmp_path, write_bag, messages, settings, caplog):
+    """A Livox driver records its own messages unless it is told otherwise: the map would have no cloud without a word."""
+    path = write_bag(tmp_path / "bag", drive(messages) + [("/cloud", 11.4, messages.odometry(10.5))])
+    assert len(list(Recording(path, settings).events())) == 30 and not caplog.text
+    assert len(list(Recording(path, settings, clouds=True).events())) == 30
+    assert "'/cloud' as nav_msgs/msg/Odometry, not PointCloud2" in caplog.text and "input.cloud_topic" in caplog.text
 
 
 def test_recording_counts_what_it_skips(tmp_path, write_bag, messages, settings):

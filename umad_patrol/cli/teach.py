@@ -37,7 +37,7 @@ def run(args: argparse.Namespace) -> dict:
     if args.run_name is not None:
         settings = with_values(settings, {"teach.run": args.run_name})
     before = existing_map(args.map, settings.teach.run)  # refuse now, not after the whole recording
-    recording = Recording(args.bag, settings)
+    recording = Recording(args.bag, settings, clouds=True)
     warn_of_frame(recording)
     teacher = Teacher(settings, lambda image: extract(image, settings.align), before.runs if before is not None else ())
     refused: Counter[str] = Counter()

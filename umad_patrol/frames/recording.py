@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,19 +15,21 @@ from umad_patrol.io import bags
 from umad_patrol.io.messages import camera_from_info, frame_name
 from umad_patrol.records import Frame
 
+log = logging.getLogger(__name__)
+
 STATIC_TRANSFORMS = "/tf_static"
 DROPPED = "waited for a pose as time ran backwards"
 
 
 class Recording:
-    """A recording as frames and clouds, in the order of time.
+    """A recording as frames and, where `clouds` are asked for, clouds, in the order of time.
 
     `expected_frames` is how many pictures it holds, `pose_frame` what its first pose says to be in, `skipped` counts what was refused by reason so far and
     `last_reason` says the last one in words. Raises BagError if it lacks pictures, poses or a calibration, or if it
     cannot say where the camera sits.
     """
 
-    def __init__(self, path: str | Path, settings: Settings):
+    def __init__(self, path: str | Path, settings: Settings, *, clouds: bool = False):
         self.path, self._settings = Path(path), settings
         topics = settings.input
         with bags.open_bag(self.path) as bag:
@@ -34,6 +37,7 @@ class Recording:
             bag.require(topics.localization_topic, bags.POSES, "input.localization_topic")
             if not topics.camera_file:
                 bag.require(topics.camera_info_topic, bags.CAMERA_INFO, "input.camera_info_topic (or input.camera_file)")
+            self._cloud_topic = self._of_clouds(bag, topics.cloud_topic) if clouds else ""
             self._assembler = FrameAssembler(settings)
             self._prepare(bag)
 
@@ -55,11 +59,12 @@ class Recording:
         """Every frame and cloud, once. Raises BagError where the recording is damaged."""
         topics = self._settings.input
         handlers = {topics.image_topic: (self._assembler.on_image, ImageError.reason),
-                    topics.localization_topic: (self._assembler.on_pose, BAD_POSE),
-                    topics.camera_info_topic: (self._assembler.on_camera_info, CameraError.reason)}
+                    topics.localization_topic: (self._assembler.on_pose, BAD_POSE)}
+        if self._cloud_topic:
+            handlers[self._cloud_topic] = (self._assembler.on_cloud, BAD_CLOUD)
         with bags.open_bag(self.path) as bag:
-            if topics.cloud_topic and bag.has(topics.cloud_topic, bags.CLOUDS):
-                handlers[topics.cloud_topic] = (self._assembler.on_cloud, BAD_CLOUD)
+            if bag.has(topics.camera_info_topic, bags.CAMERA_INFO):
+                handlers[topics.camera_info_topic] = (self._assembler.on_camera_info, CameraError.reason)
             for topic, _, raw in bag.messages(tuple(handlers)):
                 self._hand_over(bag, topic, raw, *handlers[topic])
                 yield from self._ready(final=False)
@@ -68,6 +73,15 @@ class Recording:
     def _ready(self, final: bool) -> Iterator[Frame | Cloud]:
         while (record := self._assembler.take(final=final)) is not None:
             yield record
+
+    def _of_clouds(self, bag: bags.Bag, topic: str) -> str:
+        """The topic if there are clouds on it, else nothing."""
+        if bag.has(topic, bags.CLOUDS):
+            return topic
+        if (held := bag.topics.get(topic)) is not None and held.type not in bags.CLOUDS:
+            log.warning("recording %s holds %r as %s, not PointCloud2: the map gets no cloud; record PointCloud2, or set input.cloud_topic",
+                        self.path, topic, held.type)
+        return ""
 
     def _prepare(self, bag: bags.Bag) -> None:
         """Transforms and calibration first: a recording that cannot be used says so at once."""
