@@ -1,6 +1,7 @@
 import hashlib
 import os
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -79,6 +80,21 @@ def test_without_verifying_damage_is_found_when_the_file_is_asked_for(folder, na
         loaded.reference(0) if name == "cloud.pcd" else loaded.reference(int(file.stem))
     if name != "cloud.pcd":  # every keyframe has its part of the cloud
         loaded.reference(0)  # the others still serve
+
+
+def test_the_cloud_is_what_was_checked(folder, monkeypatch):
+    """Not what another map has there a moment later."""
+    read, loaded = Path.read_bytes, ReferenceMap.load(folder)
+    cloud = loaded.cloud()
+
+    def once(path):
+        data = read(path)
+        if path.name == "cloud.pcd":
+            path.write_bytes(data[:-12])
+        return data
+
+    monkeypatch.setattr(Path, "read_bytes", once)
+    np.testing.assert_array_equal(loaded.cloud(), cloud)
 
 
 @pytest.mark.parametrize("text", ["", "nonsense", "a" * 64 + "  ../../etc/passwd\n", "a" * 64 + "  /etc/passwd\n", "\xff\xfe"])

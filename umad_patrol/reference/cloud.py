@@ -72,14 +72,19 @@ def write_cloud(points: np.ndarray, path: Path) -> None:
 
 
 def read_cloud(path: Path) -> np.ndarray:
-    """The points `(M, 3)` float32 of a PCD file as `write_cloud` writes it. Raises MapError.
+    """The points `(M, 3)` float32 of a PCD file as `write_cloud` writes it. Raises MapError."""
+    try:
+        return cloud_in(path.read_bytes(), path)
+    except OSError as error:
+        raise MapError(f"{str(path)!r} cannot be read ({error.strerror}); copy the map again, or teach it again") from error
+
+
+def cloud_in(data: bytes, path: Path) -> np.ndarray:
+    """The points `(M, 3)` float32 in the bytes of the PCD file at `path`. Raises MapError.
 
     Without Open3D, which would take a patrol 70 MB and more than a second for this alone.
     """
-    try:
-        header, _, body = path.read_bytes().partition(_HEADER_END)
-    except OSError as error:
-        raise MapError(f"{str(path)!r} cannot be read ({error.strerror}); copy the map again, or teach it again") from error
+    header, _, body = data.partition(_HEADER_END)
     said = dict(line.partition(b" ")[::2] for line in header.splitlines())
     if any(said.get(name) != value for name, value in _LAYOUT.items()) or len(body) % _POINT_BYTES or not body:
         raise MapError(f"{str(path)!r} holds no points x y z in binary; teach the map again")

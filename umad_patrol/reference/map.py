@@ -16,7 +16,7 @@ from umad_patrol.geometry.camera import camera_from_dict, camera_to_dict, is_pin
 from umad_patrol.io.images import decode
 from umad_patrol.records import Camera, Reference
 from umad_patrol.reference import features, folder, keyframes
-from umad_patrol.reference.cloud import read_cloud
+from umad_patrol.reference.cloud import cloud_in
 from umad_patrol.reference.keyframes import Keyframes
 from umad_patrol.reference.standing import Standing
 
@@ -162,8 +162,7 @@ class ReferenceMap:
         """The cloud `(M, 3)` float32 in `map`, read from disk at each call; None if there is none. Raises MapError."""
         if not self.info.has_cloud:
             return None
-        self._folder.read(folder.CLOUD)
-        return read_cloud(self.path / folder.CLOUD)
+        return cloud_in(self._folder.read(folder.CLOUD), self.path / folder.CLOUD)
 
     def reference(self, index: int) -> Reference:
         """A keyframe with its picture and features. Raises MapError naming a damaged file."""
