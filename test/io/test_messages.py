@@ -27,6 +27,15 @@ def test_camera_models(messages, model, count, named):
     assert camera_from_info(messages.camera_info(0, d=[0.01] * count, model=model)).distortion_model == named
 
 
+@pytest.mark.parametrize("model, meant", [("plumb_bob", 5), ("rational_polynomial", 14), ("equidistant", 4)])
+def test_zeros_that_a_driver_fills_up_with_mean_nothing(messages, model, meant):
+    d = np.linspace(0.01, 0.1, meant).tolist()
+    assert camera_from_info(messages.camera_info(0, d=d + [0.0] * (14 - meant), model=model)).distortion == tuple(d)
+    if meant < 14:
+        with pytest.raises(CameraError, match="not 14"):
+            camera_from_info(messages.camera_info(0, d=d + [0.1] + [0.0] * (13 - meant), model=model))
+
+
 def test_region_of_interest_then_binning(messages):
     camera = camera_from_info(messages.camera_info(0, 640, 480, 500.0, bins=2, roi=(100, 40, 400, 300)))
     assert (camera.width, camera.height) == (200, 150)

@@ -8,7 +8,7 @@ import numpy as np
 
 from umad_patrol.errors import CameraError, ImageError, LocalizationError
 from umad_patrol.geometry import se3
-from umad_patrol.geometry.camera import check_camera
+from umad_patrol.geometry.camera import COUNTS, check_camera
 from umad_patrol.io.images import decode
 from umad_patrol.io.raw_images import raw_to_bgr
 from umad_patrol.records import Camera, Pose
@@ -124,11 +124,12 @@ def _matrix(position: Any, rotation: Any) -> np.ndarray:
 
 
 def _distortion(model: str, coefficients: tuple[float, ...]) -> tuple[str, tuple[float, ...]]:
-    """Model and coefficients by the names of `records.Camera`; drivers leave the model empty or call it fisheye."""
+    """Model and coefficients by the names of `records.Camera`; drivers leave the model empty or call it fisheye, and fill up with zeros."""
     model = {"": "none", "fisheye": "equidistant"}.get(model, model)
     if model == "none" and any(coefficients):
         raise CameraError(f"CameraInfo has coefficients {list(coefficients)}, but names no distortion model")
-    return model, () if model == "none" else coefficients
+    most = COUNTS.get(model, (len(coefficients),))[-1]
+    return model, coefficients if any(coefficients[most:]) else coefficients[:most]
 
 
 def _read_out(msg: Any, width: int, height: int, K: np.ndarray) -> tuple[int, int, np.ndarray]:
