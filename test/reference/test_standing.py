@@ -62,3 +62,10 @@ def test_far_things_at_the_side_of_a_wide_picture_are_kept():
     wide = Camera(640, 400, np.array([[320.0, 0, 319.5], [0, 320, 180.0], [0, 0, 1]]))
     kept = Standing(np.array([[39.0, 50.0, 1.0], [39.0, -50.0, 1.0]], np.float32)).before(POSE, wide, GROUND)
     assert len(kept) == 2
+
+
+def test_near_things_at_the_side_of_a_wide_picture_are_kept():
+    """Its depth is less than 12 m, its distance is not: what stands behind it would be taken for the nearest."""
+    wide = Camera(640, 400, np.array([[160.0, 0, 319.5], [0, 160, 180.0], [0, 0, 1]]))
+    wall, behind = [10.0, 19.0, 1.0], [20.0, 38.0, 1.3]
+    np.testing.assert_allclose(Standing(np.array([wall, behind], np.float32)).before(POSE, wide, GROUND)[:1], [wall])

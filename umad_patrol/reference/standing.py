@@ -26,7 +26,8 @@ class Standing:
     def before(self, map_T_camera: np.ndarray, camera: Camera, ground: np.ndarray) -> np.ndarray:
         """The nearest points `(N, 3)` float32, one for every 8 x 8 pixels, that stand on the ground plane before a camera."""
         place, widest = map_T_camera[:2, 3], max(camera.K[0, 2], camera.width - camera.K[0, 2]) + _MARGIN * camera.width
-        near, far = self._all.around(place, _NEAR_M), self._coarse.around(place, _SIGHT_M * float(np.hypot(1, widest / camera.K[0, 0])))
+        aslant = float(np.hypot(1, widest / camera.K[0, 0]))     # how much farther than its depth a point at the side lies
+        near, far = self._all.around(place, _NEAR_M * aslant), self._coarse.around(place, _SIGHT_M * aslant)
         return np.concatenate([_seen(near, map_T_camera, camera, ground, 0.0, _NEAR_M), _seen(far, map_T_camera, camera, ground, _NEAR_M, _SIGHT_M)])
 
 
