@@ -214,6 +214,11 @@ def test_without_keyframes_nothing_is_saved(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_the_root_of_all_folders_is_no_map():
+    with pytest.raises(MapError, match="'/' exists and is no map"):
+        existing_map("/")
+
+
 def test_what_is_there_and_is_no_map_stays(tmp_path):
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "chapter1.txt").write_text("years of work")

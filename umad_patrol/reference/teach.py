@@ -266,11 +266,8 @@ def existing_map(path: str | Path, new_run: str = "") -> ReferenceMap | None:
     Raises MapError where something else is there, the map is damaged, it holds a run named `new_run` already, or nothing can be written there.
     """
     target = Path(path)
-    check_folder("map", target.parent, MapError)
-    above = next(folder for folder in Path(os.path.realpath(target)).parents if folder.exists())
-    if not os.access(above, os.W_OK | os.X_OK):     # a map is written beside the old one
-        raise MapError(f"map {str(target)!r} cannot be written: folder {str(above)!r} may not be written to; name another folder")
     if not target.exists() or (target.is_dir() and not any(target.iterdir())):
+        _check_writable(target)
         return None
     if not target.is_dir() or not (target / folder.MAP).exists():
         raise MapError(f"{str(target)!r} exists and is no map; name a new folder or a map")
@@ -278,7 +275,16 @@ def existing_map(path: str | Path, new_run: str = "") -> ReferenceMap | None:
     read_dismissed(target)
     if new_run and new_run in there.runs:
         raise MapError(f"map {str(target)!r} holds a run {new_run!r} already; give this one another name ({_NAME_IT}) or make a new map")
+    _check_writable(target)
     return there
+
+
+def _check_writable(target: Path) -> None:
+    """Raise MapError where no folder can be made beside `target`, in which a map is written first."""
+    check_folder("map", target.parent, MapError)
+    above = next(folder for folder in Path(os.path.realpath(target)).parents if folder.exists())
+    if not os.access(above, os.W_OK | os.X_OK):
+        raise MapError(f"map {str(target)!r} cannot be written: folder {str(above)!r} may not be written to; name another folder")
 
 
 def _carry_over(source: Path, indices: np.ndarray, target: Path, first: int = 0) -> None:
