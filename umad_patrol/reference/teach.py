@@ -282,7 +282,7 @@ def existing_map(path: str | Path, new_run: str = "") -> ReferenceMap | None:
 def _check_writable(target: Path) -> None:
     """Raise MapError where no folder can be made beside `target`, in which a map is written first."""
     check_folder("map", target.parent, MapError)
-    above = next(folder for folder in Path(os.path.realpath(target)).parents if folder.exists())
+    above = next(part for part in Path(os.path.realpath(target)).parents if part.exists())
     if not os.access(above, os.W_OK | os.X_OK):
         raise MapError(f"map {str(target)!r} cannot be written: folder {str(above)!r} may not be written to; name another folder")
 
