@@ -427,6 +427,15 @@ def test_a_map_that_cannot_be_written_is_refused_before_the_drive(tmp_path, monk
         existing_map(tmp_path / "new" / "map")
 
 
+def test_a_disk_mounted_where_the_map_is_to_lie_is_refused_before_the_drive(tmp_path, monkeypatch):
+    """As a volume of a container: a map takes the place of a folder, which nothing can of this one."""
+    (tmp_path / "volume").mkdir()
+    monkeypatch.setattr(os.path, "ismount", lambda path: os.fspath(path) == str(tmp_path / "volume"))
+    with pytest.raises(MapError, match="volume' cannot be written: a disk is mounted there; name a folder in it"):
+        existing_map(tmp_path / "volume")
+    assert existing_map(tmp_path / "volume" / "map") is None
+
+
 def test_a_map_is_taught_from_within(tmp_path, monkeypatch):
     before = teach(tmp_path / "map")
     monkeypatch.chdir(tmp_path / "map")

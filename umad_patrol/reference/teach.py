@@ -280,9 +280,12 @@ def existing_map(path: str | Path, new_run: str = "") -> ReferenceMap | None:
 
 
 def _check_writable(target: Path) -> None:
-    """Raise MapError where no folder can be made beside `target`, in which a map is written first."""
+    """Raise MapError where no folder can be made beside `target`, in which a map is written first, or none can take its place."""
     check_folder("map", target.parent, MapError)
-    above = next(part for part in Path(os.path.realpath(target)).parents if part.exists())
+    real = Path(os.path.realpath(target))
+    if os.path.ismount(real):
+        raise MapError(f"map {str(target)!r} cannot be written: a disk is mounted there; name a folder in it")
+    above = next(part for part in real.parents if part.exists())
     if not os.access(above, os.W_OK | os.X_OK):
         raise MapError(f"map {str(target)!r} cannot be written: folder {str(above)!r} may not be written to; name another folder")
 
