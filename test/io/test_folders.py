@@ -1,5 +1,6 @@
 """A folder is there whole or not at all."""
 
+import os
 import sys
 
 import pytest
@@ -105,3 +106,12 @@ def test_a_folder_taken_for_a_leftover_before_it_is_locked_is_made_again(tmp_pat
     with unfinished(tmp_path / ".out.unfinished"):
         (tmp_path / ".out.unfinished" / "file").touch()
     assert gone and not list(tmp_path.iterdir())
+
+
+def test_a_disk_mounted_there_is_refused_before_the_work(tmp_path, monkeypatch):
+    (tmp_path / "volume").mkdir()
+    monkeypatch.setattr(os.path, "ismount", lambda path: os.fspath(path) == str(tmp_path / "volume"))
+    with pytest.raises(DatasetError, match="volume: a disk is mounted there; name a folder in it"), new_folder(tmp_path / "volume", DatasetError):
+        pytest.fail("the work began")
+    with new_folder(tmp_path / "volume" / "out", DatasetError):
+        pass

@@ -20,11 +20,13 @@ UNFINISHED = ".unfinished"
 def new_folder(out: str | Path, refusal: type[PatrolError]) -> Iterator[Path]:
     """A folder beside `out` to fill, which takes its place when all went well and is gone when not.
 
-    Raises `refusal` where `out` exists and is not an empty folder, or the folder above it is missing.
+    Raises `refusal` where `out` exists and is not an empty folder, nothing can take its place, or the folder above it is missing.
     """
     target = Path(os.path.realpath(out))    # a link is followed
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise refusal(f"{out} exists and is not an empty folder; name another OUT or remove it")
+    if os.path.ismount(target):
+        raise refusal(f"{out}: a disk is mounted there; name a folder in it")
     if not target.parent.is_dir():
         raise refusal(f"{out}: there is no folder {target.parent}; make it first")
     beside = target.with_name(f".{target.name}.{os.getpid()}{UNFINISHED}")
