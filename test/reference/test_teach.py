@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from maps import CAMERA, S, extract, frame, ground_cloud, picture, pose, settings, teach
 
-from umad_patrol.errors import CameraError, ConfigError, LocalizationError, MapError
+from umad_patrol.errors import CameraError, ConfigError, LocalizationError, MapError, PatrolError
 from umad_patrol.geometry import plane, se3
 from umad_patrol.records import Dismissed, Features, Frame
 from umad_patrol.reference import folder
@@ -434,6 +434,24 @@ def test_a_disk_mounted_where_the_map_is_to_lie_is_refused_before_the_drive(tmp_
     with pytest.raises(MapError, match="volume' cannot be written: a disk is mounted there; name a folder in it"):
         existing_map(tmp_path / "volume")
     assert existing_map(tmp_path / "volume" / "map") is None
+
+
+def test_without_open3d_the_first_sweep_says_so_and_the_drive_is_not_lost(tmp_path, rng, monkeypatch):
+    asked = []
+
+    def missing():
+        asked.append(1)
+        raise PatrolError("open3d cannot be imported; try: sudo apt-get install it")
+
+    monkeypatch.setattr("umad_patrol.reference.cloud.open3d", missing)
+    teacher = Teacher(settings())
+    for i in range(3):
+        with pytest.raises(MapError, match="no cloud can be kept: open3d cannot be imported; try"):
+            teacher.add_cloud(ground_cloud(rng))
+        teacher.add_frame(frame(0.3 * i))
+    assert teacher.trouble.startswith("no cloud can be kept") and teacher.keyframes    # as a node has it on /diagnostics
+    assert not teacher.save(tmp_path / "map").info.has_cloud and len(asked) == 1   # to fail takes as long as to import it
+    teacher.close()
 
 
 def test_a_map_is_taught_from_within(tmp_path, monkeypatch):

@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> dict:
                     teacher.add_frame(event)
                 else:
                     teacher.add_cloud(event.points)
-            except MapError:    # the run is there already, or a keyframe could not be kept: a map with gaps is none, and the recording can be taught again
+            except MapError:    # the run is there already, or a keyframe or the cloud cannot be kept: a map with gaps is none, and the recording can be taught again
                 teacher.close()
                 raise
             except PatrolError as error:

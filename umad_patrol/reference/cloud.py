@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from umad_patrol.errors import MapError
+from umad_patrol.errors import MapError, PatrolError
 from umad_patrol.io.open3d import open3d
 
 _LAYOUT = {b"FIELDS": b"x y z", b"SIZE": b"4 4 4", b"TYPE": b"F F F", b"COUNT": b"1 1 1"}    # of PCD 0.7, as Open3D writes it
@@ -61,6 +61,14 @@ class CloudGrid:
         self._sums[at[known]] += sums[known]
         self._keys = np.insert(self._keys, at[~known], new[~known])
         self._sums = np.insert(self._sums, at[~known], sums[~known], axis=0)
+
+
+def check_open3d() -> None:
+    """Raise MapError where no cloud could be written."""
+    try:
+        open3d()
+    except PatrolError as error:
+        raise MapError(f"no cloud can be kept: {error}") from error
 
 
 def write_cloud(points: np.ndarray, path: Path) -> None:

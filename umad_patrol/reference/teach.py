@@ -22,7 +22,7 @@ from umad_patrol.io.files import check_folder
 from umad_patrol.io.images import write_image
 from umad_patrol.records import Camera, Features, Frame
 from umad_patrol.reference import folder
-from umad_patrol.reference.cloud import CloudGrid, write_cloud
+from umad_patrol.reference.cloud import CloudGrid, check_open3d, write_cloud
 from umad_patrol.reference.dismissed import read_dismissed
 from umad_patrol.reference.features import to_bytes
 from umad_patrol.reference.ground import find_grounds
@@ -113,7 +113,7 @@ class Teacher:
 
     Keyframes wait as files in the system's temporary folder, so memory does not grow with the route.
     `extract_features` makes the features that alignment wants (None: the map has none), `taken` are names of runs that the map
-    has already. `trouble` says why the last keyframe could not be kept, empty if it was, `lost` how many were not. Raises
+    has already. `trouble` says why the last keyframe could not be kept, or why no cloud can be, empty if both can; `lost` how many were not. Raises
     ConfigError for a bad run name.
     """
 
@@ -124,6 +124,7 @@ class Teacher:
         teach = settings.teach
         self._spacing = Spacing(teach.distance_m, teach.turn_deg, teach.sharp_window)
         self._cloud = CloudGrid(teach.voxel_m)
+        self._cloudless: str | None = None      # why no cloud can be kept; None: nobody looked yet
         self._spool = tempfile.TemporaryDirectory(prefix="umad_patrol_teach_")
         self._chosen: list[_Chosen] = []
         self._camera: Camera | None = None
@@ -156,7 +157,15 @@ class Teacher:
         return bool(chosen)
 
     def add_cloud(self, points: np.ndarray) -> None:
-        """Add LiDAR points `(N, 3)` in `map`."""
+        """Add LiDAR points `(N, 3)` in `map`. Raises MapError where they could not be written at the end of the drive."""
+        if self._cloudless is None:
+            self._cloudless = ""
+            try:
+                check_open3d()
+            except MapError as error:
+                self._cloudless = self.trouble = str(error)
+        if self._cloudless:
+            raise MapError(self._cloudless)
         self._cloud.add(points)
 
     def save(self, path: str | Path) -> ReferenceMap:
@@ -227,7 +236,7 @@ class Teacher:
             self.lost += 1
             self.trouble = f"keyframes are lost: {error}; free space in {Path(self._spool.name).parent}, or start again with TMPDIR on a larger disk"
             raise MapError(self.trouble) from error
-        self.trouble = ""
+        self.trouble = self._cloudless or ""
         self._chosen.append(_Chosen(frame.stamp_ns, np.array(frame.map_T_camera, dtype=np.float64), sharp, light(frame.image)))
 
     def _spool_files(self, index: int, image: np.ndarray) -> None:
