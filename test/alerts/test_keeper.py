@@ -1,5 +1,6 @@
 """A disk that refuses: nothing that was told is lost, what could not be written is written later, the patrol goes on."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -46,6 +47,17 @@ def test_what_the_disk_refused_is_written_when_it_gives_way(tmp_path, monkeypatc
         keeper.keep([])
         assert store.alerts() == [ALERT] and store.coverage() == [PIECE] and not keeper.trouble
         keeper.flush()
+
+
+def test_a_disk_that_is_gone_stops_no_patrol(tmp_path, monkeypatch):
+    with AlertStore(tmp_path) as store:
+        watch = Watch(SETTINGS, store)
+        with monkeypatch.context() as gone:
+            gone.setattr(os, "stat", lambda *_, **__: (_ for _ in ()).throw(OSError(errno.EIO, "Input/output error")))   # a stick pulled out, a server away
+            results = drive(watch, [BAG])
+        assert any(result.changed_alerts for result in results) and "cannot be reached: Input/output error" in watch.trouble
+        watch.finish()
+        assert store.alerts() == list(watch.alerts)
 
 
 FULL_DISK = """

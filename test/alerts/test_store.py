@@ -162,15 +162,19 @@ def test_a_closed_store_on_a_read_only_disk_can_be_read(tmp_path, monkeypatch):
     assert sorted(p.name for p in tmp_path.iterdir() if p.is_file()) == [".alerts.lock", "alerts.sqlite"]
 
 
-@pytest.mark.parametrize("other", [False, True])
-def test_a_store_that_is_taken_away_says_so_and_goes_on_once_it_is_back(tmp_path, other):
+@pytest.mark.parametrize("there", ["nothing", "another store", "a file"])
+def test_a_store_that_is_taken_away_says_so_and_goes_on_once_it_is_back(tmp_path, there):
     with AlertStore(tmp_path / "store") as store:
         store.save([ALERT])
         (tmp_path / "store").rename(tmp_path / "away")
-        if other:
+        if there == "another store":
             AlertStore(tmp_path / "store").close()
-        with pytest.raises(StoreError, match="another file" if other else "removed or moved"):
+        if there == "a file":
+            (tmp_path / "store").write_text("")
+        with pytest.raises(StoreError, match="another file" if there == "another store" else "removed or moved"):
             store.save([dataclasses.replace(ALERT, id="A0002")])
+        if there == "a file":
+            (tmp_path / "store").unlink()
         shutil.rmtree(tmp_path / "store", ignore_errors=True)
         (tmp_path / "away").rename(tmp_path / "store")
         store.save([dataclasses.replace(ALERT, id="A0002")])

@@ -142,9 +142,12 @@ class AlertStore:
                     raise StoreError(f"alert store {str(self.folder / FILE)!r} is another file than was opened; deactivate the node and activate it again")
                 with self._connection:
                     return work(self._connection)
-            except FileNotFoundError as error:
+            except (FileNotFoundError, NotADirectoryError) as error:
                 raise StoreError(f"alert store {str(self.folder / FILE)!r} was removed or moved away; put it back, or deactivate the node and activate it "
                                  "again: a new one is made then") from error
+            except OSError as error:
+                raise StoreError(f"alert store {str(self.folder / FILE)!r} cannot be reached: {error.strerror or error}; is its disk still there, and may "
+                                 "this user read it?") from error
             except sqlite3.Error as error:
                 raise StoreError(f"alert store {str(self.folder / FILE)!r} failed: {error}; is the disk full or the store closed?") from error
 
