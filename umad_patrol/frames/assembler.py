@@ -83,6 +83,8 @@ class FrameAssembler:
         with self._changed:
             try:
                 pose = pose_from(msg)
+                if pose.stamp_ns <= 0:  # taken for time that ran backwards it would have all begin anew
+                    raise LocalizationError(f"pose has no stamp: its header says {pose.stamp_ns / 1e9:g} s; the localization must set header.stamp")
                 unsure = doubt(msg, self._input)
                 self.pose_frame = frame_name(msg.header.frame_id)
                 self._body_frame = frame_name(getattr(msg, "child_frame_id", "")) or self._input.body_frame
@@ -98,9 +100,6 @@ class FrameAssembler:
     def add_pose(self, pose: Pose) -> None:
         """A pose of the body in `map`, from wherever it comes."""
         with self._changed:
-            if pose.stamp_ns <= 0:
-                self._refuse(BAD_POSE, f"pose has no stamp: its header says {pose.stamp_ns / 1e9:g} s; the localization must set header.stamp")
-                return
             try:
                 try:
                     self._poses.append(pose)
