@@ -38,14 +38,25 @@ def test_long_silence_and_trouble_are_errors(monitor, clock):
     clock.now += 31
     assert monitor.status(0, 0, Counter(), "")[:2] == (ERROR, "no image has come yet; is the image topic remapped to the camera's?")
     monitor.frame(COMPARED, "", 0.1, 0.1)
+    monitor.status(9, 0, Counter(), "")
     clock.now += 10
-    level, message, _ = monitor.status(9, 0, Counter(), "")
-    assert level == WARN and message == "no frame for 10 s: no image comes"
+    assert monitor.status(9, 0, Counter(), "")[:2] == (WARN, "no frame for 10 s: no image comes")
+    assert monitor.status(10, 0, Counter(), "")[:2] == (WARN, "no frame for 10 s: those that come still wait")
     clock.now += 21
-    assert monitor.status(9, 0, Counter({"not localized": 3}), "no pose at 3 s")[:2] == (ERROR, "no frame for 31 s: no pose at 3 s")
+    assert monitor.status(12, 0, Counter({"not localized": 3}), "no pose at 3 s")[:2] == (ERROR, "no frame for 31 s: no pose at 3 s")
     monitor.frame(COMPARED, "", 0.1, 0.1)
-    assert monitor.status(9, 0, Counter(), "", "the disk is full")[:2] == (ERROR, "the disk is full")
-    assert monitor.status(9, 0, Counter(), "")[2]["latency_ms_p99"] == "100.0"
+    assert monitor.status(12, 0, Counter(), "", "the disk is full")[:2] == (ERROR, "the disk is full")
+    assert monitor.status(12, 0, Counter(), "")[2]["latency_ms_p99"] == "100.0"
+
+
+def test_a_camera_that_stops_is_named_whatever_was_refused_before(monitor, clock):
+    refused = Counter({"not localized": 3})
+    for i in range(20):
+        monitor.frame(NO_REFERENCE if i < 5 else COMPARED, "the nearest is 7 m away", 0.1, 0.1)
+        monitor.status(3 + i, 0, refused, "no pose at 3 s")
+        clock.now += 1
+    clock.now += 9
+    assert monitor.status(22, 0, refused + Counter({"bad pose": 1}), "behind the newest")[:2] == (WARN, "no frame for 10 s: no image comes")
 
 
 def test_silence_is_named(monitor, clock):

@@ -28,6 +28,7 @@ LATENCIES = 300
 OTHER_CLOCK_S = 3600.0  # stamps farther from now are of another clock: a recording played without use_sim_time
 TAUGHT = "taught"
 NO_IMAGE = "no image has come yet; is the image topic remapped to the camera's?"
+NO_MORE, WAITING = "no image comes", "those that come still wait"
 FEW = 20         # frames that say nothing yet of the localization
 LATELY_S = 30.0
 OFF_M, OFF_DEG = 0.3, 3.0
@@ -47,6 +48,7 @@ class Monitor:
         self._counts: Counter[str] = Counter()
         self._last_reason, self._frame_reason = "", ""
         self._refused = 0
+        self._images, self._image_at = 0, self._clock()   # how many had come, and since when
         self._started = self._clock()
 
     def frame(self, status: str, reason: str, work_s: float, latency_s: float, off: tuple[float, float] | None = None) -> None:
@@ -77,6 +79,8 @@ class Monitor:
             recent = [status for moment, status in self._done if now - moment <= RECENT_S]
             if refused.total() > self._refused:
                 self._refused, self._last_reason = refused.total(), last_refusal
+            if images != self._images:
+                self._images, self._image_at = images, now
             counts, last = self._counts + refused, self._last_reason
             newest = self._done[-1][1] if self._done else ""
             silent_s = now - (self._done[-1][0] if self._done else self._started)
@@ -84,7 +88,8 @@ class Monitor:
             lately = [off for moment, *off in self._off if now - moment <= LATELY_S]
             off = np.median(lately, axis=0) if len(lately) >= FEW else None
         rate = len(recent) / RECENT_S
-        level, message = self._verdict(rate, bool(recent), bool(images), newest, silent_s, last)
+        why = (last or WAITING) if now - self._image_at <= RECENT_S else NO_MORE    # a camera that stopped: what was refused before is no reason
+        level, message = self._verdict(rate, bool(recent), bool(images), newest, silent_s, why)
         if level == OK and off is not None and (off[0] > OFF_M or off[1] > OFF_DEG):
             level, message = WARN, f"the localization is {off[0]:.2f} m and {off[1]:.1f} degrees from what the pictures tell"
         if trouble:
@@ -97,14 +102,14 @@ class Monitor:
         values |= {reason: str(counts[reason]) for reason in (*REASONS, *sorted(set(counts) - {*REASONS, self._good}))}
         return level, message, {**values, **_milliseconds("work", work_s), **_milliseconds("latency", latency_s), "last_reason": last}
 
-    def _verdict(self, rate: float, recent: bool, images: bool, newest: str, silent_s: float, last: str) -> tuple[int, str]:
+    def _verdict(self, rate: float, recent: bool, images: bool, newest: str, silent_s: float, why: str) -> tuple[int, str]:
         grave = ERROR if silent_s > SILENT_S else WARN
         if not recent and not newest and silent_s < RECENT_S:
             return OK, "waiting for the first frame"
         if not images:
             return grave, NO_IMAGE
         if not recent:
-            return grave, f"no frame for {silent_s:.0f} s: {last or 'no image comes'}"
+            return grave, f"no frame for {silent_s:.0f} s: {why}"
         if newest != self._good:
             return WARN, self._frame_reason
         return OK, f"{_DOING[self._good]} at {rate:.1f} Hz"
