@@ -134,6 +134,14 @@ def test_transitions_that_fail_leave_a_node_that_can_try_again(ros, patrol, tmp_
     ros.until(lambda: robot.masks, robot.good)
 
 
+def test_a_node_that_is_shut_down_says_that_it_is_final(ros, patrol):
+    node, robot, call = patrol
+    assert node.trigger_deactivate().name == "SUCCESS" and node.trigger_shutdown().name == "SUCCESS"
+    ros.until(lambda: robot.diagnostics.get("state") == "finalized")
+    assert robot.diagnostics["message"] == "finalized" and robot.diagnostics["level"] == 1
+    assert call("clear_alerts") == (False, "the node is finalized; start it anew")
+
+
 def test_an_inactive_node_hears_nothing_and_a_clean_one_holds_nothing(ros, patrol):
     node, robot, call = patrol
     ros.until(lambda: len(robot.masks) >= 2, robot.good)

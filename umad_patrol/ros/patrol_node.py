@@ -77,8 +77,10 @@ class PatrolNode(LifecycleNode):
         return self._try("clean up", self._finish)
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """End from any state."""
-        return self._try("shut down", self._finish)
+        """End from any state; nothing leads out of this one."""
+        done = self._try("shut down", self._finish)
+        self._state = "finalized"
+        return done
 
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Back to unconfigured, so that another try is possible."""
@@ -191,7 +193,7 @@ class PatrolNode(LifecycleNode):
 
     def _job(self, work: Callable[[Pipeline], Any]) -> Job:
         if self._worker is None:
-            raise ConfigError(f"the node is {self._state}; activate it first (ros2 lifecycle set)")
+            raise ConfigError(f"the node is {self._state}; {'start it anew' if self._state == 'finalized' else 'activate it first (ros2 lifecycle set)'}")
         return self._worker.do(lambda: work(self._pipeline))
 
     def _reload_map(self) -> str:
