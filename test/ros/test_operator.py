@@ -1,6 +1,7 @@
 """What an operator does to a running node: services, parameters, transitions; over real DDS, within this process."""
 
 import shutil
+import threading
 
 import numpy as np
 import pytest
@@ -140,6 +141,21 @@ def test_a_node_that_is_shut_down_says_that_it_is_final(ros, patrol):
     ros.until(lambda: robot.diagnostics.get("state") == "finalized")
     assert robot.diagnostics["message"] == "finalized" and robot.diagnostics["level"] == 1
     assert call("clear_alerts") == (False, "the node is finalized; start it anew")
+
+
+def test_an_alert_that_is_named_while_another_is_dismissed_stays_named(ros, patrol):
+    node, robot, call = patrol
+    node.set_parameters([Parameter("alert", value=raise_an_alert(ros, robot))])
+    busy, go = threading.Event(), threading.Event()
+    node._worker.do(lambda: busy.set() or go.wait())
+    ros.until(busy.is_set)
+
+    def next_is_named():
+        if not go.is_set() and not node._worker._jobs.empty():     # it waits to be dismissed
+            node.set_parameters([Parameter("alert", value="A0099")])
+            go.set()
+
+    assert call("dismiss_alert", next_is_named)[0] and node.get_parameter("alert").value == "A0099"
 
 
 def test_an_inactive_node_hears_nothing_and_a_clean_one_holds_nothing(ros, patrol):

@@ -41,7 +41,7 @@ class Services:
     async def _on_dismiss(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         wanted = self._node.get_parameter("alert").value
         response = await self._answer(response, lambda pipeline: self._dismiss(pipeline, wanted))
-        if response.success:
+        if response.success and self._node.get_parameter("alert").value == wanted:  # the next may have been named meanwhile
             self._node.set_parameters([Parameter("alert", value="")])  # so that a second call dismisses nothing unseen
         return response
 
