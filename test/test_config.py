@@ -72,6 +72,11 @@ def test_a_section_with_nothing_in_it_says_nothing(tmp_path, text):
     assert config.load(tmp_path / "some.yaml") == config.with_values(config.Settings(), {"align.theta_m": 0.1})
 
 
+def test_what_a_node_dumps_as_not_set_is_not_set(tmp_path):
+    (tmp_path / "dump.yaml").write_text("/patrol_node:\n  ros__parameters:\n    input:\n      body_t_lidar: null\n")
+    assert config.load(tmp_path / "dump.yaml") == config.Settings()
+
+
 @pytest.mark.parametrize("text", ["- 1\n- 2\n", "align: [", "align:\n  unknown: 1\n", "\x00"])
 def test_bad_files_are_refused(tmp_path, text):
     (tmp_path / "bad.yaml").write_text(text)

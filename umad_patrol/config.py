@@ -321,6 +321,8 @@ def _checked(info: SettingInfo, value: Any) -> Any:
 def _converted(info: SettingInfo, value: Any) -> Any:
     try:
         if info.kind is tuple:
+            if value is None or (isinstance(value, str) and value == "null"):    # as `ros2 param dump` writes what is not set, and as rcl reads that
+                return ()
             return tuple(float(v) for v in (value.replace(",", " ").split() if isinstance(value, str) else value))
         if info.kind is str:
             if not isinstance(value, (str, type(None))):    # what YAML made of 12:30 or no

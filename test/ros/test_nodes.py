@@ -10,8 +10,10 @@ from rclpy.parameter import Parameter  # noqa: E402
 from rclpy.serialization import deserialize_message  # noqa: E402
 from robot import Robot  # noqa: E402
 
+from umad_patrol.config import Settings  # noqa: E402
 from umad_patrol.errors import ConfigError, MapError  # noqa: E402
 from umad_patrol.io.messages import stamp_ns  # noqa: E402
+from umad_patrol.ros.parameters import settings_of  # noqa: E402
 from umad_patrol.ros.patrol_node import PatrolNode  # noqa: E402
 from umad_patrol.ros.teach_node import TeachNode  # noqa: E402
 
@@ -130,6 +132,14 @@ def test_parameters_have_ranges_and_meanings(ros):
         result, = node.set_parameters([Parameter(name)])
         assert not result.successful and "cannot be deleted" in result.reason, name
     assert node.set_parameters([Parameter("detect.threshold", value=0.6)])[0].successful
+
+
+def test_what_a_node_dumps_it_takes(ros, tmp_path):
+    """`ros2 param dump` writes null for what is not set; rcl reads that as text."""
+    (tmp_path / "dump.yaml").write_text("/patrol_node:\n  ros__parameters:\n    autostart: false\n    input:\n      body_t_lidar: null\n")
+    ros.start(["--params-file", str(tmp_path / "dump.yaml")])
+    node, = ros.add(PatrolNode())
+    assert node.get_parameter("input.body_t_lidar").value == "null" and settings_of(node) == Settings()
 
 
 def test_poses_of_another_frame_are_warned_of_once(ros, messages, tmp_path, capfd):
