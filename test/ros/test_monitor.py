@@ -75,6 +75,14 @@ def test_what_is_not_compared_is_a_warning_with_its_reason(monitor):
     assert monitor.status(2, 0, Counter(), "")[:2] == (WARN, "the nearest is 7 m away")
 
 
+def test_so_is_what_failed(monitor):
+    monitor.frame(COMPARED, "", 0.1, 0.1)
+    monitor.fault("bad map", "images/000001.jpg cannot be read")
+    assert monitor.status(2, 0, Counter(), "")[:2] == (WARN, "images/000001.jpg cannot be read")
+    monitor.frame(COMPARED, "", 0.1, 0.1)
+    assert monitor.status(3, 0, Counter(), "")[0] == OK
+
+
 def test_the_newest_reason_wins(monitor):
     monitor.fault("bad image", "cut off")
     assert monitor.status(1, 0, Counter({"bad pose": 1}), "NaN")[2]["last_reason"] == "NaN"

@@ -4,7 +4,7 @@ The level follows rules, the worst that applies:
 
 - ERROR: a transition failed; alerts cannot be raised or written; keyframes are lost while teaching; nothing could be worked on for 30 s although
   the node is active (no image, not localized, no usable calibration).
-- WARN: the node is not active; no frame for 5 s; the newest frame was not compared (no reference here, not comparable); the localization is farther
+- WARN: the node is not active; no frame for 5 s; the newest frame was not compared (no reference here, not comparable, a fault); the localization is farther
   from what the pictures tell, in the median of the last frames, than is made good with ease.
 - OK: frames are compared, or the node was activated less than 5 s ago.
 """
@@ -46,7 +46,7 @@ class Monitor:
         self._latency_s: deque[float] = deque(maxlen=LATENCIES)
         self._off: deque[tuple[float, float, float]] = deque(maxlen=LATENCIES)
         self._counts: Counter[str] = Counter()
-        self._last_reason, self._frame_reason = "", ""
+        self._newest, self._last_reason, self._frame_reason = "", "", ""   # what became of the newest frame; why, of any and of that one
         self._refused = 0
         self._images, self._image_at = 0, self._clock()   # how many had come, and since when
         self._started = self._clock()
@@ -62,7 +62,7 @@ class Monitor:
                 self._latency_s.append(latency_s)
             if off is not None:
                 self._off.append((self._clock(), *off))
-            self._frame_reason = reason
+            self._newest, self._frame_reason = status, reason
             if status != self._good:
                 self._last_reason = reason
 
@@ -70,6 +70,7 @@ class Monitor:
         """A frame could not be worked on."""
         with self._lock:
             self._counts[reason] += 1
+            self._newest, self._frame_reason = reason, message
             self._last_reason = message
 
     def status(self, images: int, dropped: int, refused: Counter[str], last_refusal: str, trouble: str = "") -> tuple[int, str, dict[str, str]]:
@@ -82,7 +83,7 @@ class Monitor:
             if images != self._images:
                 self._images, self._image_at = images, now
             counts, last = self._counts + refused, self._last_reason
-            newest = self._done[-1][1] if self._done else ""
+            newest = self._newest
             silent_s = now - (self._done[-1][0] if self._done else self._started)
             work_s, latency_s = list(self._work_s), list(self._latency_s)
             lately = [off for moment, *off in self._off if now - moment <= LATELY_S]
