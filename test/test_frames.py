@@ -175,6 +175,15 @@ def test_time_running_backwards_starts_anew(assembler, messages):
     assert assembler.resets == 1  # image and pose belong to one jump
 
 
+def test_why_there_is_no_pose_is_said_of_the_pictures_of_that_time(assembler, messages, clock):
+    assembler.no_pose(10 * 10**9, "/tf gives no pose of 'base_link' in 'map'")
+    for stamp, told in ((10.2, True), (30.0, False)):
+        assembler.on_image(messages.image(stamp, PICTURE))
+        clock.now += 1.0
+        assert assembler.take() is None
+        assert assembler.last_refusal.startswith("/tf gives no pose of 'base_link' in 'map'; no pose at 10.200 s") == told
+
+
 @pytest.mark.parametrize("stamp_s", [0.0, -1.0])
 def test_a_pose_without_a_stamp_is_no_jump_in_time(assembler, messages, stamp_s):
     assembler.on_pose(messages.odometry(10.0))

@@ -1,13 +1,16 @@
 """What an operator does to a running node: services, parameters, transitions; over real DDS, within this process."""
 
 import shutil
+import sys
 import threading
+import types
 
 import numpy as np
 import pytest
 
 rclpy = pytest.importorskip("rclpy", reason="no ROS 2 here")
 
+from nav_msgs.msg import Path  # noqa: E402
 from rclpy.parameter import Parameter  # noqa: E402
 from std_srvs.srv import Trigger  # noqa: E402
 from robot import Robot  # noqa: E402
@@ -16,7 +19,7 @@ from visualization_msgs.msg import Marker  # noqa: E402
 from umad_patrol.alerts.store import AlertStore  # noqa: E402
 from umad_patrol.reference.dismissed import FILE, read_dismissed  # noqa: E402
 from umad_patrol.reference.map import ReferenceMap  # noqa: E402
-from umad_patrol.ros import qos  # noqa: E402
+from umad_patrol.ros import qos, transforms  # noqa: E402
 from umad_patrol.ros.patrol_node import PatrolNode  # noqa: E402
 from umad_patrol.ros.vitals import resident_mb  # noqa: E402
 
@@ -119,6 +122,17 @@ def test_parameters_that_may_change_do_so_at_once(ros, patrol):
                               ("map", "/else", "map cannot change"), ("retrieve.references", 3, "retrieve.references cannot change")]:
         result, = node.set_parameters([Parameter(name, value=value)])
         assert not result.successful and (says in result.reason or "range" in result.reason), result.reason
+
+
+def test_a_node_that_cannot_activate_leaves_no_subscription_behind(ros, route_map, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tf2_ros", types.SimpleNamespace(Buffer=object, TransformException=ValueError))
+    monkeypatch.setattr(transforms, "static_transform_type", lambda: Path)     # any type will do: tf2_msgs is not on PyPI
+    ros.start(["-p", f"map:={route_map}", "-p", "device:=cpu", "-p", "autostart:=false", "-p", "localization_type:=tf", "-p", "image_transport:=smoke"])
+    node, = ros.add(PatrolNode())
+    assert node.trigger_configure().name == "SUCCESS"
+    before = len(list(node.subscriptions))
+    assert node.trigger_activate().name == "FAILURE" and "image_transport = 'smoke' is none of" in node._trouble
+    assert len(list(node.subscriptions)) == before
 
 
 def test_transitions_that_fail_leave_a_node_that_can_try_again(ros, patrol, tmp_path):

@@ -50,13 +50,19 @@ class Buffer:
 
 
 @pytest.fixture
-def heard(monkeypatch):
+def lacks():
+    """When and why there was no pose."""
+    return []
+
+
+@pytest.fixture
+def heard(monkeypatch, lacks):
     """The poses handed on, and `send(child, seconds, x)`."""
     monkeypatch.setitem(sys.modules, "tf2_ros", types.SimpleNamespace(Buffer=Buffer, TransformException=TransformException))
     monkeypatch.setattr(transforms, "static_transform_type", lambda: TransformStamped)
     callbacks, poses = {}, []
     node = types.SimpleNamespace(create_subscription=lambda kind, topic, callback, quality: callbacks.__setitem__(topic, callback))
-    TfPoses(node, "map", "base_link", poses.append)
+    TfPoses(node, "map", "base_link", poses.append, lambda *said: lacks.append(said))
 
     def send(child, seconds, x):
         transform = TransformStamped(child_frame_id=child)
@@ -78,6 +84,15 @@ def test_a_pose_at_every_instant_for_which_the_chain_is_whole(heard):
     send("arm", 9.0, 7)  # another limb, late: nothing new
     assert [pose.stamp_ns // 10**8 for pose in poses] == [100, 101, 102, 103]
     np.testing.assert_allclose([pose.parent_T_child[0, 3] for pose in poses], [101, 102, 103, 104])
+
+
+def test_a_tree_that_is_cut_is_named(heard, lacks):
+    poses, send = heard
+    send("base_link", 10.0, 1)
+    assert lacks == [(10 * 10**9, "/tf gives no pose of 'base_link' in 'map': not connected yet")] and not poses
+    send("odom", 10.0, 1)
+    send("base_link", 10.1, 1)
+    assert len(lacks) == 1 and poses
 
 
 def test_time_that_runs_backwards_begins_anew(heard):

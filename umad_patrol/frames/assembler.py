@@ -48,7 +48,7 @@ class FrameAssembler:
         self._input = settings.input
         self._max_wait_s, self._newest_only, self._clock = max_wait_s, newest_only, clock
         self._poses = PoseBuffer(LIVE_POSES) if newest_only else PoseBuffer()
-        self._unsure: tuple[int, str] | None = None  # the last pose that was no localization: when, and why
+        self._unsure: tuple[int, str] | None = None  # when there was no localization last, and why
         self._camera: Camera | None = load_camera(self._input.camera_file) if self._input.camera_file else None
         self._camera_message: tuple | None = None
         self._undistorter: Undistorter | None = None
@@ -92,7 +92,7 @@ class FrameAssembler:
                 self._refuse(BAD_POSE, str(error))
                 return
             if unsure:
-                self._unsure = pose.stamp_ns, f"localization at {pose.stamp_ns / 1e9:.3f} s {unsure}"
+                self.no_pose(pose.stamp_ns, f"localization at {pose.stamp_ns / 1e9:.3f} s {unsure}")
                 self._refuse(LocalizationError.reason, self._unsure[1])
             else:
                 self.add_pose(pose)
@@ -109,6 +109,11 @@ class FrameAssembler:
             except LocalizationError as error:
                 self._refuse(BAD_POSE, str(error))
             self._look_what_is_ready()
+
+    def no_pose(self, stamp_ns: int, why: str) -> None:
+        """Say why there is no localization at an instant: pictures of about then are refused with that."""
+        with self._changed:
+            self._unsure = stamp_ns, why
 
     def on_image(self, msg: Any) -> None:
         """A sensor_msgs/Image or CompressedImage; it is kept as it is."""

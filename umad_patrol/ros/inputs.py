@@ -29,11 +29,11 @@ class Inputs:
 
     def __init__(self, node: Node, settings: Settings, *, newest_only: bool, clouds: bool):
         self._node = node
-        kind = choice(node, _CHOICES["localization_type"])
+        kind, compressed = choice(node, _CHOICES["localization_type"]), choice(node, _CHOICES["image_transport"]) == "compressed"
         self.frames = FrameAssembler(settings, max_wait_s=settings.input.max_wait_s, newest_only=newest_only)
-        self._poses = TfPoses(node, node.get_parameter("map_frame").value, settings.input.body_frame, self.frames.add_pose) if kind == "tf" else None
-        compressed = choice(node, _CHOICES["image_transport"]) == "compressed"
         subscribe, frames = node.create_subscription, self.frames
+        self._poses = (TfPoses(node, node.get_parameter("map_frame").value, settings.input.body_frame, frames.add_pose, frames.no_pose)
+                       if kind == "tf" else None)
         image = (CompressedImage, "image/compressed") if compressed else (Image, "image")
         self._subscriptions = [subscribe(*image, frames.on_image, qos.IMAGES), subscribe(CameraInfo, "camera_info", frames.on_camera_info, qos.IMAGES)]
         if self._poses is None:
