@@ -132,6 +132,21 @@ def test_compressed_picture(messages, rng):
     np.testing.assert_allclose(image_from(messages.jpeg(0, picture), 1.0), picture, atol=3)
 
 
+@pytest.mark.parametrize("ending, kind, told", [(".png", "u1", "bayer_rggb8; png compressed "), (".png", "<u2", "bayer_rggb16; png compressed "),
+                                                (".jpg", "u1", "bayer_rggb8; jpeg compressed bayer_rggb8")])
+def test_a_mosaic_that_was_compressed_as_it_is_gets_its_colours(messages, ending, kind, told):
+    mosaic = np.tile(np.array([[200, 100], [100, 10]], kind), (24, 32)) << 8 * (np.dtype(kind).itemsize - 1)
+    message = messages.jpeg(0, mosaic, data=cv2.imencode(ending, mosaic, [cv2.IMWRITE_JPEG_QUALITY, 100])[1].tobytes())
+    message.format = told
+    np.testing.assert_allclose(image_from(message, 1.0)[2:-2, 2:-2], np.broadcast_to((10, 100, 200), (44, 60, 3)), atol=3)
+    coloured = messages.jpeg(0, np.full((48, 64, 3), (200, 100, 50), np.uint8))
+    coloured.format = "bayer_rggb8; jpeg compressed bgr8"    # whoever compressed it had made it colour
+    np.testing.assert_allclose(image_from(coloured, 1.0), np.full((48, 64, 3), (200, 100, 50)), atol=3)
+    message.format = "bayer_cmyg8; jpeg compressed "
+    with pytest.raises(ImageError, match="bayer_cmyg8"):
+        image_from(message, 1.0)
+
+
 def test_compressed_faults(messages, rng):
     picture = rng.integers(0, 255, (48, 64, 3), np.uint8)
     data = messages.jpeg(0, picture).data.tobytes()

@@ -10,7 +10,7 @@ from umad_patrol.errors import CameraError, ImageError, LocalizationError
 from umad_patrol.geometry import se3
 from umad_patrol.geometry.camera import COUNTS, check_camera
 from umad_patrol.io.images import decode
-from umad_patrol.io.raw_images import raw_to_bgr
+from umad_patrol.io.raw_images import demosaiced, raw_to_bgr
 from umad_patrol.records import Camera, Pose
 
 _FLOAT32, _FLOAT64 = 7, 8
@@ -77,7 +77,8 @@ def image_from(msg: Any, max_mpx: float) -> np.ndarray:
                           max_mpx)
     if "compressedDepth" in str(msg.format):
         raise ImageError(f"a depth picture ({msg.format!r}) cannot be compared; choose the topic of the colour camera")
-    return decode(bytes(msg.data), max_mpx, turned=False)   # CameraInfo is of the sensor's rows and columns
+    image = decode(bytes(msg.data), max_mpx, turned=False)   # CameraInfo is of the sensor's rows and columns
+    return demosaiced(image, str(msg.format).partition(";")[0].strip())
 
 
 def cloud_from(msg: Any) -> np.ndarray:

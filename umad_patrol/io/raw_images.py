@@ -48,6 +48,17 @@ def raw_to_bgr(data: Any, encoding: str, width: int, height: int, step: int, is_
     return _converted(pixels, code, encoding)
 
 
+def demosaiced(image: np.ndarray, encoding: str) -> np.ndarray:
+    """A decoded picture `(H, W, 3)` uint8 BGR: in colour where it is the grey mosaic of a Bayer `encoding`, as image_transport compresses it.
+
+    Raises ImageError.
+    """
+    grey = image[..., 0]
+    if not encoding.startswith("bayer_") or not all(np.array_equal(grey, image[..., i]) for i in (1, 2)):
+        return image
+    return _converted(np.ascontiguousarray(grey), _layout(encoding)[2], encoding)
+
+
 def _layout(encoding: str) -> tuple[int, int, int | None]:
     if encoding in _TWO_PLANES:
         return 1, 1, _TWO_PLANES[encoding]
