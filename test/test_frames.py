@@ -93,7 +93,7 @@ def test_waits_no_longer_than_allowed(assembler, messages, clock):
     assembler.on_image(messages.image(10.3, PICTURE))
     clock.now = 1.0
     assert assembler.take() is None
-    assert assembler.refused == {"not localized": 1} and "localization topic" in assembler.last_refusal
+    assert assembler.refused == {"not localized": 1} and "localization topic running, and no later than input.max_wait_s?" in assembler.last_refusal
 
 
 def test_refusing_takes_no_longer_than_asked(settings, messages, monkeypatch):

@@ -93,7 +93,7 @@ class PoseBuffer:
         ahead = stamp_ns - self._stamps[-1]
         if ahead > max_extrapolation_s * 1e9:
             raise LocalizationError(f"no pose within {max_extrapolation_s:.2f} s of image {stamp_ns / 1e9:.3f} s: the newest is "
-                                    f"{ahead / 1e9:.2f} s older; is the localization topic running?")
+                                    f"{ahead / 1e9:.2f} s older; is the localization topic running, and no later than input.max_wait_s?")
         first = len(self._stamps) - 1
         while first and self._stamps[-1] - self._stamps[first] < max(ahead, BASELINE_S * 1e9):
             if self._stamps[first] - self._stamps[first - 1] > max_gap_s * 1e9:
