@@ -16,6 +16,7 @@ from std_srvs.srv import Trigger  # noqa: E402
 from robot import Robot  # noqa: E402
 from visualization_msgs.msg import Marker  # noqa: E402
 
+from umad_patrol.alerts.coverage import SEEN  # noqa: E402
 from umad_patrol.alerts.store import AlertStore  # noqa: E402
 from umad_patrol.reference.dismissed import FILE, read_dismissed  # noqa: E402
 from umad_patrol.reference.map import ReferenceMap  # noqa: E402
@@ -185,6 +186,21 @@ def test_an_inactive_node_hears_nothing_and_a_clean_one_holds_nothing(ros, patro
     assert node.trigger_configure().name == "SUCCESS" and node.trigger_activate().name == "SUCCESS"
     robot.masks.clear()
     ros.until(lambda: robot.masks, robot.good)
+
+
+def test_coverage_is_of_the_map_that_there_is_and_told_to_the_end(ros, patrol):
+    node, robot, call = patrol
+    markers = []
+    robot.create_subscription(Marker, "patrol_node/coverage", markers.append, qos.LATCHED)
+
+    def told():
+        return markers and [c.g > c.r for c in markers[-1].colors] == (node._coverage.places()[1] == SEEN).tolist()
+
+    ros.until(lambda: markers and any(c.g > c.r for c in markers[-1].colors), robot.good)
+    assert call("reload_map")[0]
+    ros.until(told)     # without another frame
+    ros.until(lambda: len(robot.masks) > 3 and not told(), robot.good)
+    ros.until(told)
 
 
 def test_coverage_is_shown(ros, patrol):

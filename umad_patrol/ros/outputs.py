@@ -74,7 +74,8 @@ class Outputs:
         self._markers.publish(self._alert_markers.message(active, stamp_ns))
 
     def route(self, poses: np.ndarray, stamps_ns: np.ndarray, stamp_ns: int) -> None:
-        """Publish the map's keyframes."""
+        """Publish the keyframes of a map, perhaps another one."""
+        self._coverage_told = 0.0, -1
         self._route.publish(to.path_message(poses, stamps_ns, to.header(stamp_ns, self._map_frame)))
 
     def coverage(self, coverage: Coverage, stamp_ns: int) -> None:

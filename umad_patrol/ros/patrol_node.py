@@ -171,7 +171,6 @@ class PatrolNode(LifecycleNode):
         latency_s = (self._now() - frame.stamp_ns) / 1e9
         self._monitor.frame(result.status, result.reason, self._inputs.frames.assembly_s + time.perf_counter() - start, latency_s, localization_off(result))
         self._coverage.add(result)
-        self._outputs.coverage(self._coverage, frame.stamp_ns)
         self._log(result)
 
     def _follow_the_map(self) -> None:
@@ -220,6 +219,8 @@ class PatrolNode(LifecycleNode):
     def _on_timer(self) -> None:
         if self._trouble and self._state != "active" and self.get_parameter("autostart").value and time.monotonic() > self._again_at:
             self._start()
+        if self._coverage is not None:
+            self._outputs.coverage(self._coverage, self._now())     # here, so that it is told to the end where no frame comes any more
         level, message, values = self._health()
         name = f"{self.get_fully_qualified_name().lstrip('/')}: patrol"
         self._diagnostics.publish(diagnostics_message(self._now(), name, level, message, {"state": self._state, **values}))
