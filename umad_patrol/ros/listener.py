@@ -13,15 +13,13 @@ from pathlib import Path
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.node import Node
-from rclpy.qos import QoSDurabilityPolicy, QoSProfile
 from sensor_msgs.msg import Image
 from visualization_msgs.msg import MarkerArray
 
 from umad_patrol.io.files import replaced
 from umad_patrol.io.messages import stamp_ns
+from umad_patrol.ros import qos
 from umad_patrol.ros.runner import run_node
-
-LATCHED = QoSProfile(depth=1, durability=QoSDurabilityPolicy.TRANSIENT_LOCAL)
 
 
 class Listener(Node):
@@ -36,8 +34,8 @@ class Listener(Node):
         self.markers = 0
         self.diagnostics: dict = {}
         self.create_subscription(Image, "patrol_node/anomaly_mask", self._on_mask, 50)
-        self.create_subscription(DiagnosticArray, "patrol_node/alerts", self._on_alerts, LATCHED)
-        self.create_subscription(MarkerArray, "patrol_node/alert_markers", self._on_markers, LATCHED)
+        self.create_subscription(DiagnosticArray, "patrol_node/alerts", self._on_alerts, qos.LATCHED)
+        self.create_subscription(MarkerArray, "patrol_node/alert_markers", self._on_markers, qos.LATCHED)
         self.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 10)
         self.get_logger().info("listening")
 
