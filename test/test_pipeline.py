@@ -188,6 +188,11 @@ def test_comparing_leaves_the_threads_of_torch_to_others():
     assert set(seen) == {1} and torch.get_num_threads() == before
 
 
+def test_more_sightings_than_the_window_has_frames_are_refused(taught):
+    with pytest.raises(ConfigError, match="alerts.sightings = 6 do not fit into alerts.window = 5 frames"):
+        Pipeline.open(taught, with_values(SETTINGS, {"alerts.window": 5}))
+
+
 def test_no_map_no_pipeline(tmp_path):
     with pytest.raises(MapError):
         Pipeline.open(tmp_path / "none", SETTINGS)

@@ -233,6 +233,14 @@ def with_values(settings: Settings, changes: dict[str, Any]) -> Settings:
     return settings
 
 
+def check_together(settings: Settings) -> None:
+    """Raise ConfigError for settings that are allowed one by one, but with which no patrol would ever raise an alert."""
+    sightings, window = settings.alerts.sightings, settings.alerts.window
+    if sightings > window:
+        raise ConfigError(f"alerts.sightings = {sightings} do not fit into alerts.window = {window} frames, so nothing would become an alert; "
+                          "widen the window or ask for fewer sightings")
+
+
 def load(path: str | Path, base: Settings | None = None) -> Settings:
     """Settings from a YAML file: sections as maps, or a ROS 2 parameter file (`ros__parameters`), in which other nodes may stand. Raises ConfigError."""
     flat: dict[str, Any] = {}

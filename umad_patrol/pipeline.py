@@ -9,7 +9,7 @@ import numpy as np
 from umad_patrol.alerts.store import AlertStore
 from umad_patrol.alerts.watch import Watch
 from umad_patrol.comparer import Comparer, Stopwatch, size_of
-from umad_patrol.config import Settings
+from umad_patrol.config import Settings, check_together
 from umad_patrol.detect.overlay import overlay
 from umad_patrol.errors import StoreError
 from umad_patrol.geometry.camera import check_camera
@@ -28,7 +28,8 @@ class Pipeline:
     """
 
     def __init__(self, reference_map: ReferenceMap, settings: Settings, output: str | Path = ""):
-        """Alerts are kept in the folder `output` ("" keeps none), which is made once all else is ready. Raises DetectorError, MapError or StoreError."""
+        """Alerts are kept in the folder `output` ("" keeps none), which is made once all else is ready. Raises ConfigError, DetectorError, MapError or StoreError."""
+        check_together(settings)
         self.map = reference_map
         self.settings = settings
         self.comparer = Comparer(settings, reference_map=reference_map)

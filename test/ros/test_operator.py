@@ -119,7 +119,8 @@ def test_parameters_that_may_change_do_so_at_once(ros, patrol):
     assert node.set_parameters([Parameter("retrieve.max_distance_m", value=0.01)])[0].successful
     ros.until(lambda: robot.count("no reference"), robot.good)
     assert node.set_parameters([Parameter("input.max_position_sigma_m", value=0.2), Parameter("alerts.sightings", value=3)])[0].successful
-    for name, value, says in [("alerts.sightings", 0, "outside 1 to 100"), ("align.features", 900, "align.features cannot change while the node is active"),
+    for name, value, says in [("alerts.sightings", 0, "outside 1 to 100"), ("alerts.window", 2, "alerts.sightings = 3 do not fit into alerts.window = 2 frames"),
+                              ("align.features", 900, "align.features cannot change while the node is active"),
                               ("map", "/else", "map cannot change"), ("retrieve.references", 3, "retrieve.references cannot change")]:
         result, = node.set_parameters([Parameter(name, value=value)])
         assert not result.successful and (says in result.reason or "range" in result.reason), result.reason

@@ -9,7 +9,7 @@ from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescri
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from umad_patrol.config import SettingInfo, Settings, describe, with_values
+from umad_patrol.config import SettingInfo, Settings, check_together, describe, with_values
 from umad_patrol.errors import ConfigError
 from umad_patrol.ros.parameter_files import about
 
@@ -30,9 +30,11 @@ def settings_of(node: Node) -> Settings:
 
 
 def changed_settings(node: Node, changed: list[Parameter]) -> Settings:
-    """The settings as they will be when `changed` is set. Raises ConfigError."""
+    """The settings as they will be when `changed` is set. Raises ConfigError, also where they do not go together."""
     known = {info.name for info in describe()}
-    return with_values(settings_of(node), {p.name: p.value for p in changed if p.name in known and p.value is not None})
+    settings = with_values(settings_of(node), {p.name: p.value for p in changed if p.name in known and p.value is not None})
+    check_together(settings)
+    return settings
 
 
 def names(own: tuple[SettingInfo, ...]) -> set[str]:

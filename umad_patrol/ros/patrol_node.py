@@ -246,7 +246,10 @@ class PatrolNode(LifecycleNode):
             verdict.reason = (f"{', '.join(fixed)} cannot change while the node is {self._state}; deactivate and clean it up first "
                               "(ros2 lifecycle set), then configure it again")
         elif verdict.successful and self._pipeline is not None and ours:
-            self._retune(parameters.changed_settings(self, ours))
+            try:
+                self._retune(parameters.changed_settings(self, ours))
+            except ConfigError as error:
+                verdict.successful, verdict.reason = False, str(error)
         return verdict
 
     def _retune(self, settings: Any) -> None:
