@@ -31,8 +31,8 @@ def route_settings():
 
 @pytest.fixture(scope="session")
 def teach_route(route, route_settings):
-    """`teach_route(path, run)` writes a map of the route."""
-    return lambda path, run="": teach(route, route_settings, path, run)
+    """`teach_route(path, run, cloud)` writes a map of the route."""
+    return lambda path, run="", cloud=None: teach(route, route_settings, path, run, cloud)
 
 
 @pytest.fixture(scope="session")

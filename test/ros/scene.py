@@ -67,13 +67,15 @@ class Route:
         return write_bag(path, sorted(items, key=lambda item: item[1]))
 
 
-def teach(route, settings, path, run=""):
-    """Write a map of the route."""
+def teach(route, settings, path, run="", cloud=None):
+    """Write a map of the route, with the points `(N, 3)` of a LiDAR."""
     K = np.array([[route.focal, 0, (route.width - 1) / 2], [0, route.focal, (route.height - 1) / 2], [0, 0, 1]])
     teacher = Teacher(with_values(settings, {"teach.run": run}), lambda image: extract(image, settings.align))
     for i in range(STEPS):
         pose = se3.matrix(route.position(i), (0, 0, 0, 1)) @ se3.matrix(FORWARD[:3], FORWARD[3:])
         teacher.add_frame(Frame(int(route.time(i) * 1e9), route.picture(i), Camera(route.width, route.height, K), pose))
+    if cloud is not None:
+        teacher.add_cloud(cloud)
     teacher.save(path)
     teacher.close()
     return path

@@ -107,6 +107,22 @@ def test_the_map_is_loaded_anew(ros, patrol, tmp_path):
     ros.until(lambda: robot.routes)
 
 
+def test_a_map_that_was_taught_anew_while_the_node_was_inactive_is_loaded(ros, patrol, teach_route, tmp_path):
+    node, robot, call = patrol
+
+    def taught(run, grain_m):
+        shutil.rmtree(tmp_path / "map")
+        floor = np.stack(np.meshgrid(np.arange(0.5, 8.0, grain_m), np.arange(-2.0, 2.0, grain_m), [0.0]), -1)
+        return ReferenceMap.load(teach_route(tmp_path / "map", run, floor.reshape(-1, 3).astype(np.float32))).checksum
+
+    taught("noon", 0.1)
+    assert call("reload_map")[0] and node.trigger_deactivate().name == "SUCCESS"
+    checksum = taught("dusk", 0.2)
+    assert node.trigger_activate().name == "SUCCESS", node._trouble
+    robot.masks.clear()
+    ros.until(lambda: robot.masks and robot.diagnostics["map_checksum"] == checksum, robot.good)
+
+
 def test_parameters_that_may_change_do_so_at_once(ros, patrol):
     node, robot, call = patrol
     ros.until(lambda: any(np.frombuffer(m.data, np.uint8).any() for m in robot.masks), lambda: robot.good(planted=True))

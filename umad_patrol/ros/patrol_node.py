@@ -120,6 +120,8 @@ class PatrolNode(LifecycleNode):
         from umad_patrol.ros.inputs import Inputs
         from umad_patrol.ros.worker import Worker
 
+        if self._pipeline.map.replaced():   # while the node was inactive
+            self._load_anew()
         self._pipeline.resume(self.get_parameter("output").value)
         self._monitor, self._resets = Monitor(), 0
         self._show_map()
@@ -197,13 +199,16 @@ class PatrolNode(LifecycleNode):
 
     def _reload_map(self) -> str:
         """Load what lies where the map was; in the worker's thread. Raises MapError, and the old map stays."""
-        from umad_patrol.reference.map import ReferenceMap
-
-        fresh = ReferenceMap.load(self._pipeline.map.path)
-        self._pipeline.reload(fresh)
+        self._load_anew()
         self._show_map()
         self._tell([])
+        fresh = self._pipeline.map
         return f"loaded map {fresh.path} of {len(fresh)} keyframes, checksum {fresh.checksum[:12]}"
+
+    def _load_anew(self) -> None:
+        from umad_patrol.reference.map import ReferenceMap
+
+        self._pipeline.reload(ReferenceMap.load(self._pipeline.map.path))
 
     def _show_map(self) -> None:
         from umad_patrol.alerts.coverage import Coverage
