@@ -11,6 +11,7 @@ import pytest
 rclpy = pytest.importorskip("rclpy", reason="no ROS 2 here")
 
 from nav_msgs.msg import Path  # noqa: E402
+from rclpy.executors import ExternalShutdownException  # noqa: E402
 from rclpy.parameter import Parameter  # noqa: E402
 from std_srvs.srv import Trigger  # noqa: E402
 from robot import Robot  # noqa: E402
@@ -151,6 +152,16 @@ def test_a_node_that_cannot_activate_leaves_no_subscription_behind(ros, route_ma
     before = len(list(node.subscriptions))
     assert node.trigger_activate().name == "FAILURE" and "image_transport = 'smoke' is none of" in node._trouble
     assert len(list(node.subscriptions)) == before
+
+
+def test_a_node_that_a_signal_has_ended_loads_nothing(ros, route_map):
+    """SIGTERM breaks off nothing by itself: what a node still loads and opens after it is time in which it is killed."""
+    ros.start(["-p", f"map:={route_map}", "-p", "device:=cpu", "-p", "autostart:=false"])
+    node, = ros.add(PatrolNode())
+    rclpy.shutdown()
+    with pytest.raises(ExternalShutdownException):
+        node._configure()
+    assert node._pipeline is None
 
 
 def test_transitions_that_fail_leave_a_node_that_can_try_again(ros, patrol, tmp_path):

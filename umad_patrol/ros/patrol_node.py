@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.clock import Clock, ClockType
+from rclpy.executors import ExternalShutdownException
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 
 from umad_patrol.alerts.whence import localization_off
@@ -111,7 +112,9 @@ class PatrolNode(LifecycleNode):
         from umad_patrol.pipeline import Pipeline
         from umad_patrol.ros.worker import gently
 
+        self._go_on()
         self._pipeline = Pipeline.open(path, settings)
+        self._go_on()
         gently(self._pipeline.warm_up)
         self._outputs = Outputs(self, self.get_parameter("map_frame").value)
         self._state = "inactive"
@@ -120,6 +123,7 @@ class PatrolNode(LifecycleNode):
         from umad_patrol.ros.inputs import Inputs
         from umad_patrol.ros.worker import Worker
 
+        self._go_on()
         if self._pipeline.map.replaced():   # while the node was inactive
             self._load_anew()
         self._pipeline.resume(self.get_parameter("output").value)
@@ -153,6 +157,11 @@ class PatrolNode(LifecycleNode):
             give_back_memory()
         self._outputs = None
         self._state = "unconfigured"
+
+    def _go_on(self) -> None:
+        """Raise ExternalShutdownException where a signal has ended the node: SIGTERM breaks off nothing by itself, and loading takes its time."""
+        if not self.context.ok():
+            raise ExternalShutdownException
 
     def _said(self, step: Callable[[], None]) -> None:
         """Do what must be done even if the disk is full, and say that it is."""
