@@ -350,7 +350,7 @@ def test_recording_of_two_topics(tmp_path, write_bag, messages, settings):
     assert len(list(Recording(path, with_values(settings, {"input.camera_file": str(tmp_path / "camera.yaml")})).events())) == 30
 
 
-@pytest.mark.parametrize("lacks, says", [("/image", "input.image_topic"), ("/odom", "input.localization_topic"), ("/info", "input.camera_info_topic")])
+@pytest.mark.parametrize("lacks, says", [("/image", "input.image_topic"), ("/odom", "input.localization_topic: record .*/tf"), ("/info", "input.camera_info_topic: set input.camera_file")])
 def test_recording_without_a_topic(tmp_path, write_bag, messages, settings, lacks, says):
     items = [item for item in drive(messages) if item[0] != lacks]
     with pytest.raises(BagError, match=says) as caught:

@@ -37,6 +37,9 @@ def test_missing_topics_name_what_is_there_and_the_setting(bag):
             opened.require("/pose", bags.POSES, "input.localization_topic")
         with pytest.raises(BagError, match="as nav_msgs/msg/Odometry, not Image or CompressedImage.*/image"):
             opened.require("/odom", bags.IMAGES, "input.image_topic")
+        with pytest.raises(BagError, match=r"'/cloud' \(PointCloud2\); it holds none for input\.cloud_topic: do without; it has .*/odom") as caught:
+            opened.require("/cloud", bags.CLOUDS, "input.cloud_topic", "do without")
+        assert "set input.cloud_topic" not in str(caught.value)     # to no topic that is there
         assert opened.require("/image", bags.IMAGES, "input.image_topic").count == 1
         assert not opened.has("/odom", bags.IMAGES) and opened.has("/odom", bags.POSES)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,33 +12,35 @@ from umad_patrol.frames.assembler import BAD_CLOUD, BAD_POSE, BAD_TRANSFORM, Fra
 from umad_patrol.frames.items import Cloud
 from umad_patrol.io import bags
 from umad_patrol.io.messages import camera_from_info, frame_name
-from umad_patrol.records import Frame
-
-log = logging.getLogger(__name__)
+from umad_patrol.records import Camera, Frame
 
 STATIC_TRANSFORMS = "/tf_static"
 DROPPED = "waited for a pose as time ran backwards"
 
 
 class Recording:
-    """A recording as frames and, where `clouds` are asked for, clouds, in the order of time.
+    """A recording as frames, and clouds where they are asked for, in the order of time.
 
-    `expected_frames` is how many pictures it holds, `pose_frame` what its first pose says to be in, `skipped` counts what was refused by reason so far and
-    `last_reason` says the last one in words. Raises BagError if it lacks pictures, poses or a calibration, or if it
+    `expected_frames` is how many pictures it holds, `pose_frame` what its first pose says to be in, `cloud_doubt` why no LiDAR is read although
+    there seems to be one (else empty), `skipped` counts what was refused by reason so far,
+    `last_reason` says the last one in words and `reasons` the last one of each reason; of pictures that no pose follows, as at the end of a
+    recording, only where nothing else was refused for that. Raises BagError if it lacks pictures, poses or a calibration, or if it
     cannot say where the camera sits.
     """
 
-    def __init__(self, path: str | Path, settings: Settings, *, clouds: bool = False):
+    def __init__(self, path: str | Path, settings: Settings):
         self.path, self._settings = Path(path), settings
         topics = settings.input
         with bags.open_bag(self.path) as bag:
             self.expected_frames = bag.require(topics.image_topic, bags.IMAGES, "input.image_topic").count
-            bag.require(topics.localization_topic, bags.POSES, "input.localization_topic")
+            bag.require(topics.localization_topic, bags.POSES, "input.localization_topic", "record the localization, as /tf alone is not read offline")
             if not topics.camera_file:
-                bag.require(topics.camera_info_topic, bags.CAMERA_INFO, "input.camera_info_topic (or input.camera_file)")
-            self._cloud_topic = self._of_clouds(bag, topics.cloud_topic) if clouds else ""
+                bag.require(topics.camera_info_topic, bags.CAMERA_INFO, "input.camera_info_topic", "set input.camera_file to a calibration")
             self._assembler = FrameAssembler(settings)
+            self._before_end: dict[str, str] = {}
+            self._last_before_end = ""
             self._prepare(bag)
+            self.cloud_doubt = _cloud_doubt(bag, topics.cloud_topic)
 
     @property
     def skipped(self) -> dict[str, int]:
@@ -48,40 +49,48 @@ class Recording:
 
     @property
     def last_reason(self) -> str:
-        return self._assembler.last_refusal
+        return self._last_before_end or self._assembler.last_refusal
+
+    @property
+    def reasons(self) -> dict[str, str]:
+        return {**self._assembler.last_refusals, **self._before_end}
+
+    @property
+    def camera(self) -> Camera | None:
+        """The calibration of its pictures, with its distortion."""
+        return self._assembler.camera
 
     @property
     def resets(self) -> int:
         """How often time ran backwards so far."""
         return self._assembler.resets
 
+    def frames(self) -> Iterator[Frame]:
+        """Every frame, once; clouds are not read. Raises BagError where the recording is damaged."""
+        return self._events(clouds=False)
+
     def events(self) -> Iterator[Frame | Cloud]:
         """Every frame and cloud, once. Raises BagError where the recording is damaged."""
+        return self._events(clouds=True)
+
+    def _events(self, clouds: bool) -> Iterator[Frame | Cloud]:
         topics = self._settings.input
         handlers = {topics.image_topic: (self._assembler.on_image, ImageError.reason),
                     topics.localization_topic: (self._assembler.on_pose, BAD_POSE)}
-        if self._cloud_topic:
-            handlers[self._cloud_topic] = (self._assembler.on_cloud, BAD_CLOUD)
         with bags.open_bag(self.path) as bag:
             if bag.has(topics.camera_info_topic, bags.CAMERA_INFO):
                 handlers[topics.camera_info_topic] = (self._assembler.on_camera_info, CameraError.reason)
+            if clouds and topics.cloud_topic and bag.has(topics.cloud_topic, bags.CLOUDS):
+                handlers[topics.cloud_topic] = (self._assembler.on_cloud, BAD_CLOUD)
             for topic, _, raw in bag.messages(tuple(handlers)):
                 self._hand_over(bag, topic, raw, *handlers[topic])
                 yield from self._ready(final=False)
+        self._before_end, self._last_before_end = dict(self._assembler.last_refusals), self._assembler.last_refusal
         yield from self._ready(final=True)
 
     def _ready(self, final: bool) -> Iterator[Frame | Cloud]:
         while (record := self._assembler.take(final=final)) is not None:
             yield record
-
-    def _of_clouds(self, bag: bags.Bag, topic: str) -> str:
-        """The topic if there are clouds on it, else nothing."""
-        if bag.has(topic, bags.CLOUDS):
-            return topic
-        if (held := bag.topics.get(topic)) is not None and held.type not in bags.CLOUDS:
-            log.warning("recording %s holds %r as %s, not PointCloud2: the map gets no cloud; record PointCloud2, or set input.cloud_topic",
-                        self.path, topic, held.type)
-        return ""
 
     def _prepare(self, bag: bags.Bag) -> None:
         """Transforms and calibration first: a recording that cannot be used says so at once."""
@@ -119,3 +128,13 @@ class Recording:
             except PatrolError as error:
                 wrong = error
         raise type(wrong)(f"recording {self.path} has no usable message on {topic!r}: {wrong}") from wrong
+
+
+def _cloud_doubt(bag: bags.Bag, topic: str) -> str:
+    if not topic or bag.has(topic, bags.CLOUDS) or not (topic in bag.topics or bag.fitting(bags.CLOUDS)):
+        return ""
+    try:
+        bag.require(topic, bags.CLOUDS, "input.cloud_topic", "leave it empty")
+    except BagError as error:
+        return f"no LiDAR is read: {error}"
+    return ""

@@ -40,15 +40,17 @@ class Bag:
         self.topics = {name: _topic(name, info) for name, info in sorted(reader.topics.items())}
         self.start_ns, self.end_ns = int(reader.start_time), int(reader.end_time)
 
-    def require(self, topic: str, types: tuple[str, ...], setting: str) -> Topic:
-        """The topic if it is there, holds messages and is of one of the types; else a BagError naming what is there."""
+    def require(self, topic: str, types: tuple[str, ...], setting: str, otherwise: str = "") -> Topic:
+        """The topic if it is there, holds messages and is of one of the types; else a BagError naming what is there.
+
+        `otherwise` says in the error what else would do where no topic of the recording does.
+        """
         found = self.topics.get(topic)
         if found is None or not found.count:
             state = "has no topic" if found is None else "has no messages on"
-            raise BagError(f"recording {self.path} {state} {topic!r} ({_short(types)}); set {setting} to one of: {self.listing(types)}")
+            raise BagError(f"recording {self.path} {state} {topic!r} ({_short(types)}); {self._way_out(types, setting, otherwise)}")
         if found.type not in types:
-            raise BagError(f"recording {self.path} holds {topic!r} as {found.type}, not {_short(types)}; "
-                           f"set {setting} to one of: {self.listing(types)}")
+            raise BagError(f"recording {self.path} holds {topic!r} as {found.type}, not {_short(types)}; {self._way_out(types, setting, otherwise)}")
         return found
 
     def has(self, topic: str, types: tuple[str, ...]) -> bool:
@@ -56,11 +58,21 @@ class Bag:
         found = self.topics.get(topic)
         return found is not None and found.count > 0 and found.type in types
 
-    def listing(self, types: tuple[str, ...] = ()) -> str:
-        """The topics in words, those of `types` alone where there are any."""
-        held = [t for t in self.topics.values() if t.count]
-        fitting = [t for t in held if t.type in types] or held
-        return ", ".join(f"{t.name} [{t.type.replace('/msg/', '/')}, {t.count}]" for t in fitting)
+    def listing(self) -> str:
+        """The topics in words."""
+        return _listed(self._held())
+
+    def _way_out(self, types: tuple[str, ...], setting: str, otherwise: str) -> str:
+        """What to set, where that helps."""
+        if fitting := self._fitting(types):
+            return f"set {setting} to one of: {_listed(fitting)}"
+        return f"it holds none for {setting}{f': {otherwise}' if otherwise else ''}; it has {self.listing()}"
+
+    def _held(self) -> list[Topic]:
+        return [t for t in self.topics.values() if t.count]
+
+    def _fitting(self, types: tuple[str, ...]) -> list[Topic]:
+        return [t for t in self._held() if t.type in types]
 
     def messages(self, topics: tuple[str, ...] | None = None) -> Iterator[tuple[str, int, bytes]]:
         """(topic, time of recording in ns, serialized message) in the order of recording. Raises BagError where it is damaged."""
@@ -130,6 +142,10 @@ def _topic(name: str, info: Any) -> Topic:
     profiles = [qos for c in info.connections for qos in getattr(c.ext, "offered_qos_profiles", [])]
     latched = any(getattr(qos.durability, "name", "") == "TRANSIENT_LOCAL" for qos in profiles)
     return Topic(name, info.msgtype or info.connections[0].msgtype, info.msgcount, latched)
+
+
+def _listed(topics: list[Topic]) -> str:
+    return ", ".join(f"{t.name} [{t.type.replace('/msg/', '/')}, {t.count}]" for t in topics)
 
 
 def _short(types: tuple[str, ...]) -> str:
