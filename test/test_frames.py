@@ -338,6 +338,26 @@ def test_recording_counts_what_it_skips(tmp_path, write_bag, messages, settings)
     frames = [e for e in recording.events()]
     assert recording.expected_frames == len(frames) + sum(recording.skipped.values())
     assert recording.skipped == {"bad image": 1, "not localized": 1} and recording.last_reason
+    assert set(recording.reasons) == set(recording.skipped) and "input.max_extrapolation_s" not in recording.reasons["bad image"]
+
+
+def test_recording_says_why_pictures_in_its_midst_are_left_out(tmp_path, write_bag, messages, settings):
+    """The last pictures have no pose after them in many a recording: that is the reason for those alone."""
+    items = [item for item in drive(messages) if item[0] != "/odom" or not 10.6 < item[1] < 11.2]
+    items.append(("/image", 11.9, messages.jpeg(11.9, PICTURE)))
+    recording = Recording(write_bag(tmp_path / "bag", items), settings)
+    assert "gap of" not in recording.last_reason and len(list(recording.events())) < 30
+    assert "gap of 0.7" in recording.reasons["not localized"] and "gap of 0.7" in recording.last_reason
+
+
+def test_frames_alone_leave_clouds_unread(tmp_path, write_bag, messages, settings):
+    """A LiDAR that nobody has placed matters when teaching, not on patrol."""
+    items = [*drive(messages), ("/cloud", 11.0, messages.cloud(10.5, [[1.0, 2, 3]], frame="nowhere"))]
+    path = write_bag(tmp_path / "bag", items)
+    recording = Recording(path, settings)
+    assert len(list(recording.frames())) == 30 and recording.skipped == {}
+    recording = Recording(path, settings)
+    assert len(list(recording.events())) == 30 and "input.body_t_lidar" in recording.reasons["bad cloud"]
 
 
 def test_recording_of_two_topics(tmp_path, write_bag, messages, settings):

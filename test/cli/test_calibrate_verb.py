@@ -110,6 +110,7 @@ def test_sections_of_a_given_file_are_kept(site):
     ("file", [], {}, "file"),
     ("empty", [], {}, "empty"),
     ("far", [], {}, "none of the 6 frames"),
+    ("second", ["--set", "input.max_image_mpx=0.01"], {}, "no frame of"),
     ("still", ["--per", "km"], {}, "use --per hour"),
     ("teach", [], {}, "second run"),
     ("second", [], {"--map": "none"}, "none"),

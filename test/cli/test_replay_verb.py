@@ -55,10 +55,12 @@ def test_alerts_and_markers_of_a_frame_are_recorded(tmp_path):
     assert found["/patrol_node/alert_markers"].markers[1].pose.position.y == 2.0
 
 
-def test_far_from_the_map_nothing_is_compared_and_it_says_why(tmp_path, taught, write_bag, messages):
+def test_far_from_the_map_nothing_is_compared_and_it_says_why(tmp_path, taught, write_bag, messages, capsys):
     bag, result = write_bag(tmp_path / "patrol", drive(messages, True, away=50.0)), tmp_path / "r.json"
     assert main(["replay", str(bag), "--map", str(taught), "--out", str(tmp_path / "out"), "--json", str(result), *TOPICS]) == 0
-    assert json.loads(result.read_text())["statuses"] == {"no reference": 6}
+    summary, said = json.loads(result.read_text()), "no reference within 1 m and 15 deg: the nearest keyframe is 50."
+    assert summary["statuses"] == {"no reference": 6} and summary["reasons"]["no reference"].startswith(said)
+    assert f"not compared: 6 x no reference; last: {said}" in capsys.readouterr().out
 
 
 def test_bad_input_is_refused_in_one_line(tmp_path, taught, write_bag, messages, capsys):

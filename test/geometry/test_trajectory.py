@@ -54,7 +54,8 @@ def test_the_answer_is_a_copy():
 @pytest.mark.parametrize("trajectory, second, said", [
     (PoseBuffer(), 1, "none has come yet"),
     (filled(5, 5.1), 4.9, "0.100 s before the first pose"),
-    (filled(1, 3), 1.3, "gap of 2.00 s is wider than input.max_pose_gap_s 0.50 s, nearest is 0.30 s away"),
+    (filled(1, 3), 1.3, "gap of 2.000 s is wider than input.max_pose_gap_s 0.5 s, nearest is 0.30 s away"),
+    (filled(1, 1.5000001), 1.3, "gap of 0.501 s is wider than input.max_pose_gap_s 0.5 s"),
     (filled(1, 1.1), 2.41, "no pose within 0.05 s of image 2.410 s: the newest is 1.31 s older"),
 ])
 def test_where_no_pose_is_known_the_numbers_are_said(trajectory, second, said):

@@ -18,7 +18,7 @@ import math
 from dataclasses import asdict
 
 from umad_patrol.cli.main import settings_of
-from umad_patrol.cli.offline import results_of, warn_of_frame
+from umad_patrol.cli.offline import check_frames, print_counts, results_of, warn_of_frame
 from umad_patrol.config import Settings, parse_changes, with_values
 from umad_patrol.errors import BagError, ConfigError
 from umad_patrol.evaluate.calibrate import HOUR, KM, Choice, Gatherer, Run, choose, curve, number, worst
@@ -53,11 +53,15 @@ def run(args: argparse.Namespace) -> dict:
     settings = settings_of(args)
     floor = _check(args, settings)
     reference_map = ReferenceMap.load(args.map)
-    found, raised = _gather(args.bag, reference_map, settings, floor)
+    check_frames(args.bag, settings)
+    recording = Recording(args.bag, settings)
+    warn_of_frame(recording)
+    found, raised = _gather(recording, reference_map, settings, floor)
     _check_run(found, args)
     choice = choose(found, args.rate, args.per, floor)
     result = _report(found, choice, args, settings, floor) | _raised(raised) | {"alerts": None}
     _print_curve(result)
+    print_counts("left out", recording.skipped, recording.reasons)
     if args.plot:
         write_image(args.plot, draw_curve(result))
     if choice.threshold is None:
@@ -73,11 +77,9 @@ def run(args: argparse.Namespace) -> dict:
     return result
 
 
-def _gather(bag: str, reference_map: ReferenceMap, settings: Settings, floor: float) -> tuple[Run, tuple[Alert, ...]]:
+def _gather(recording: Recording, reference_map: ReferenceMap, settings: Settings, floor: float) -> tuple[Run, tuple[Alert, ...]]:
     """What the run gave, and the alerts that there are by the settings as they are."""
-    recording, pipeline = Recording(bag, settings), Pipeline(reference_map, settings)
-    warn_of_frame(recording)
-    gatherer = Gatherer(settings.detect, floor)
+    pipeline, gatherer = Pipeline(reference_map, settings), Gatherer(settings.detect, floor)
     try:
         if ANOMALY not in pipeline.comparer.detector.classes:
             raise ConfigError(f"detector {settings.detect.detector!r} has no class {ANOMALY!r}, so it raises no alarm that could be calibrated")

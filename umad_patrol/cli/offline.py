@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from tqdm import tqdm
@@ -30,8 +30,14 @@ def warn_of_frame(recording: Recording) -> None:
 def check_frames(bag: str, settings: Settings) -> None:
     """Raise BagError where no frame of a recording can be used: before anything is made for its results."""
     recording = Recording(bag, settings)
-    if not any(isinstance(event, Frame) for event in recording.events()):   # stops at the first
+    if next(recording.frames(), None) is None:
         raise BagError(f"no frame of {bag!r} could be used; last: {recording.last_reason or 'none came'}")
+
+
+def print_counts(what: str, counts: Mapping[str, int], reasons: Mapping[str, str]) -> None:
+    """How often something was `what` ("left out") for each reason, with the last time in words."""
+    for reason, count in counts.items():
+        print(f"  {what}: {count} x {reason}" + (f"; last: {reasons[reason]}" if reasons.get(reason) else ""))
 
 
 def results_of(recording: Recording, pipeline: Pipeline, says: str = "patrol", seen: Callable[[Frame], Frame] = lambda frame: frame) -> Iterator[Result]:
@@ -39,9 +45,8 @@ def results_of(recording: Recording, pipeline: Pipeline, says: str = "patrol", s
 
     Where time runs backwards the pipeline forgets what depends on it. Raises BagError where the recording is damaged.
     """
-    frames = (event for event in recording.events() if isinstance(event, Frame))
     resets = 0
-    for frame in tqdm(frames, total=recording.expected_frames, unit="frame", desc=says, disable=None):
+    for frame in tqdm(recording.frames(), total=recording.expected_frames, unit="frame", desc=says, disable=None):
         if recording.resets != resets:
             resets = recording.resets
             pipeline.reset_time()

@@ -21,7 +21,7 @@ from umad_patrol.alerts.report import write_report
 from umad_patrol.alerts.store import AlertStore
 from umad_patrol.alerts.whence import localization_off
 from umad_patrol.cli.main import settings_of
-from umad_patrol.cli.offline import check_frames, results_of, warn_of_frame
+from umad_patrol.cli.offline import check_frames, print_counts, results_of, warn_of_frame
 from umad_patrol.cli.results import ResultsBag
 from umad_patrol.errors import StoreError
 from umad_patrol.frames import PoseError, Recording
@@ -54,12 +54,13 @@ def run(args: argparse.Namespace) -> dict:
     warn_of_frame(recording)
     if not args.no_masks:
         (out / "masks").mkdir(exist_ok=True)
-    rows, statuses, seconds, off = [], Counter(), [], []
+    rows, statuses, reasons, seconds, off = [], Counter(), {}, [], []
     started = time.perf_counter()
     with ResultsBag(out / "results") as results:
         for result in results_of(recording, pipeline, seen=worse):
             results.add(result)
             statuses[result.status] += 1
+            reasons[result.status] = result.reason
             seconds.append(sum(result.seconds.values()))
             off.append(localization_off(result))
             rows.append(_row(result, off[-1]))
@@ -77,7 +78,7 @@ def run(args: argparse.Namespace) -> dict:
     _write_rows(out / "frames.csv", rows)
     told = [of_frame for of_frame in off if of_frame is not None]
     summary = {
-        "frames": len(rows), "statuses": dict(statuses), "refused": dict(recording.skipped),
+        "frames": len(rows), "statuses": dict(statuses), "refused": dict(recording.skipped), "reasons": recording.reasons | reasons,
         "hz": round(len(rows) / (time.perf_counter() - started), 2),
         "median_ms": round(1e3 * float(np.median(seconds)), 1),
         "localization_off": {name: [round(float(v), 3) for v in np.percentile(told, share, axis=0)] if told else None
@@ -109,11 +110,11 @@ def _write_rows(path: Path, rows: list[dict]) -> None:
 def _print(summary: dict) -> None:
     counts = ", ".join(f"{count} {status}" for status, count in summary["statuses"].items())
     print(f"{summary['frames']} frames ({counts}), {summary['hz']} Hz, median {summary['median_ms']} ms a frame")
+    print_counts("not compared", {status: count for status, count in summary["statuses"].items() if status != COMPARED}, summary["reasons"])
+    print_counts("left out", summary["refused"], summary["reasons"])
     if (median := summary["localization_off"]["median"]) is not None:
         most = summary["localization_off"]["most"]
         print(f"the localization is {median[0]:.2f} m and {median[1]:.1f} degrees from what the pictures tell in the median, {most[0]:.2f} and {most[1]:.1f} at most")
-    for reason, count in summary["refused"].items():
-        print(f"  left out: {count} x {reason}")
     for alert in summary["alerts"]:
         x, y, z = alert["position"]
         print(f"  {alert['id']}  {alert['state']:8} {alert['class_name']:8} score {alert['score']:.2f} at ({x:.2f}, {y:.2f}, {z:.2f}), "

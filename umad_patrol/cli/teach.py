@@ -16,7 +16,7 @@ from tqdm import tqdm
 from umad_patrol.align.features import extract
 from umad_patrol.cli.inspect import print_summary, summary
 from umad_patrol.cli.main import settings_of
-from umad_patrol.cli.offline import warn_of_frame
+from umad_patrol.cli.offline import print_counts, warn_of_frame
 from umad_patrol.config import with_values
 from umad_patrol.errors import MapError, PatrolError
 from umad_patrol.frames import Recording
@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> dict:
     warn_of_frame(recording)
     teacher = Teacher(settings, lambda image: extract(image, settings.align), before.runs if before is not None else ())
     refused: Counter[str] = Counter()
-    last_reason = ""
+    last_reason, reasons = "", {}
     with tqdm(total=recording.expected_frames, unit="frame", desc="teach", disable=None) as bar:
         for event in recording.events():
             try:
@@ -55,8 +55,9 @@ def run(args: argparse.Namespace) -> dict:
                 raise
             except PatrolError as error:
                 refused[error.reason] += 1
-                last_reason = str(error)
+                last_reason = reasons[error.reason] = str(error)
     refused.update(recording.skipped)
+    reasons = recording.reasons | reasons
     try:
         reference_map = teacher.save(args.map)
     except PatrolError as error:
@@ -66,9 +67,8 @@ def run(args: argparse.Namespace) -> dict:
                           f"last: {last_reason or recording.last_reason})") from error
     finally:
         teacher.close()
-    found = {"frames": teacher.frames, "refused": dict(refused), **summary(reference_map)}
+    found = {"frames": teacher.frames, "refused": dict(refused), "reasons": reasons, **summary(reference_map)}
     print(f"{teacher.frames} frames, {teacher.keyframes} keyframes in run {teacher.run!r}")
-    for reason, count in refused.items():
-        print(f"  left out: {count} x {reason}")
+    print_counts("left out", refused, reasons)
     print_summary(found)
     return found

@@ -74,7 +74,7 @@ class SimulatedFrames:
     def compared(self) -> Iterator[tuple[Frame, Compared, Truth]]:
         """Each frame with what was found in it and what is known of it."""
         pipeline = Pipeline(self.reference_map, self.settings)
-        frames = (event for event in self.recording.events() if isinstance(event, Frame))
+        frames = self.recording.frames()
         try:
             for number, frame in enumerate(tqdm(frames, "comparing", self.recording.expected_frames, unit="frame", disable=None)):
                 labels = self.masks / f"{frame.stamp_ns}.png"

@@ -38,7 +38,7 @@ def write_patrol_pairs(out: str | Path, recording: Recording, reference_map: Ref
         raise DatasetError(f"{masks} is no folder; give the truth/ that `simulate` wrote")
     counts = {"frames": 0, "pairs": 0}
     aligner, retriever = Aligner(settings.align, choose_device(settings.device)), Retriever(reference_map, settings.retrieve)
-    frames = (event for event in recording.events() if isinstance(event, Frame))
+    frames = recording.frames()
     with new_folder(out, DatasetError) as folder:
         for number, frame in enumerate(tqdm(frames, "pairs", recording.expected_frames, unit="frame", disable=None)):
             if number % every:

@@ -36,7 +36,7 @@ class FrameAssembler:
     """Takes messages in as they come and gives frames out once the poses around their stamps are known.
 
     A single bad message is never raised: it is counted in `refused` under its reason, with the last one in words in
-    `last_refusal`. Pictures stay encoded until they are taken, so one that is dropped is never decoded.
+    `last_refusal`, and the last one of each reason in `last_refusals`. Pictures stay encoded until they are taken, so one that is dropped is never decoded.
 
     `max_wait_s` is how long a picture waits for its pose (None: until there is one, or `take(final=True)`);
     `newest_only` drops whatever a newer picture replaces. `on_*` and `take` may run in different threads. Raises
@@ -62,6 +62,7 @@ class FrameAssembler:
         self.images, self.dropped, self.resets = 0, 0, 0
         self._refused: Counter[str] = Counter()
         self.last_refusal = ""
+        self.last_refusals: dict[str, str] = {}
         self.pose_frame = ""    # that the last pose says to be in
         self.assembly_s = 0.0  # of the last frame: mostly its decoding
 
@@ -298,5 +299,5 @@ class FrameAssembler:
 
     def _refuse(self, reason: str, message: str) -> None:
         self._refused[reason] += 1
-        self.last_refusal = message = " ".join(message.split())[:LONGEST]
+        self.last_refusal = self.last_refusals[reason] = message = " ".join(message.split())[:LONGEST]
         log.debug("%s: %s", reason, message)
