@@ -38,7 +38,8 @@ def test_text_becomes_the_type_of_the_setting():
 
 
 @pytest.mark.parametrize(("name", "value", "says"), [
-    ("align.tetha_m", 1, "unknown setting"),
+    ("align.tetha_m", 1, "did you mean 'align.theta_m'"),
+    ("colour.of_the_sky", 1, "`umad-patrol settings` lists them all"),
     ("retrieve.theta_m", 1, "align.theta_m"),
     ("align.theta_m", 9.0, "outside 0.0 to 1.0 m"),
     ("align.theta_m", math.nan, "not finite"),

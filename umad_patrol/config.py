@@ -7,6 +7,7 @@ setting is added in one place. Names are dotted, `section.name`, in all three.
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import math
 import typing
 from dataclasses import dataclass, field
@@ -15,7 +16,10 @@ from typing import Any
 
 import yaml
 
-from umad_patrol.errors import BAD_YAML, ConfigError
+from umad_patrol.errors import BAD_YAML, ConfigError, said
+
+ALIKE = 0.8     # from here on a name is taken for a slip of the keys (difflib's ratio)
+KINDS = {bool: "true or false", int: "a whole number", float: "a number", tuple: "a list of numbers, such as 1 2 3"}
 
 PARAMETERS = "ros__parameters"  # of a node in a ROS 2 parameter file
 
@@ -226,7 +230,7 @@ def with_values(settings: Settings, changes: dict[str, Any]) -> Settings:
     known = {info.name: info for info in describe(type(settings))}
     for name, value in changes.items():
         if name not in known:
-            near = [k for k in known if k.split(".")[-1] == name.split(".")[-1]]
+            near = [k for k in known if k.split(".")[-1] == name.split(".")[-1]] or difflib.get_close_matches(name, known, 1, ALIKE)
             raise ConfigError(f"unknown setting {name!r}" + (f"; did you mean {near[0]!r}?" if near else
                               "; `umad-patrol settings` lists them all"))
         settings = _replace(settings, name.split("."), _checked(known[name], value))
@@ -255,7 +259,7 @@ def load(path: str | Path, base: Settings | None = None) -> Settings:
             flat = {name: value for name, value in flat.items() if name in known or name.partition(".")[0] in _SECTIONS}
         return with_values(base or Settings(), flat)
     except (*BAD_YAML, ConfigError) as error:
-        raise ConfigError(f"settings {str(path)!r} cannot be used: {' '.join(str(error).split())}") from error
+        raise ConfigError(f"settings {str(path)!r} cannot be used: {said(error)}") from error
 
 
 class _Once(yaml.SafeLoader):
@@ -331,7 +335,7 @@ def _converted(info: SettingInfo, value: Any) -> Any:
         if info.kind is tuple:
             if value is None or (isinstance(value, str) and value == "null"):    # as `ros2 param dump` writes what is not set, and as rcl reads that
                 return ()
-            return tuple(float(v) for v in (value.replace(",", " ").split() if isinstance(value, str) else value))
+            return tuple(float(v) for v in (value.strip(" []").replace(",", " ").split() if isinstance(value, str) else value))
         if info.kind is str:
             if not isinstance(value, (str, type(None))):    # what YAML made of 12:30 or no
                 raise ConfigError(f"{info.name} = {value!r} is not text; write it in quotes")
@@ -344,4 +348,4 @@ def _converted(info: SettingInfo, value: Any) -> Any:
             raise ValueError
         return info.kind(float(value)) if info.kind in (int, float) else value
     except (TypeError, ValueError, KeyError, OverflowError) as error:
-        raise ConfigError(f"{info.name} = {value!r} is not {'a list of numbers' if info.kind is tuple else info.kind.__name__}") from error
+        raise ConfigError(f"{info.name} = {value!r} is not {KINDS.get(info.kind, info.kind.__name__)}") from error

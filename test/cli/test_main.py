@@ -31,6 +31,19 @@ def test_no_verb_and_unknown_verb_are_usage_errors():
         assert stop.value.code == 2
 
 
+@pytest.mark.parametrize("words, said", [
+    (["simulat", "x"], "did you mean simulate?"),
+    (["evaluate", "detectoin", "x"], "did you mean detection?"),
+    (["teach", "bag", "map", "--rnu", "x"], "umad-patrol teach: unrecognized arguments: --rnu x; did you mean --run? (umad-patrol teach --help"),
+    (["evaluate", "detection", "x", "--jsn", "y"], "umad-patrol evaluate detection: unrecognized arguments: --jsn y; did you mean --json?")])
+def test_a_slip_of_the_keys_is_told_with_what_was_meant(words, said, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(words)
+    assert stop.value.code == 2
+    line, = capsys.readouterr().err.splitlines()
+    assert said in line
+
+
 def test_settings_as_json(tmp_path, capsys):
     target = tmp_path / "s.json"
     assert main(["settings", "--set", "align.theta_m=0.2", "--json", str(target)]) == 0

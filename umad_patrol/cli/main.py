@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import difflib
 import importlib
 import json
 import logging
 import signal
 import sys
 import threading
+from collections.abc import Iterable
 from typing import Any, NoReturn
 
 from umad_patrol import __version__
@@ -116,10 +118,28 @@ def _refuse_empty(args: argparse.Namespace, words: list[str]) -> None:
 
 
 class _Parser(argparse.ArgumentParser):
-    """Says in one line what is wrong."""
+    """Says in one line what is wrong, and what is like it that there is."""
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[argparse.Namespace, list[str]]:
+        known, rest = super().parse_known_args(args, namespace)
+        if rest:    # here, where the options of the verb are known
+            self.error(f"unrecognized arguments: {' '.join(rest)}{_alike(rest[0], self._option_string_actions)}")
+        return known, rest
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: {' '.join(message.split())} ({self.prog} --help tells more)\n")
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        try:
+            super()._check_value(action, value)
+        except argparse.ArgumentError as error:
+            error.message += _alike(str(value), map(str, action.choices or ()))
+            raise
+
+
+def _alike(word: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(word, list(known), 1)
+    return f"; did you mean {near[0]}?" if near else ""
 
 
 def _refuse(verb: str, message: str) -> int:
