@@ -65,6 +65,17 @@ def test_standing_makes_one_keyframe():
     assert len(chosen([frame(0.001 * (i % 2), i / 10) for i in range(100)])) == 1
 
 
+@pytest.mark.parametrize("roll_deg, warned", [(0, False), (40, False), (90, True), (180, True)])
+def test_a_camera_that_is_not_upright_is_told_at_the_first_frame(roll_deg, warned, caplog):
+    """Not only on the patrol, which needs the map taught anew then."""
+    rolled = dataclasses.replace(frame(0), map_T_camera=pose(0) @ se3.matrix((0, 0, 0), (0, 0, np.sin(np.radians(roll_deg / 2)), np.cos(np.radians(roll_deg / 2)))))
+    teacher = Teacher(settings())
+    for _ in range(2):
+        teacher.add_frame(rolled)
+    teacher.close()
+    assert caplog.text.count("input.body_t_camera") == warned
+
+
 def test_jumps_and_few_frames():
     assert places(chosen([frame(x) for x in (0, 10, 20)])) == [0, 10, 20]
     assert places(chosen([frame(x) for x in (0, 0.15, 0.3, 0.45)])) == [0, 0.15, 0.3, 0.45]

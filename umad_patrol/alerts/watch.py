@@ -19,11 +19,11 @@ from umad_patrol.alerts.way import Way
 from umad_patrol.alerts.whence import Whence
 from umad_patrol.config import Settings
 from umad_patrol.errors import ImageError, StoreError
-from umad_patrol.geometry.camera import is_upright
+from umad_patrol.geometry.camera import NOT_UPRIGHT, is_upright
 from umad_patrol.geometry.plane import UP, through
 from umad_patrol.records import ACTIVE, ANOMALY, COMPARED, DYNAMIC, Alert, Dismissed, Region, Result, Sighting
 
-TILTED = ("the camera stands on its head, lies on its side or looks straight down, so no foot of a thing can be told and nothing becomes an alert: "
+TILTED = (f"{NOT_UPRIGHT}, so no foot of a thing can be told and nothing becomes an alert: "
           "turn its pictures upright in the driver, calibration and transform with them")
 
 

@@ -18,6 +18,7 @@ from umad_patrol.records import Camera
 COUNTS = {"none": (0,), "plumb_bob": (0, 4, 5), "rational_polynomial": (0, 8, 12, 14), "equidistant": (4,)}
 NO_BLACK_PX = 0.05     # beyond its border a picture is black: so far it does not show
 MOST_SKEW_PX = 0.1     # less does not show: OpenCV knows none where a lens distorts
+NOT_UPRIGHT = "the camera stands on its head, lies on its side or looks straight up or down"    # what `is_upright` denies, in words
 MAX_ZOOM = 5.0  # a lens that would have to be magnified more to leave no black border is wrongly calibrated
 
 

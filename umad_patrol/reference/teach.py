@@ -17,7 +17,7 @@ from umad_patrol import __version__
 from umad_patrol.config import Settings, values
 from umad_patrol.errors import CameraError, ConfigError, ImageError, LocalizationError, MapError
 from umad_patrol.geometry import se3
-from umad_patrol.geometry.camera import check_camera, is_pinhole
+from umad_patrol.geometry.camera import NOT_UPRIGHT, check_camera, is_pinhole, is_upright
 from umad_patrol.io.files import check_folder
 from umad_patrol.io.images import write_image
 from umad_patrol.records import Camera, Features, Frame
@@ -151,6 +151,10 @@ class Teacher:
         if self.frames == 1 and np.abs(frame.map_T_camera[:3, 3]).max() > FAR_M:
             log.warning("the robot is at %s m: so far from the origin the cloud is coarse (single precision). Use a map frame with its origin on the site",
                         np.round(frame.map_T_camera[:3, 3]).tolist())
+        if self.frames == 1 and not is_upright(frame.map_T_camera):
+            log.warning("%s, by its pose and transform: a patrol over this map raises no alert. Is the transform (/tf_static or input.body_t_camera) that of "
+                        "the optical frame, x right, y down, z forward? If so, turn the pictures upright in the driver, calibration and transform with them",
+                        NOT_UPRIGHT)
         chosen = self._spacing.add(frame)
         for found in chosen:
             self._keep(*found)
