@@ -81,6 +81,25 @@ def test_an_alert_without_evidence_or_with_damaged_pictures_is_still_shown(tmp_p
     assert text.count("No pictures are kept") == 2
 
 
+def test_what_is_there_now_comes_first_and_lies_on_top(tmp_path):
+    with AlertStore(tmp_path) as store:
+        store.save([dataclasses.replace(ALERT, id=f"A000{i}", state=state) for i, state in enumerate(("dismissed", "cleared", "active"), 1)])
+        text = page(store, tmp_path)
+    assert re.findall(r'<header><span class="pill number">(\d)</span><b>(\w+)</b>', text) == [("1", "A0003"), ("2", "A0002"), ("3", "A0001")]
+    assert re.findall(r"<title>(A\d+) ", text) == ["A0001", "A0002", "A0003"]    # what comes last in an SVG hides what lies below
+    assert "<b>1</b><span>active alert</span>" in text and "<b>2</b><span>cleared or dismissed</span>" in text
+
+
+def test_times_are_told_with_their_zone_and_nothing_lies_at_minus_zero(tmp_path):
+    with AlertStore(tmp_path) as store:
+        first = 1_750_095_000 * 10**9
+        store.save([dataclasses.replace(ALERT, position=(1.0, -0.001, -0.004), first_seen_ns=first, last_seen_ns=first + 10**10)])
+        store.add_coverage(Stretch(first, first + 10**9, (3.0, -0.01, 0.0), 1.0, 3, "no reference", "far away"))
+        text = page(store, tmp_path)
+    assert "2025-06-16 17:30:00 to 2025-06-16 17:30:10 UTC" in text
+    assert "x 1.00, y 0.00, z 0.00 m" in text and "(3.0, 0.0)" in text
+
+
 def test_coverage_is_summed_up_by_reason_whatever_the_numbers(tmp_path):
     with AlertStore(tmp_path) as store:
         for i in range(4):

@@ -39,7 +39,7 @@ def draw_plot(route: np.ndarray, way: Sequence[Stretch], alerts: Sequence[Alert]
         "start": pixel(track[0]) if len(track) else None,
         "rings": [dict(zip("xy", pixel(t["position"])), name=f"{t.get('kind', '')} {t.get('id', '')}".strip()) for t in truth],
         "marks": [dict(zip("xy", pixel(a.position)), number=i, anchor=f"alert-{i}", name=f"{a.id} {a.class_name} ({a.state})",
-                       colour=COLOURS.get(a.state, "--none")) for i, a in enumerate(alerts, 1)],
+                       colour=COLOURS.get(a.state, "--none")) for i, a in reversed(list(enumerate(alerts, 1)))],     # the first lies on top
         "bar": {"x": 20, "y": height - 16, "length": round(step * scale, 1), "text": f"{step:g} m"},
     }
 

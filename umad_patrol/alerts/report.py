@@ -21,7 +21,7 @@ from umad_patrol.alerts.store import AlertStore, Stretch
 from umad_patrol.errors import ImageError, StoreError
 from umad_patrol.io.files import replaced
 from umad_patrol.io.images import read_image
-from umad_patrol.records import ACTIVE, COMPARED, NO_REFERENCE, NOT_COMPARABLE, Alert
+from umad_patrol.records import ACTIVE, COMPARED, DISMISSED, NO_REFERENCE, NOT_COMPARABLE, Alert
 
 WIDE_PX, DETAIL_PX = 860, 420
 DETAIL_OF = ((QUERY, "now"), (REFERENCE, "as it was, laid on the picture"), (MASK, "mask"))
@@ -29,6 +29,7 @@ AROUND = 1.0     # how much around a region, over its size, a detail shows
 LEAST_PX = 160   # and how wide it is at least
 SHAPE = 1.6      # width over height of a detail
 JPEG_QUALITY = 82
+NO_DATE_NS = 10 ** 17   # stamps before 1973 are of the clock of a simulation
 CSS = {COMPARED: "compared", NOT_COMPARABLE: "not-comparable", NO_REFERENCE: "no-reference"}
 
 
@@ -39,7 +40,7 @@ def write_report(store: AlertStore, map_poses: Any, out_path: str | Path, truth:
     `map_poses` is a map with `poses`, or poses `(N, 4, 4)` or positions `(N, 3)` of the taught route. `truth` is what was
     planted, each with `position`, `kind` and `id`. `tables` are more tables to show: title, columns, rows. Raises StoreError.
     """
-    alerts, way = store.alerts(), store.coverage()
+    alerts, way = sorted(store.alerts(), key=lambda alert: (alert.state != ACTIVE, alert.state == DISMISSED)), store.coverage()
     positions = np.asarray(getattr(map_poses, "poses", map_poses), dtype=np.float64)
     positions = positions[:, :3, 3] if positions.ndim == 3 else positions.reshape(-1, 3)
     environment = Environment(autoescape=True, trim_blocks=False)
@@ -64,18 +65,20 @@ def _figures(alerts: list[Alert], way: list[Stretch]) -> list[dict]:
     metres = sum(s.metres for s in way)
     compared = sum(s.metres for s in way if s.status == COMPARED)
     share = f"{100 * compared / metres:.0f} %" if metres > 0 else "–"
-    return [{"name": "active alerts", "value": active, "hot": active > 0}, {"name": "cleared or dismissed", "value": len(alerts) - active},
+    return [{"name": "active alert" if active == 1 else "active alerts", "value": active, "hot": active > 0}, {"name": "cleared or dismissed", "value": len(alerts) - active},
             {"name": "driven", "value": f"{metres:.0f} m"}, {"name": "of it compared", "value": share},
             {"name": "frames", "value": sum(s.frames for s in way)}]
 
 
 def _period(way: list[Stretch], alerts: list[Alert]) -> str:
     stamps = [s.first_ns for s in way] + [s.last_ns for s in way] + [a.last_seen_ns for a in alerts]
-    return f"{_time(min(stamps))} to {_time(max(stamps))}" if stamps else "no frame has been seen"
+    if not stamps:
+        return "no frame has been seen"
+    return f"{_time(min(stamps))} to {_time(max(stamps))}{' UTC' if min(stamps) >= NO_DATE_NS else ''}"
 
 
 def _time(stamp_ns: int) -> str:
-    if stamp_ns < 10 ** 17:  # before 1973: the clock of a simulation
+    if stamp_ns < NO_DATE_NS:
         return f"{stamp_ns * 1e-9:.1f} s"
     return datetime.fromtimestamp(stamp_ns * 1e-9, timezone.utc).strftime("%Y-%m-%d %H:%M:%S")
 
@@ -83,7 +86,7 @@ def _time(stamp_ns: int) -> str:
 def _card(number: int, alert: Alert, folder: Path) -> dict:
     evidence = folder / alert.evidence if alert.evidence else None
     facts = read_facts(evidence) if evidence else {}
-    x, y, z = alert.position
+    x, y, z = (round(v, 2) + 0.0 for v in alert.position)   # no -0.00
     shown = [("place", f"x {x:.2f}, y {y:.2f}, z {z:.2f} m"), ("size", f"{alert.size_m[0]:.2f} m wide, {alert.size_m[1]:.2f} m high"),
              ("first seen", _time(alert.first_seen_ns)), ("last seen", _time(alert.last_seen_ns)), ("sightings", alert.sightings)]
     if isinstance(facts.get("range_m"), float):
@@ -148,5 +151,5 @@ def _coverage(way: list[Stretch]) -> dict:
 def _where(group: list[Stretch]) -> str:
     if group[0].status == COMPARED:
         return ""
-    first = [f"({s.position[0]:.1f}, {s.position[1]:.1f})" for s in group[:3]]
+    first = [f"({round(s.position[0], 1) + 0.0:.1f}, {round(s.position[1], 1) + 0.0:.1f})" for s in group[:3]]
     return ", ".join(first) + (f" and {len(group) - 3} more" if len(group) > 3 else "")

@@ -116,7 +116,7 @@ def _print(summary: dict) -> None:
         most = summary["localization_off"]["most"]
         print(f"the localization is {median[0]:.2f} m and {median[1]:.1f} degrees from what the pictures tell in the median, {most[0]:.2f} and {most[1]:.1f} at most")
     for alert in summary["alerts"]:
-        x, y, z = alert["position"]
+        x, y, z = (round(v, 2) + 0.0 for v in alert["position"])    # no -0.00
         print(f"  {alert['id']}  {alert['state']:8} {alert['class_name']:8} score {alert['score']:.2f} at ({x:.2f}, {y:.2f}, {z:.2f}), "
               f"{alert['sightings']} sightings")
     print(f"report: {summary['report']}")
