@@ -388,6 +388,13 @@ def test_recording_that_cannot_place_its_camera(tmp_path, write_bag, messages, s
     np.testing.assert_allclose(frame.map_T_camera[2, 3], 2)
 
 
+def test_recording_whose_pictures_name_no_frame(tmp_path, write_bag, messages, settings):
+    items = [(topic, s, messages.camera_info(s, frame="") if topic == "/info" else messages.jpeg(s, PICTURE, frame="") if topic == "/image" else m)
+             for topic, s, m in drive(messages)]
+    with pytest.raises(BagError, match="header.frame_id is empty.*input.body_t_camera"):
+        Recording(write_bag(tmp_path / "bag", items), with_values(settings, {"input.body_t_camera": ""}))
+
+
 def test_recording_of_an_uncalibrated_camera(tmp_path, write_bag, messages, settings):
     items = [("/info", s, messages.camera_info(s, focal=0)) if t == "/info" else (t, s, m) for t, s, m in drive(messages)]
     with pytest.raises(CameraError, match="zeros"):

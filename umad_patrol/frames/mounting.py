@@ -34,6 +34,8 @@ class Mounting:
         return self._lidar if self._lidar is not None else self._looked_up(body_frame, lidar_frame, "input.body_t_lidar")
 
     def _looked_up(self, body_frame: str, frame: str, setting: str) -> np.ndarray:
+        if not frame:
+            raise LocalizationError(f"its messages do not say which frame they are of (header.frame_id is empty); set {setting}")
         try:
             return self._tree.lookup(body_frame, frame)
         except LocalizationError as error:
