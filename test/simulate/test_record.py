@@ -139,8 +139,9 @@ def test_truth_files(simulation, small):
     assert len(tum(truth / "teach_poses.txt")) == small["frames"]
 
 
-def test_the_same_seed_gives_the_same_bytes_on_two_workers(simulation, tmp_path, small):
-    write_simulation(tmp_path / "world", workers=2, **small)
+def test_the_same_seed_gives_the_same_bytes_on_two_workers(simulation, tmp_path, small, capsys):
+    write_simulation(tmp_path / "world", workers=2, progress=True, **small)
+    assert "frame" not in capsys.readouterr().err   # a bar would fill a log: it is for a terminal
     files = sorted(p.relative_to(simulation) for p in simulation.rglob("*") if p.is_file())
     assert files == sorted(p.relative_to(tmp_path / "world") for p in (tmp_path / "world").rglob("*") if p.is_file())
     equal, unequal, failed = filecmp.cmpfiles(simulation, tmp_path / "world", [str(f) for f in files], shallow=False)

@@ -154,7 +154,7 @@ class _Ros:
         with open_bag(self._world / which) as bag:
             expected = (bag.end_ns - bag.start_ns) * 1e-9 / rate
         begun = time.monotonic()
-        with tqdm(total=round(expected), unit="s", desc=label) as bar:
+        with tqdm(total=round(expected), unit="s", desc=label, disable=None) as bar:
             status = player.finish(expected * 2 + 30, lambda: bar.update(min(round(time.monotonic() - begun), bar.total) - bar.n))
             bar.update(bar.total - bar.n)
         if status:

@@ -91,7 +91,7 @@ def write_simulation(
         shots = {run: _shots(world, run, plan) for run in (TEACH, PATROL)}
         with (
             _crew(plan, world, workers) as take,
-            tqdm(total=2 * plan.frames, unit="frame", desc="simulate", disable=not progress) as bar,
+            tqdm(total=2 * plan.frames, unit="frame", desc="simulate", disable=None if progress else True) as bar,
         ):
             taken = take([shot for run in (TEACH, PATROL) for shot in shots[run]])
             seen = {run: _write_run(folder, world, rig, run, plan, shots[run], taken, bar) for run in (TEACH, PATROL)}
