@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -86,7 +87,9 @@ def test_masks_are_those_of_this_replay(tmp_path, taught, write_bag, messages, c
     bag, out = write_bag(tmp_path / "patrol", drive(messages, True)), tmp_path / "out"
     words = ["replay", str(bag), "--map", str(taught), "--out", str(out), *TOPICS]
     assert main(words) == 0 and len(list((out / "masks").iterdir())) == 6
+    capsys.readouterr()
     assert main([*words, "--set", "align.min_inliers=10000"]) == 0 and not list((out / "masks").iterdir())
+    assert re.search(r"not compared: 6 x not comparable; last: \d+ inliers", capsys.readouterr().out)
 
 
 def test_where_no_frame_can_be_used_it_says_why_and_fails(tmp_path, taught, write_bag, messages, capsys):

@@ -106,7 +106,7 @@ def test_bad_pictures_are_counted_and_left_out(tmp_path, write_bag, messages, ca
     pictures[5].data = pictures[5].data[:50]
     assert main(["teach", str(write_bag(tmp_path / "bag", items)), str(tmp_path / "map"), *TOPICS]) == 0
     said = capsys.readouterr().out
-    assert "left out: 1 x bad image; last: " in said and "no cloud" in said and "run-19700101-001640" in said
+    assert "left out: 1 x bad image; last: " in said and "no cloud, so it is as teach.camera_height_m said" in said and "run-19700101-001640" in said
 
 
 @pytest.mark.parametrize("how, said", [

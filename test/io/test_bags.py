@@ -58,7 +58,7 @@ def test_no_bag(tmp_path):
 
 
 def test_not_a_bag(tmp_path):
-    assert "metadata.yaml" in refuse(tmp_path)
+    assert "metadata.yaml" in refuse(tmp_path) and "give a rosbag2 folder" in refuse(tmp_path)     # not: reindex what is not there
     for name, says in [("notes.txt", "no rosbag2"), ("old.bag", "rosbags-convert"), ("bad.mcap", "damaged"), ("bad.db3", "damaged")]:
         (tmp_path / name).write_bytes(b"not a recording at all, just some words")
         assert says in refuse(tmp_path / name)

@@ -70,7 +70,7 @@ def print_summary(found: dict) -> None:
     for name, camera in [("", found["camera"])] if alike else [(f" of run {run_['name']}", run_["camera"]) for run_ in found["runs"]]:
         print(f"  camera{name} {camera['width']}x{camera['height']}, fx {camera['fx']:.1f}, fy {camera['fy']:.1f}")
     print(f"  ground {ground['camera_height_m']:.2f} m below the camera, tilted up to {ground['largest_tilt_deg']:.1f} deg; "
-          + (f"cloud of {found['cloud_points']} points" if found["cloud_points"] else "no cloud"))
+          + (f"cloud of {found['cloud_points']} points" if found["cloud_points"] else "no cloud, so it is as teach.camera_height_m said"))
     for thing in found["dismissed"]:
         x, y, z = thing["position"]
         print(f"  dismissed as {thing['alert']}: {thing['class']} at ({x:.2f}, {y:.2f}, {z:.2f})")

@@ -37,7 +37,8 @@ def check_frames(bag: str, settings: Settings) -> None:
 def print_counts(what: str, counts: Mapping[str, int], reasons: Mapping[str, str]) -> None:
     """How often something was `what` ("left out") for each reason, with the last time in words."""
     for reason, count in counts.items():
-        print(f"  {what}: {count} x {reason}" + (f"; last: {reasons[reason]}" if reasons.get(reason) else ""))
+        words = reasons.get(reason, "").removeprefix(f"{reason}: ")
+        print(f"  {what}: {count} x {reason}" + (f"; last: {words}" if words else ""))
 
 
 def results_of(recording: Recording, pipeline: Pipeline, says: str = "patrol", seen: Callable[[Frame], Frame] = lambda frame: frame) -> Iterator[Result]:

@@ -121,8 +121,8 @@ def _storage(path: Path) -> Path:
         return path
     files = sorted([*path.glob("*.mcap"), *path.glob("*.db3")])
     if len(files) != 1:
-        raise BagError(f"{path} is no rosbag2 recording: it has no metadata.yaml and {len(files)} .mcap or .db3 files; "
-                       "`ros2 bag reindex` writes one")
+        way_out = "`ros2 bag reindex` writes one" if files else "give a rosbag2 folder, or an .mcap or .db3 file"
+        raise BagError(f"{path} is no rosbag2 recording: it has no metadata.yaml and {len(files) or 'no'} .mcap or .db3 files; {way_out}")
     return files[0]
 
 
