@@ -1,9 +1,10 @@
 """Set detect.threshold for a site from a second run over the taught route, on which there is nothing new to find.
 
-Every region on such a run is a false one. The smallest threshold is sought at which there are at most so many an hour or a km, over the
-time or way in which frames were compared. A thing that is wrongly seen in ten frames counts ten times, and a region is no alert yet: the
-alerts that a patrol over this run raises are counted as well, before and after; where there are any before, it says so, and where: the run may not be free of anomalies. Regions of people and vehicles, of things moved or taken
-away are no alarms and are not counted, if the detector tells them apart; one that does not (gradient) needs a run without people.
+Every region on such a run is a false one. The smallest threshold is sought at which there are at most so many an hour or a km,
+over the time or way in which frames were compared. A thing that is wrongly seen in ten frames counts ten times, and a region is
+no alert yet: the alerts that a patrol over this run raises are counted as well, before and after; where there are any before, it
+says so, and where: the run may not be free of anomalies. Regions of people and vehicles, of things moved or taken away are no
+alarms and are not counted, if the detector tells them apart; one that does not (gradient) needs a run without people.
 
 OUT.yaml is read by --config and by the nodes (params_file:=OUT.yaml); it holds what --config and --set say and the threshold.
 Exit status 1, and no file, where no threshold does it.
