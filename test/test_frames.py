@@ -8,8 +8,9 @@ import pytest
 from umad_patrol.config import Settings, with_values
 from umad_patrol.errors import BagError, CameraError, ConfigError, ImageError
 from umad_patrol.frames import Cloud, FrameAssembler, PoseError, Recording
+from umad_patrol.frames.doubt import rectified_doubt
 from umad_patrol.geometry.se3 import is_rigid
-from umad_patrol.records import Frame
+from umad_patrol.records import Camera, Frame
 
 PICTURE = np.full((48, 64, 3), (30, 60, 90), np.uint8)
 FORWARD = (0.0, 0.0, 0.5, -0.5, 0.5, -0.5, 0.5)  # camera 0.5 m up, its z along the body's x
@@ -285,6 +286,15 @@ def test_cloud_in_the_map(settings, messages):
 def test_bad_extrinsics_are_refused_at_once(settings, numbers, says):
     with pytest.raises(ConfigError, match=says):
         FrameAssembler(with_values(settings, {"input.body_t_camera": numbers}))
+
+
+@pytest.mark.parametrize("topic, distortion, doubtful", [
+    ("/camera/image_rect_color/compressed", (-0.3, 0.1, 0.0, 0.0, 0.0), True), ("rectified/image", (0.1,), True),
+    ("/camera/image_rect", (0.0,) * 5, False), ("/camera/image_raw", (-0.3,), False), ("/director/image", (-0.3,), False)])
+def test_rectified_pictures_with_the_calibration_of_raw_ones_are_doubted(topic, distortion, doubtful):
+    """Straightened twice they compare with each other all the same, and alerts lie decimetres off."""
+    assert bool(rectified_doubt(topic, Camera(64, 48, np.eye(3), "plumb_bob", distortion))) == doubtful
+    assert rectified_doubt(topic, None) == ""
 
 
 def test_take_waits_for_another_thread(settings, messages):

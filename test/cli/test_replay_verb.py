@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-from drives import TOPICS, drive  # noqa: E402
+from drives import SIZE, TOPICS, drive  # noqa: E402
 
 from umad_patrol.cli.main import main
 from umad_patrol.cli.results import ResultsBag
@@ -129,6 +129,13 @@ def test_poses_in_a_frame_that_drifts_are_warned_of_once(tmp_path, write_bag, me
         caplog.clear()
         assert main([*words, *TOPICS, "--set", "detect.detector=gradient"]) == 0
         assert [record.levelname for record in caplog.records if "poses in frame 'odom', not in 'map'" in record.message] == ["WARNING"] * warned
+
+
+def test_rectified_pictures_with_the_calibration_of_raw_ones_are_warned_of(tmp_path, write_bag, messages, caplog):
+    items = [("/info", s, messages.camera_info(s, *SIZE, 230.0, d=(-0.1, 0.01, 0.0, 0.0, 0.0))) if topic == "/info" else
+             ("/image_rect" if topic == "/image" else topic, s, m) for topic, s, m in drive(messages, False)]
+    words = ["teach", str(write_bag(tmp_path / "bag", items)), str(tmp_path / "map"), *TOPICS, "--set", "input.image_topic=/image_rect"]
+    assert main(words) == 0 and caplog.text.count("straightened twice") == 1
 
 
 def test_a_worse_localization_can_be_tried(tmp_path, taught, write_bag, messages, capsys):

@@ -151,6 +151,15 @@ def test_poses_of_another_frame_are_warned_of_once(ros, messages, tmp_path, capf
         assert capfd.readouterr().err.count("odometry that drifts") == warnings
 
 
+def test_rectified_pictures_are_warned_of_once(ros, messages, tmp_path, capfd):
+    ros.start(["-p", f"map:={tmp_path / 'map'}", "-p", "save_on_exit:=false", "-r", "image/compressed:=/camera/image_rect/compressed"])
+    node, = ros.add(TeachNode())
+    for d, warnings in ((), 0), ((-0.3, 0.1, 0.0, 0.0), 1), ((-0.3, 0.1, 0.0, 0.0), 0):
+        node._inputs.frames.on_camera_info(messages.camera_info(1.0, d=d))
+        node._publish_diagnostics()
+        assert capfd.readouterr().err.count("straightened twice") == warnings
+
+
 @pytest.mark.parametrize("words, kind", [([], ConfigError), (["-p", "map:=/proc"], MapError)])
 def test_teach_node_refuses_a_place_it_cannot_write(ros, words, kind):
     ros.start(words)

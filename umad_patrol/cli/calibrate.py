@@ -19,7 +19,7 @@ import math
 from dataclasses import asdict
 
 from umad_patrol.cli.main import settings_of
-from umad_patrol.cli.offline import check_frames, print_counts, results_of, warn_of_frame
+from umad_patrol.cli.offline import check_frames, print_counts, results_of, warn_of_doubts
 from umad_patrol.config import Settings, parse_changes, with_values
 from umad_patrol.errors import BagError, ConfigError
 from umad_patrol.evaluate.calibrate import HOUR, KM, Choice, Gatherer, Run, choose, curve, number, worst
@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> dict:
     reference_map = ReferenceMap.load(args.map)
     check_frames(args.bag, settings)
     recording = Recording(args.bag, settings)
-    warn_of_frame(recording)
+    warn_of_doubts(recording, settings)
     found, raised = _gather(recording, reference_map, settings, floor)
     _check_run(found, args)
     choice = choose(found, args.rate, args.per, floor)

@@ -11,7 +11,7 @@ from tqdm import tqdm
 from umad_patrol.config import Settings
 from umad_patrol.errors import BagError
 from umad_patrol.frames import Recording
-from umad_patrol.frames.doubt import frame_doubt
+from umad_patrol.frames.doubt import frame_doubt, rectified_doubt
 from umad_patrol.records import Frame, Result
 
 if TYPE_CHECKING:   # `teach` needs no torch
@@ -21,10 +21,11 @@ MAP_FRAME = "map"   # as the nodes have it by default
 log = logging.getLogger(__name__)
 
 
-def warn_of_frame(recording: Recording) -> None:
-    """Say if the poses of a recording are of another frame than a map's, as the nodes do: odometry that drifts is in no map."""
-    if doubt := frame_doubt(recording.pose_frame, MAP_FRAME):
-        log.warning("%s", doubt)
+def warn_of_doubts(recording: Recording, settings: Settings) -> None:
+    """Say if the poses of a recording are of another frame than a map's, as the nodes do: odometry that drifts is in no map; and if its pictures are rectified already."""
+    for doubt in frame_doubt(recording.pose_frame, MAP_FRAME), rectified_doubt(settings.input.image_topic, recording.camera):
+        if doubt:
+            log.warning("%s", doubt)
 
 
 def check_frames(bag: str, settings: Settings) -> None:

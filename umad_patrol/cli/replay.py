@@ -21,7 +21,7 @@ from umad_patrol.alerts.report import write_report
 from umad_patrol.alerts.store import AlertStore
 from umad_patrol.alerts.whence import localization_off
 from umad_patrol.cli.main import settings_of
-from umad_patrol.cli.offline import check_frames, print_counts, results_of, warn_of_frame
+from umad_patrol.cli.offline import check_frames, print_counts, results_of, warn_of_doubts
 from umad_patrol.cli.results import ResultsBag
 from umad_patrol.errors import StoreError
 from umad_patrol.frames import PoseError, Recording
@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> dict:
     check_folder("--out", out / "masks", StoreError)
     check_frames(args.bag, settings)
     pipeline = Pipeline(reference_map, settings, out)
-    warn_of_frame(recording)
+    warn_of_doubts(recording, settings)
     if not args.no_masks:
         (out / "masks").mkdir(exist_ok=True)
     rows, statuses, reasons, seconds, off = [], Counter(), {}, [], []

@@ -9,6 +9,7 @@ example: umad-patrol teach teach_bag map --run noon
 from __future__ import annotations
 
 import argparse
+import logging
 from collections import Counter
 
 from tqdm import tqdm
@@ -16,12 +17,14 @@ from tqdm import tqdm
 from umad_patrol.align.features import extract
 from umad_patrol.cli.inspect import print_summary, summary
 from umad_patrol.cli.main import settings_of
-from umad_patrol.cli.offline import print_counts, warn_of_frame
+from umad_patrol.cli.offline import print_counts, warn_of_doubts
 from umad_patrol.config import with_values
 from umad_patrol.errors import MapError, PatrolError
 from umad_patrol.frames import Recording
 from umad_patrol.records import Frame
 from umad_patrol.reference.teach import Teacher, existing_map
+
+log = logging.getLogger(__name__)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,8 +40,10 @@ def run(args: argparse.Namespace) -> dict:
     if args.run_name is not None:
         settings = with_values(settings, {"teach.run": args.run_name})
     before = existing_map(args.map, settings.teach.run)  # refuse now, not after the whole recording
-    recording = Recording(args.bag, settings, clouds=True)
-    warn_of_frame(recording)
+    recording = Recording(args.bag, settings)
+    warn_of_doubts(recording, settings)
+    if recording.cloud_doubt:
+        log.warning("%s", recording.cloud_doubt)
     teacher = Teacher(settings, lambda image: extract(image, settings.align), before.runs if before is not None else ())
     refused: Counter[str] = Counter()
     last_reason, reasons = "", {}

@@ -1,13 +1,15 @@
-"""Whether a pose is a localization at all, by its own covariance and by its frame."""
+"""Whether a pose is a localization at all, by its own covariance and by its frame, and whether a calibration is that of the pictures."""
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
 
 from umad_patrol.config import InputSettings
 from umad_patrol.io.messages import sigmas_from
+from umad_patrol.records import Camera
 
 
 def doubt(msg: Any, limits: InputSettings) -> str:
@@ -27,3 +29,14 @@ def frame_doubt(found: str, wanted: str) -> str:
     """Why poses in frame `found` may be in no map, where that is not the frame `wanted`; empty if it is, or if they do not say."""
     return "" if found in ("", wanted) else (f"the localization gives poses in frame {found!r}, not in {wanted!r} (map_frame): is that the map's, or "
                                              "odometry that drifts?")
+
+
+def rectified_doubt(topic: str, camera: Camera | None) -> str:
+    """Why pictures on `topic` may not be those that `camera` calibrates; empty if nothing speaks against it.
+
+    image_proc gives rectified pictures (image_rect) with the CameraInfo of the raw ones, of which P is theirs and K and D are not.
+    """
+    if camera is None or not any(camera.distortion) or not re.search(r"(^|[/_])rect", topic):
+        return ""
+    return (f"pictures of {topic!r} are rectified by their name, but their calibration distorts, so they would be straightened twice: give the raw pictures "
+            "(image_raw), or an input.camera_file with the K of the CameraInfo's P and no distortion")

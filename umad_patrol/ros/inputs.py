@@ -9,7 +9,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 
 from umad_patrol.config import Settings
 from umad_patrol.frames import FrameAssembler
-from umad_patrol.frames.doubt import frame_doubt
+from umad_patrol.frames.doubt import frame_doubt, rectified_doubt
 from umad_patrol.ros import qos
 from umad_patrol.ros.monitor import OK, Monitor
 from umad_patrol.ros.parameter_files import PATROL
@@ -46,9 +46,12 @@ class Inputs:
         elif not settings.input.body_t_camera:
             node.get_logger().warning("tf2_msgs is not installed, so /tf_static cannot be heard: set input.body_t_camera")
 
-    def warn_of_frame(self) -> None:
-        """Say once if the poses that come are of another frame than `map_frame`: odometry that drifts is in no map."""
+    def warn_of_doubts(self) -> None:
+        """Say once if the poses that come are of another frame than `map_frame`: odometry that drifts is in no map; and if the pictures are rectified already."""
         doubt = frame_doubt(self.frames.pose_frame, self._node.get_parameter("map_frame").value)
+        if doubt:
+            self._node.get_logger().warning(doubt, once=True)
+        doubt = rectified_doubt(self._subscriptions[0].topic_name, self.frames.camera)
         if doubt:
             self._node.get_logger().warning(doubt, once=True)
 
@@ -59,7 +62,7 @@ class Inputs:
 
     def health(self, monitor: Monitor, trouble: str) -> tuple[int, str, dict[str, str]]:
         """The status, said in the log too while it is not well: whoever starts a node by hand looks there and not at /diagnostics."""
-        self.warn_of_frame()
+        self.warn_of_doubts()
         level, message, values = self.status(monitor, trouble)
         if level != OK:
             self._node.get_logger().warning(message, throttle_duration_sec=WARN_EVERY_S)
