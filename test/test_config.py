@@ -90,6 +90,14 @@ def test_a_missing_file_is_named(tmp_path):
         config.load(tmp_path / "gone.yaml")
 
 
+@pytest.mark.parametrize("name, says", [("none.yaml", "No such file or directory"), (".", "Is a directory")])
+def test_a_file_that_cannot_be_read_is_named_once(tmp_path, name, says):
+    path = tmp_path / name
+    with pytest.raises(ConfigError) as caught:
+        config.load(path)
+    assert str(caught.value) == f"settings {str(path)!r} cannot be used: {says}"
+
+
 def test_set_needs_a_value():
     assert config.parse_changes(["a.b=c=d"]) == {"a.b": "c=d"}
     with pytest.raises(ConfigError, match="NAME=VALUE"):

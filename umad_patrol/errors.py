@@ -9,6 +9,11 @@ import yaml
 BAD_YAML = (OSError, yaml.YAMLError, ValueError, ArithmeticError, AttributeError, RecursionError)    # what reading a YAML file raises, PyYAML's own slips included
 
 
+def said(error: BaseException) -> str:
+    """What an error says, in one line; of a file that cannot be read the reason alone, as whoever tells of it names the file."""
+    return getattr(error, "strerror", None) or " ".join(str(error).split())
+
+
 class PatrolError(Exception):
     """Root of everything this package raises on purpose."""
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import yaml
 
-from umad_patrol.errors import BAD_YAML, DatasetError, LocalizationError
+from umad_patrol.errors import BAD_YAML, DatasetError, LocalizationError, said
 from umad_patrol.geometry import se3
 
 
@@ -61,7 +61,7 @@ def _tree(path: Path) -> dict:
     try:
         tree = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
     except BAD_YAML as error:
-        raise DatasetError(f"cannot read poses {path}: {' '.join(str(error).split())}") from error
+        raise DatasetError(f"cannot read poses {path}: {said(error)}") from error
     if not isinstance(tree, dict):
         raise DatasetError(f"{path} holds a {type(tree).__name__}; expected map_T_reference, map_T_query, ground, place, sweep")
     return tree

@@ -18,7 +18,7 @@ import numpy as np
 import yaml
 
 from umad_patrol.alerts.store import AlertStore
-from umad_patrol.errors import BAD_YAML, DatasetError
+from umad_patrol.errors import BAD_YAML, DatasetError, said
 from umad_patrol.evaluate.patrol_pairs import MASKS
 from umad_patrol.records import Alert
 
@@ -250,7 +250,7 @@ def _rows(path: Path, required: bool = False, keys: tuple[str, ...] = ()) -> lis
     try:
         rows = yaml.safe_load(path.read_text(encoding="utf-8")) or []
     except BAD_YAML as error:
-        raise DatasetError(f"cannot read truth {str(path)!r}: {' '.join(str(error).split())}; `umad-patrol simulate` writes it") from error
+        raise DatasetError(f"cannot read truth {str(path)!r}: {said(error)}; `umad-patrol simulate` writes it") from error
     if not isinstance(rows, list) or not all(isinstance(row, dict) and all(key in row for key in keys) for row in rows):
         raise DatasetError(f"truth {str(path)!r} is no list of maps with {', '.join(keys)}; `umad-patrol simulate` writes it")
     return rows

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import yaml
 
-from umad_patrol.errors import BAD_YAML, CameraError
+from umad_patrol.errors import BAD_YAML, CameraError, said
 from umad_patrol.records import Camera
 
 # coefficient counts that OpenCV takes for each model of sensor_msgs/CameraInfo
@@ -186,7 +186,7 @@ def load_camera(path: str | Path) -> Camera:
     try:
         data = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except BAD_YAML as error:
-        raise CameraError(f"cannot read camera {str(path)!r}: {' '.join(str(error).split())}") from error
+        raise CameraError(f"cannot read camera {str(path)!r}: {said(error)}") from error
     return camera_from_dict(data, f"camera {str(path)!r}")
 
 
