@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-from drives import SIZE, TOPICS, drive  # noqa: E402
+from drives import SIZE, TOPICS, drive, picture  # noqa: E402
 
 from umad_patrol.cli.main import main
 from umad_patrol.cli.results import ResultsBag
@@ -62,6 +62,18 @@ def test_far_from_the_map_nothing_is_compared_and_it_says_why(tmp_path, taught, 
     summary, said = json.loads(result.read_text()), "no reference within 1 m and 15 deg: the nearest keyframe is 50."
     assert summary["statuses"] == {"no reference": 6} and summary["reasons"]["no reference"].startswith(said)
     assert f"not compared: 6 x no reference; last: {said}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("scale, focal, warned", [(1.0, 230.0, 0), (0.5, 115.0, 0), (1.0, 300.0, 1)])
+def test_a_camera_that_the_map_was_not_taught_with_is_warned_of(tmp_path, taught, write_bag, messages, caplog, scale, focal, warned):
+    """One that only has other pixels sees the same."""
+    size = tuple(int(scale * side) for side in SIZE)
+    small = cv2.resize(picture(), size, interpolation=cv2.INTER_AREA)
+    items = [("/info", s, messages.camera_info(s, *size, focal)) if topic == "/info" else
+             (topic, s, messages.jpeg(s, small) if topic == "/image" else m) for topic, s, m in drive(messages, False)]
+    bag = write_bag(tmp_path / "patrol", items)
+    assert main(["replay", str(bag), "--map", str(taught), "--out", str(tmp_path / "out"), *TOPICS, "--set", "detect.detector=gradient"]) == 0
+    assert caplog.text.count("was the map taught with this camera") == warned
 
 
 def test_bad_input_is_refused_in_one_line(tmp_path, taught, write_bag, messages, capsys):

@@ -54,7 +54,7 @@ def run(args: argparse.Namespace) -> dict:
     settings = settings_of(args)
     floor = _check(args, settings)
     reference_map = ReferenceMap.load(args.map)
-    check_frames(args.bag, settings)
+    check_frames(args.bag, settings, reference_map)
     recording = Recording(args.bag, settings)
     warn_of_doubts(recording, settings)
     found, raised = _gather(recording, reference_map, settings, floor)

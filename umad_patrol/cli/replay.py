@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> dict:
     recording = Recording(args.bag, settings)
     out = Path(args.out)
     check_folder("--out", out / "masks", StoreError)
-    check_frames(args.bag, settings)
+    check_frames(args.bag, settings, reference_map)
     pipeline = Pipeline(reference_map, settings, out)
     warn_of_doubts(recording, settings)
     if not args.no_masks:
