@@ -392,6 +392,9 @@ def test_recording_that_cannot_place_its_camera(tmp_path, write_bag, messages, s
     path = write_bag(tmp_path / "bag", drive(messages))
     with pytest.raises(BagError, match="no transform from 'camera' to 'body'"):
         Recording(path, with_values(settings, {"input.body_t_camera": ""}))
+    poses = [(topic, s, messages.pose_stamped(s) if topic == "/odom" else m) for topic, s, m in drive(messages)]
+    with pytest.raises(BagError, match="to 'base_link'.*, or input.body_frame where the poses are not of 'base_link'"):     # as a PoseStamped does not say
+        Recording(write_bag(tmp_path / "poses", poses), with_values(settings, {"input.body_t_camera": ""}))
     static = ("/tf_static", 10.0, messages.transforms(("body", "camera", (0, 0, 2), (0, 0, 0, 1))))
     path = write_bag(tmp_path / "with", [static, *drive(messages)])
     frame = next(Recording(path, with_values(settings, {"input.body_t_camera": ""})).events())

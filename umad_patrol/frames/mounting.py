@@ -19,6 +19,7 @@ class Mounting:
     def __init__(self, settings: InputSettings):
         self._camera = _given("input.body_t_camera", settings.body_t_camera)
         self._lidar = _given("input.body_t_lidar", settings.body_t_lidar)
+        self._body_frame = settings.body_frame
         self._tree = TransformTree()
 
     def add(self, msg: Any) -> None:
@@ -39,7 +40,8 @@ class Mounting:
         try:
             return self._tree.lookup(body_frame, frame)
         except LocalizationError as error:
-            raise LocalizationError(f"{error}; publish it on /tf_static or set {setting}") from error
+            of_poses = f", or input.body_frame where the poses are not of {body_frame!r}" if body_frame == self._body_frame else ""
+            raise LocalizationError(f"{error}; publish it on /tf_static or set {setting}{of_poses}") from error
 
 
 def _given(name: str, numbers: tuple[float, ...]) -> np.ndarray | None:
