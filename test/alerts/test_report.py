@@ -46,7 +46,7 @@ def test_a_patrol_is_shown_with_its_pictures(tmp_path):
         watch.finish()
         text = page(store, tmp_path, poses=np.array(ahead()), truth=[{"id": "bag-1", "kind": "bag", "position": [9.0, 0.6, 0.0]}])
     assert text.count("data:image/jpeg;base64,") == 2 * 4
-    assert "A0001" in text and "A0002" in text and "planted: bag bag-1" in text
+    assert "red is new" in text and "A0001" in text and "A0002" in text and "planted: bag bag-1" in text
     assert "http:" not in text and "https:" not in text and "<script" not in text
     svg = ET.fromstring(re.search(r"<svg.*?</svg>", text, re.S).group())
     assert {"compared"} <= {line.get("class") for line in svg.iter("polyline")}
@@ -106,6 +106,16 @@ def test_coverage_is_summed_up_by_reason_whatever_the_numbers(tmp_path):
             store.add_coverage(Stretch(i, i, (float(i), 0.0, 0.0), 0.5, 2, "no reference", f"nearest is {i}.5 m away"))
         text = page(store, tmp_path)
     assert len(re.findall(r"<td>no reference</td>", text)) == 1 and "<td>2.0</td><td>8</td>" in text
+
+
+@pytest.mark.parametrize("statuses, says", [(("compared",), "Nothing new was found."), (("compared", "no reference"), "Nothing new was found where pictures could be compared."),
+                                            (("no reference", "not comparable"), "No picture could be compared, so nothing is known")])
+def test_a_patrol_that_saw_nothing_does_not_say_that_nothing_is_there(tmp_path, statuses, says):
+    with AlertStore(tmp_path) as store:
+        for i, status in enumerate(statuses):
+            store.add_coverage(Stretch(i, i, (float(i), 0.0, 0.0), 0.5, 2, status, "why"))
+        text = page(store, tmp_path)
+    assert says in text and text.count("Nothing new was found") + text.count("nothing is known") == 1
 
 
 def test_a_report_that_cannot_be_written_is_named(tmp_path):

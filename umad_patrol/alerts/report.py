@@ -145,7 +145,8 @@ def _coverage(way: list[Stretch]) -> dict:
     total = sum(s.frames for s in way)
     shares = [{"css": css, "percent": round(100 * sum(s.frames for s in way if s.status == status) / total, 2)}
               for status, css in CSS.items()] if total else []
-    return {"rows": sorted(rows, key=lambda row: -row["frames"]), "shares": shares, "partial": any(s.status != COMPARED for s in way)}
+    return {"rows": sorted(rows, key=lambda row: -row["frames"]), "shares": shares, "partial": any(s.status != COMPARED for s in way),
+            "blind": bool(way) and all(s.status != COMPARED for s in way)}
 
 
 def _where(group: list[Stretch]) -> str:

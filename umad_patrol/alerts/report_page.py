@@ -78,8 +78,10 @@ footer { margin-top: 40px; font-size: 13px; color: var(--soft); }
 <tbody>{% for row in table.rows %}<tr>{% for cell in row %}<td>{{ cell }}</td>{% endfor %}</tr>{% endfor %}</tbody></table></div>
 {% endfor %}
 <h2>Alerts</h2>
-{% if not alerts %}<div class="panel soft">Nothing new was found{{ ' where pictures could be compared' if coverage.partial }}.</div>{% endif %}
-{% for alert in alerts %}<article class="card" id="{{ alert.anchor }}">
+{% if coverage.blind %}<div class="panel soft">No picture could be compared, so nothing is known of what is new: the table below says why.</div>
+{% elif not alerts %}<div class="panel soft">Nothing new was found{{ ' where pictures could be compared' if coverage.partial }}.</div>
+{% endif %}{% if alerts %}<p class="soft">In the whole pictures red is new, blue passes by, yellow was moved or is gone; the box with its number is the alert.</p>
+{% endif %}{% for alert in alerts %}<article class="card" id="{{ alert.anchor }}">
 <header><span class="pill number">{{ alert.number }}</span><b>{{ alert.id }}</b><span>{{ alert.class_name }}</span>
 <span class="pill {{ alert.state }}">{{ alert.state }}</span><span class="soft">score {{ alert.score }}</span></header>
 <dl>{% for name, value in alert.facts %}<div><dt>{{ name }}</dt><dd>{{ value }}</dd></div>{% endfor %}</dl>
