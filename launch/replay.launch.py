@@ -33,7 +33,7 @@ def generate_launch_description() -> LaunchDescription:
 
 def _check(context) -> None:
     bag, path, rate = (LaunchConfiguration(name).perform(context) for name in ("bag", "map", "rate"))
-    if not (Path(path) / "map.yaml").is_file():     # the node would wait for it, and the player for the node
+    if not (Path(path).expanduser() / "map.yaml").is_file():     # the node would wait for it, and the player for the node
         raise RuntimeError(f"map {path!r} is no map; umad-patrol teach makes one")
     check_playable(bag, rate, launching.recorded(context)[0])
 

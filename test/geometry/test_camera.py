@@ -126,10 +126,11 @@ def test_distorted_cameras_are_not_projected_with():
 
 
 @pytest.mark.parametrize("model, distortion", [("none", ())] + LENSES)
-def test_yaml_keeps_everything(tmp_path, model, distortion):
+def test_yaml_keeps_everything(tmp_path, monkeypatch, model, distortion):
     camera = lens(model, distortion)
     cam.dump_camera(camera, tmp_path / "camera.yaml")
-    again = cam.load_camera(tmp_path / "camera.yaml")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    again = cam.load_camera("~/camera.yaml")
     assert np.array_equal(again.K, camera.K)
     assert (again.width, again.height, again.distortion_model, again.distortion) == (320, 240, model, tuple(distortion))
     assert [f.name for f in tmp_path.iterdir()] == ["camera.yaml"]

@@ -53,6 +53,12 @@ def refuse(path) -> str:
     return str(caught.value)
 
 
+def test_a_bag_in_the_home_folder(bag, monkeypatch):
+    monkeypatch.setenv("HOME", str(bag.parent))
+    with bags.open_bag(f"~/{bag.name}") as opened:
+        assert opened.path == bag
+
+
 def test_no_bag(tmp_path):
     assert "no recording" in refuse(tmp_path / "nowhere")
 

@@ -1,5 +1,7 @@
 """Nodes over real DDS, within this process: what they publish and what they say of bad input."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -149,6 +151,16 @@ def test_poses_of_another_frame_are_warned_of_once(ros, messages, tmp_path, capf
         node._inputs.frames.on_pose(messages.odometry(1.0, frame=frame))
         node._publish_diagnostics()
         assert capfd.readouterr().err.count("odometry that drifts") == warnings
+
+
+def test_a_path_may_begin_with_the_home_folder(ros, route_map, extrinsics, tmp_path, monkeypatch):
+    """No shell expands map:=~/map, and what was taught for an hour lay in a folder named ~."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "map").symlink_to(route_map)
+    ros.start([*extrinsics, "-p", "autostart:=false", "-p", "map:=~/map", "-p", "output:=~/kept"])
+    node, = ros.add(PatrolNode())
+    assert node.trigger_configure().name == node.trigger_activate().name == "SUCCESS" and (tmp_path / "kept" / "alerts.sqlite").is_file()
+    assert not Path("~").exists()
 
 
 def test_rectified_pictures_are_warned_of_once(ros, messages, tmp_path, capfd):

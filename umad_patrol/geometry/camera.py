@@ -182,9 +182,9 @@ def camera_to_dict(camera: Camera) -> dict:
 
 
 def load_camera(path: str | Path) -> Camera:
-    """A camera from a YAML file. Raises CameraError naming the file."""
+    """A camera from a YAML file; ~ is the home folder, as no shell expands it within a setting. Raises CameraError naming the file."""
     try:
-        data = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        data = yaml.safe_load(Path(path).expanduser().read_text(encoding="utf-8"))
     except BAD_YAML as error:
         raise CameraError(f"cannot read camera {str(path)!r}: {said(error)}") from error
     return camera_from_dict(data, f"camera {str(path)!r}")

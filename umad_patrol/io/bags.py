@@ -95,7 +95,7 @@ class Bag:
 @contextmanager
 def open_bag(path: str | Path) -> Iterator[Bag]:
     """Open a rosbag2 folder, or one .mcap or .db3 file. Raises BagError if there is none, or it is empty or damaged."""
-    path = Path(path)
+    path = Path(path).expanduser()  # no shell expands bag:=~/bag
     reader = None
     with _readable(path):
         reader = Reader(_storage(path))

@@ -93,7 +93,7 @@ def _value(context: LaunchContext, name: str) -> str:
 
 
 def _params_file(context: LaunchContext) -> str:
-    path = _value(context, "params_file")
+    path = os.path.expanduser(_value(context, "params_file"))   # no shell expands params_file:=~/mine.yaml
     if not Path(path).is_file():    # launch would warn, and the node run with its defaults
         raise ConfigError(f"params_file {path!r} is no file; name a YAML file of parameters, or leave params_file out for the defaults")
     return path

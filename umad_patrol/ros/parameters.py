@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Any
 
@@ -40,6 +41,11 @@ def changed_settings(node: Node, changed: list[Parameter]) -> Settings:
 def names(own: tuple[SettingInfo, ...]) -> set[str]:
     """The names of the node's own parameters and of every setting."""
     return {info.name for info in (*own, *describe())}
+
+
+def path_of(node: Node, name: str) -> str:
+    """The path that a parameter holds; no shell puts the home folder in place of the ~ in `map:=~/maps`, nor in a file."""
+    return os.path.expanduser(node.get_parameter(name).value)
 
 
 def choice(node: Node, info: SettingInfo) -> str:

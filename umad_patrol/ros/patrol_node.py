@@ -105,7 +105,7 @@ class PatrolNode(LifecycleNode):
     def _configure(self) -> None:
         from umad_patrol.ros.outputs import Outputs  # these import torch, which takes seconds: after rclpy can hear a signal
 
-        path, settings = self.get_parameter("map").value, parameters.settings_of(self)
+        path, settings = parameters.path_of(self, "map"), parameters.settings_of(self)
         if not path:
             raise ConfigError("parameter map is empty: give the folder of a reference map (umad-patrol teach makes one)")
         self.get_logger().info(f"loading map {path}")
@@ -126,7 +126,7 @@ class PatrolNode(LifecycleNode):
         self._go_on()
         if self._pipeline.map.replaced():   # while the node was inactive
             self._load_anew()
-        self._pipeline.resume(self.get_parameter("output").value)
+        self._pipeline.resume(parameters.path_of(self, "output"))
         self._monitor, self._resets = Monitor(), 0
         self._show_map()
         self._outputs.alerts(self._pipeline.alerts, self._now())

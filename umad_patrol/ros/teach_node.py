@@ -35,7 +35,7 @@ class TeachNode(Node):
         self._worker = self._inputs = self._teacher = None
         self._unsaved = self.exit_status = 0
         parameters.declare(self, TEACH, read_only=True)
-        self._path = self.get_parameter("map").value
+        self._path = parameters.path_of(self, "map")
         if not self._path:
             raise ConfigError("parameter map is empty: name the folder that the map is written to")
         settings = parameters.settings_of(self)

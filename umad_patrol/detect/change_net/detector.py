@@ -54,7 +54,7 @@ class ChangeNetDetector:
     classes = CLASSES
 
     def __init__(self, settings: DetectSettings, device: str | torch.device = "cpu", threads: int = 1):
-        self.device, weights = torch.device(device), Path(settings.weights or SHIPPED)
+        self.device, weights = torch.device(device), Path(settings.weights or SHIPPED).expanduser()
         network, checksum = load_weights(weights)
         closer = load_closer(weights) if settings.closer_looks else None
         self._closer_looks = settings.closer_looks
