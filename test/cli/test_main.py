@@ -139,6 +139,15 @@ def test_standard_output_on_a_full_disk_is_one_line_and_status_2():
     assert told.stderr.startswith("umad-patrol settings: No space left on device") and told.stderr.count("\n") == 1, told
 
 
+def test_letters_that_a_terminal_lacks_end_no_work(tmp_path):
+    words = [sys.executable, "-m", "umad_patrol.cli.main", "inspect", str(tmp_path / "M\u00fcnchen \u2013 \u5317\u4eac")]
+    told = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False, env={**os.environ, "PYTHONIOENCODING": "ascii:strict"})
+    assert told.returncode == 2 and b"no map" in told.stderr and b"\\u5317" in told.stderr
+    code = "from umad_patrol.cli.outlet import outlets\nwith outlets(): print('\\u5317 ok')"
+    told = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, check=False, env={**os.environ, "PYTHONIOENCODING": "latin-1:strict"})
+    assert told.returncode == 0 and told.stdout == b"\\u5317 ok\n"
+
+
 @pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_leaves_nothing_half_made(tmp_path, sign):
     words = [sys.executable, "-m", "umad_patrol.cli.main", "simulate", str(tmp_path / "world"), "--frames", "60", "--workers", "1"]

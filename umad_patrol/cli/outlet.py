@@ -1,4 +1,4 @@
-"""Standard output and error that may be closed by whoever reads them, as by `| head -1`: the work goes on, and its files are written."""
+"""Standard output and error that may be closed by whoever reads them, as by `| head -1`, or lack letters: the work goes on, and its files are written."""
 
 from __future__ import annotations
 
@@ -11,15 +11,23 @@ from typing import Any, TextIO
 
 
 class Outlet:
-    """A stream to print on; once nobody reads it any more, what is printed goes nowhere."""
+    """A stream to print on; once nobody reads it any more, what is printed goes nowhere. A letter that it lacks is printed as Python writes it."""
 
     def __init__(self, stream: TextIO | None):
         self._stream = io.StringIO() if stream is None else stream  # None: it was closed before Python began
 
     def write(self, text: str) -> int:
         """Print, if anybody reads it."""
-        self._try(lambda: self._stream.write(text))
+        self._try(lambda: self._stream.write(self._written(text)))
         return len(text)
+
+    def _written(self, text: str) -> str:
+        encoding, errors = getattr(self._stream, "encoding", None) or "utf-8", getattr(self._stream, "errors", None) or "strict"
+        try:
+            text.encode(encoding, errors)
+        except UnicodeEncodeError:
+            return text.encode(encoding, "backslashreplace").decode(encoding)
+        return text
 
     def flush(self) -> None:
         """Have what was printed go out."""
