@@ -401,6 +401,16 @@ def test_recording_that_cannot_place_its_camera(tmp_path, write_bag, messages, s
     np.testing.assert_allclose(frame.map_T_camera[2, 3], 2)
 
 
+@pytest.mark.parametrize("clouds, setting, says", [
+    ((), "/cloud", ""), (("/cloud",), "/cloud", ""), (("/velodyne",), "", ""),
+    (("/velodyne",), "/cloud", "no topic '/cloud'.*set input.cloud_topic to one of: /velodyne"), ((), "/odom", "holds '/odom' as nav_msgs/msg/Odometry, not PointCloud2")])
+def test_recording_whose_lidar_is_not_read_says_so(tmp_path, write_bag, messages, settings, clouds, setting, says):
+    """A map without its cloud is taught all the same, and nobody misses it."""
+    items = [*drive(messages), *((topic, 11.0, messages.cloud(10.5, [[1.0, 2, 3]], frame="body")) for topic in clouds)]
+    doubt = Recording(write_bag(tmp_path / "bag", items), with_values(settings, {"input.cloud_topic": setting})).cloud_doubt
+    assert re.search(says, doubt) and bool(doubt) == bool(says)
+
+
 def test_recording_whose_pictures_name_no_frame(tmp_path, write_bag, messages, settings):
     items = [(topic, s, messages.camera_info(s, frame="") if topic == "/info" else messages.jpeg(s, PICTURE, frame="") if topic == "/image" else m)
              for topic, s, m in drive(messages)]

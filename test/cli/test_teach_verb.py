@@ -109,6 +109,11 @@ def test_bad_pictures_are_counted_and_left_out(tmp_path, write_bag, messages, ca
     assert "left out: 1 x bad image; last: " in said and "no cloud, so it is as teach.camera_height_m said" in said and "run-19700101-001640" in said
 
 
+def test_a_lidar_on_another_topic_is_told_of(tmp_path, bag, caplog):
+    assert main(["teach", str(bag), str(tmp_path / "map"), *TOPICS, "--set", "input.cloud_topic=/livox/lidar"]) == 0
+    assert "no LiDAR is read" in caplog.text and "set input.cloud_topic to one of: /" in caplog.text
+
+
 @pytest.mark.parametrize("how, said", [
     ({"jpeg_data": b"\xff\xd8 no picture"}, "40 x bad image"),
     ({"poses": False}, "/odom"),

@@ -58,21 +58,22 @@ class Bag:
         found = self.topics.get(topic)
         return found is not None and found.count > 0 and found.type in types
 
+    def fitting(self, types: tuple[str, ...]) -> list[Topic]:
+        """The topics of one of the types that hold messages."""
+        return [t for t in self._held() if t.type in types]
+
     def listing(self) -> str:
         """The topics in words."""
         return _listed(self._held())
 
     def _way_out(self, types: tuple[str, ...], setting: str, otherwise: str) -> str:
         """What to set, where that helps."""
-        if fitting := self._fitting(types):
+        if fitting := self.fitting(types):
             return f"set {setting} to one of: {_listed(fitting)}"
         return f"it holds none for {setting}{f': {otherwise}' if otherwise else ''}; it has {self.listing()}"
 
     def _held(self) -> list[Topic]:
         return [t for t in self.topics.values() if t.count]
-
-    def _fitting(self, types: tuple[str, ...]) -> list[Topic]:
-        return [t for t in self._held() if t.type in types]
 
     def messages(self, topics: tuple[str, ...] | None = None) -> Iterator[tuple[str, int, bytes]]:
         """(topic, time of recording in ns, serialized message) in the order of recording. Raises BagError where it is damaged."""
