@@ -35,6 +35,7 @@ def test_text_becomes_the_type_of_the_setting():
     changed = config.with_values(config.Settings(), {"align.features": "800", "input.body_t_camera": "1, 2 3 0 0 0 1"})
     assert changed.align.features == 800
     assert changed.input.body_t_camera == (1.0, 2.0, 3.0, 0.0, 0.0, 0.0, 1.0)
+    assert config.with_values(changed, {"input.body_t_camera": "[1, 2, 3, 0, 0, 0, 1]"}) == changed   # as YAML has it
 
 
 @pytest.mark.parametrize(("name", "value", "says"), [
@@ -43,12 +44,13 @@ def test_text_becomes_the_type_of_the_setting():
     ("retrieve.theta_m", 1, "align.theta_m"),
     ("align.theta_m", 9.0, "outside 0.0 to 1.0 m"),
     ("align.theta_m", math.nan, "not finite"),
-    ("align.theta_m", "near", "not float"),
-    ("align.theta_m", True, "not float"),
-    ("align.features", 10.5, "not int"),
-    ("align.features", math.inf, "not int"),
+    ("align.theta_m", "near", "is not a number"),
+    ("align.theta_m", True, "is not a number"),
+    ("align.features", 10.5, "is not a whole number"),
+    ("align.features", math.inf, "is not a whole number"),
     ("device", "tpu", "none of auto, cpu, cuda"),
-    ("input.body_t_camera", "a b", "list of numbers"),
+    ("alerts.use_cloud", "no", "is not true or false"),
+    ("input.body_t_camera", "a b", "list of numbers, such as 1 2 3"),
     ("input.body_t_camera", [1.0, math.nan], "not finite"),
     ("input.body_t_camera", "1e300 0 0 0 0 0 1", r"\(1e\+300, .* outside -100.0 to 100.0"),
     ("input.body_t_lidar", "0 0 -101 0 0 0 1", "outside"),
