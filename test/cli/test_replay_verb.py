@@ -30,7 +30,7 @@ def test_replay_writes_what_it_found(tmp_path, taught, write_bag, messages, caps
     bag, out, result = write_bag(tmp_path / "patrol", drive(messages, True)), tmp_path / "out", tmp_path / "r.json"
     assert main(["replay", str(bag), "--map", str(taught), "--out", str(out), "--json", str(result), *TOPICS]) == 0
     summary = json.loads(result.read_text())
-    assert summary["frames"] == 6 and summary["statuses"] == {"compared": 6} and summary["refused"] == {}
+    assert summary["frames"] == 6 and summary["statuses"] == {"compared": 6} and summary["refused"] == summary["reasons"] == {}
     masks = sorted((out / "masks").glob("*.png"))
     assert len(masks) == 6 and all(cv2.imread(str(m), 0)[100:120, 155:175].all() for m in masks)
     with (out / "frames.csv").open() as file:

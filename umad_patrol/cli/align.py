@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The two pictures and where the results go."""
     parser.add_argument("reference", metavar="REFERENCE", help="picture that is warped")
     parser.add_argument("query", metavar="QUERY", help="picture that it is laid on")
-    parser.add_argument("--out", metavar="DIR", help="write warped.png, before_after.png (query in red, reference in green and blue, so that what is only in one and dark shows in the colour of the other) and result.json")
+    parser.add_argument("--out", metavar="DIR", help="write warped.png, before_after.png (the query is its red, the reference its green and blue) and result.json")
 
 
 def run(args: argparse.Namespace) -> dict:

@@ -60,7 +60,8 @@ def run(args: argparse.Namespace) -> dict:
         for result in results_of(recording, pipeline, seen=worse):
             results.add(result)
             statuses[result.status] += 1
-            reasons[result.status] = result.reason
+            if result.status != COMPARED:
+                reasons[result.status] = result.reason
             seconds.append(sum(result.seconds.values()))
             off.append(localization_off(result))
             rows.append(_row(result, off[-1]))

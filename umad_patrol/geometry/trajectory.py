@@ -82,8 +82,9 @@ class PoseBuffer:
                 return self._beyond(stamp_ns, max_gap_s, max_extrapolation_s, max_speed_mps)
             before_ns, after_ns = stamps[after - 1], stamps[after]
             if after_ns - before_ns > max_gap_s * 1e9:
-                nearest = min(stamp_ns - before_ns, after_ns - stamp_ns)    # and the gap is rounded up, as it is wider
-                raise LocalizationError(f"no pose around image {stamp_ns / 1e9:.3f} s: a gap of {-((before_ns - after_ns) // 10**6) / 1e3:.3f} s is wider "
+                nearest = min(stamp_ns - before_ns, after_ns - stamp_ns)
+                gap_ms = -((before_ns - after_ns) // 10**6)     # rounded up, so that it reads as wider
+                raise LocalizationError(f"no pose around image {stamp_ns / 1e9:.3f} s: a gap of {gap_ms / 1e3:.3f} s is wider "
                                         f"than input.max_pose_gap_s {max_gap_s:g} s, nearest is {nearest / 1e9:.2f} s away; "
                                         "is the localization topic running?")
             self._check_jump(after, max_speed_mps)
