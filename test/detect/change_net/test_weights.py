@@ -1,5 +1,6 @@
 """Weights on disk: read as written, or refused with the name of the file."""
 
+import copy
 import json
 
 import pytest
@@ -110,3 +111,12 @@ def test_another_network_is_refused_though_it_is_sound(weights, tmp_path, change
     change(tensors)
     save_file(tensors, path, {"format": FORMAT, "sha256": _checksum(tensors), "card": json.dumps({})})
     refused(path, match)
+
+
+@pytest.mark.parametrize("number", [torch.nan, torch.inf])
+def test_numbers_that_are_not_finite_are_refused_though_the_checksum_is_theirs(network, other_network, tmp_path, number):
+    for which, name in ((0, "out.1.bias"), (1, CLOSER + "out.1.bias")):
+        networks, path = [copy.deepcopy(one) for one in (network, other_network)], tmp_path / f"wild{which}.safetensors"
+        networks[which].out[-1].bias.data[0] = number
+        save_weights(networks[0], path, closer=networks[1])
+        refused(path, f"first {name}")

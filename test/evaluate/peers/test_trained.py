@@ -93,3 +93,11 @@ def test_bad_weights_are_refused_by_name(pair, capsys, name):
     assert main(["evaluate", "detection", str(pair), "--peer", path]) == 2
     error = capsys.readouterr().err.strip()
     assert path in error and "\n" not in error
+
+
+def test_numbers_that_are_not_finite_are_refused(tmp_path):
+    peer, path = SiamDiffPeer(), tmp_path / "wild.safetensors"
+    peer.network.classify.bias.data[0] = torch.nan
+    save_peer(peer, path, {})
+    with pytest.raises(WeightsError, match="wild.safetensors.* hold NaN or infinite numbers .*network.classify.bias"):
+        load_peer(path)

@@ -54,6 +54,14 @@ def read_card(path: str | Path = SHIPPED) -> dict:
         raise WeightsError(f"weights {str(path)!r} have an unreadable card: {error}") from error
 
 
+def check_finite(tensors: dict[str, torch.Tensor], path: str | Path) -> None:
+    """Raise WeightsError unless all numbers are finite: what scores NaN is no region, so nothing would be found and nobody told."""
+    wild = [name for name, value in tensors.items() if not value.isfinite().all()]
+    if wild:
+        raise WeightsError(f"weights {str(path)!r} hold NaN or infinite numbers ({len(wild)} of {len(tensors)} tensors, first {wild[0]}): "
+                           "the training that made them went astray; name others")
+
+
 def _tensors(network: ChangeNet) -> dict[str, torch.Tensor]:
     return {name: value.detach().float().cpu().contiguous() for name, value in network.state_dict().items() if not name.endswith(COUNTERS)}
 
@@ -66,6 +74,7 @@ def _checked(path: Path) -> tuple[dict[str, torch.Tensor], str]:
     checksum = _checksum(tensors)
     if meta.get("sha256") != checksum:
         raise WeightsError(f"weights {str(path)!r} are damaged: their checksum is {checksum[:12]}…, {str(meta.get('sha256'))[:12]}… is written in them")
+    check_finite(tensors, path)
     return tensors, checksum
 
 

@@ -14,6 +14,7 @@ from safetensors.torch import save
 from torch import nn
 
 from umad_patrol.detect.change_net.network import CLASSES, PRIOR
+from umad_patrol.detect.change_net.weights import check_finite
 from umad_patrol.detect.contract import check_picture, check_sizes
 from umad_patrol.errors import WeightsError
 from umad_patrol.evaluate.peers.fc_siam_diff import FCSiamDiff
@@ -52,6 +53,7 @@ def load_peer(path: str | Path) -> SiamDiffPeer:
             tensors, meta = {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}
         if meta.get("format") != FORMAT:
             raise WeightsError(f"weights {str(path)!r} are of {meta.get('format', 'an unknown network')!r}, not {FORMAT!r}")
+        check_finite(tensors, path)
         peer = SiamDiffPeer()
         peer.load_state_dict(tensors)
     except (OSError, SafetensorError, RuntimeError) as error:
