@@ -90,17 +90,18 @@ def _placed(photos: list[Photo]) -> list[Photo]:
 
 
 def _photo(path: Path, place: str, arrows: bool) -> Photo | None:
-    """The picture, without arrows if it has any, or None where it cannot be read or is too small."""
+    """The picture, without arrows if it has any, or None where it or its road mask cannot be read, or it is too small."""
+    road_path = path.with_name(f"{path.stem}{ROAD}.png")
     try:
         image = read_image(path)
+        road = read_image(road_path)[:, :, 0] if road_path.is_file() else None
     except ImageError:
         return None
     if min(image.shape[:2]) < SMALLEST_PX:
         return None
     scale = min(1.0, LONGEST_PX / max(image.shape[:2]))
     size = round(image.shape[1] * scale), round(image.shape[0] * scale)
-    road_path = path.with_name(f"{path.stem}{ROAD}.png")
-    road = cv2.resize(read_image(road_path)[:, :, 0], size, interpolation=cv2.INTER_NEAREST) if road_path.is_file() else None
+    road = cv2.resize(road, size, interpolation=cv2.INTER_NEAREST) if road is not None else None
     small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
     return Photo(path, np.ascontiguousarray((without_arrows(small) if arrows else small)[:, :, ::-1]), road, place)
 
