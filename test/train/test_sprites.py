@@ -8,6 +8,7 @@ import pytest
 from fake_data import write_assets
 
 from umad_patrol.errors import SimulationError, TrainingError
+from umad_patrol.io.images import write_image
 from umad_patrol.train import sprites as module
 from umad_patrol.train.sprite_render import render
 from umad_patrol.train.sprites import make_sprites, read_sprites
@@ -58,6 +59,8 @@ def test_a_shelf_is_made_once_and_goes_on(tmp_path, monkeypatch):
     assert json.loads((shelf / module.RENDERED).read_text())["models"] == ["box.glb", "bin.glb"]
     monkeypatch.setattr(module, "_render", rendered)
     assert make_sprites(assets, shelf) == 1 and make_sprites(assets, shelf) == 0
+    for name in ("thing_of_mine_1.png", "thing_box_high.png", "2024_06_01.png"):    # of others
+        write_image(shelf / name, np.zeros((40, 40, 4), np.uint8))
     found, whole = read_sprites(shelf), tmp_path / "whole"
     assert make_sprites(assets, whole) == 3
     for mine, other in zip(found, read_sprites(whole), strict=True):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import zlib
 from collections import Counter
 from collections.abc import Callable
@@ -37,6 +38,7 @@ RIDERS, RIDER_VIEWS = 12, 4     # cyclists of the simulation's own making: no mo
 CYCLIST = "cyclist"
 HELD_OUT = 0.12     # share of the models that validation has to itself
 SMALLEST_PX = 24
+NAME = re.compile(rf"(?P<kind>{THING}|{PERSON}|{VEHICLE})_(?P<name>[^_]+)_(?P<mm>\d+)\.png")    # of a sprite's file
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,13 +172,12 @@ def write_sprite(shelf: Path, sprite: Sprite) -> None:
 
 
 def read_sprites(shelf: str | Path) -> list[Sprite]:
-    """All sprites of a shelf. Raises TrainingError where it holds no thing or nobody."""
+    """All sprites of a shelf; what is named otherwise is none. Raises TrainingError where it holds no thing or nobody."""
     sprites = []
-    for path in sorted(Path(shelf).glob("*_*_*.png")):
-        kind, name, height = path.stem.split("_")
-        image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    for path, named in ((path, NAME.fullmatch(path.name)) for path in sorted(Path(shelf).glob("*.png"))):
+        image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED) if named else None
         if image is not None and image.ndim == 3 and image.shape[2] == 4:
-            sprites.append(Sprite(kind, name, cv2.cvtColor(image, cv2.COLOR_BGRA2RGBA), int(height) / 1000))
+            sprites.append(Sprite(named["kind"], named["name"], cv2.cvtColor(image, cv2.COLOR_BGRA2RGBA), int(named["mm"]) / 1000))
     if not any(s.dynamic for s in sprites) or all(s.dynamic for s in sprites):
         raise TrainingError(f"{shelf} holds {len(sprites)} sprites; things and people or vehicles are both needed")
     return sprites
