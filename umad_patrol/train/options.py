@@ -105,6 +105,7 @@ def check(options: RunOptions) -> None:
         raise TrainingError("--hold names scenes of --umad, which is not given")
     _check_network(options)
     _check_folder(options.out)
+    _check_apart(options)
 
 
 def _check_numbers(options: RunOptions) -> None:
@@ -137,9 +138,17 @@ def _check_network(options: RunOptions) -> None:
 def _check_folder(out: Path) -> None:
     """A run's folder is new, empty, or of a run."""
     check_folder("OUT", out, TrainingError)
-    names = {path.name for path in out.iterdir()} if out.is_dir() else set()
+    names = {path.name for path in out.iterdir() if not path.name.startswith(".")} if out.is_dir() else set()    # such a one is what a kill left
     if names and not names & OURS:
         raise TrainingError(f"{str(out)!r} holds other things ({sorted(names)[0]} and so on); name a new folder for the run")
+
+
+def _check_apart(options: RunOptions) -> None:
+    """What a run draws is not to be taken for photographs when it goes on."""
+    for option, folder in (("OUT", options.out), ("--sprites", options.shelf)):
+        if options.photos is not None and options.photos.resolve() in (folder.resolve(), *folder.resolve().parents):
+            raise TrainingError(f"{option} {str(folder)!r} lies in --photos {str(options.photos)!r}, where its pictures would be taken for photographs; "
+                                "name a folder elsewhere")
 
 
 def check_record(options: RunOptions, pairs: Iterable[str]) -> None:
