@@ -14,7 +14,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "train"))
 
-from fake_data import ground, write, write_assets, write_pairs, write_photos, write_teacher  # noqa: E402
+from fake_data import bits, ground, pair, write, write_assets, write_pairs, write_photos, write_teacher  # noqa: E402
 
 from umad_patrol.cli.main import main  # noqa: E402
 from umad_patrol.detect.change_net.network import ChangeNet  # noqa: E402
@@ -24,6 +24,7 @@ from umad_patrol.evaluate.peers.trained import load_peer  # noqa: E402
 from umad_patrol.train.material import get_material, split  # noqa: E402
 from umad_patrol.train.options import RunOptions, check_record, write_record  # noqa: E402
 from umad_patrol.train.photos import read_photos  # noqa: E402
+from umad_patrol.train.real_pairs import find_real  # noqa: E402
 from umad_patrol.train.sprites import Sprite, cut_out_of, write_sprite  # noqa: E402
 from umad_patrol.train.teacher import load_teacher  # noqa: E402
 
@@ -152,13 +153,39 @@ def test_real_pairs_alone_and_mixed(data, tmp_path, capsys):
     assert set(json.loads((tmp_path / "m.json").read_text())["validation_real"]) == set(result["validation"])
 
 
-def test_change_sets_train_too(tmp_path):
+def test_change_sets_train_too(tmp_path, capsys):
     for name in ("001_0", "001_1", "002_0"):
         for part, image in (("t0", ground(1)), ("t1", ground(2)), ("mask", np.eye(260, 340, dtype=np.uint8) * 255)):
             write(tmp_path / "cd" / "train" / part / f"{name}.png", image)
     out = tmp_path / "run"
-    code = main(["train", str(out), "--umad", str(tmp_path / "cd"), "--pairs-share", "1", *SHORT])
-    assert code == 0 and load_weights(out / "change_net.safetensors")
+    words = ["train", str(out), "--umad", str(tmp_path / "cd"), "--pairs-share", "1", *SHORT]
+    assert main([*words, "--hold", "001"]) == 2 and "cd is a change set, which has none: put what is never to be trained on into its split test" in \
+        capsys.readouterr().err and not out.exists()
+    assert main(words) == 0 and load_weights(out / "change_net.safetensors")
+
+
+def test_scenes_to_hold_may_be_named_one_by_one(tmp_path):
+    umad, scenes = tmp_path / "UMAD-1.0", ("1.N6", "2.Bridge", "3.Central-Avenue")
+    for scene in scenes:
+        for place, image in zip((umad / "data" / scene / "00/G1", umad / "data" / scene / "00/Q1", umad / "gt" / scene / "00"), (*pair(), bits())):
+            write(place / "rgb" / "00000000.png", image)
+    assert main(["train", str(tmp_path / "run"), "--umad", str(umad), "--pairs-share", "1", *SHORT, "--hold", "1", "--hold", "2.Bridge"]) == 0
+    card = read_card(tmp_path / "run" / "change_net.safetensors")
+    assert (card["counts"]["real"], card["counts"]["real_held_out"]) == (1, 2) and "--hold 1 2.Bridge" in card["command"]
+
+
+def test_pairs_that_cannot_be_read_are_told_of_before_anything_is_written_if_there_are_no_others(data, tmp_path, capsys):
+    pairs = write_pairs(tmp_path / "pairs", 26)
+    training, held = find_real(pairs, None)
+    training[0].source.query.write_bytes(b"x")
+    words = ("--pairs", pairs, "--pairs-share", 1)
+    assert train(data, tmp_path / "a", *words, named=()) == 0       # the first is passed over as any other
+    for one in held:
+        one.source.labels.write_bytes(b"x")
+    capsys.readouterr()
+    for share in (1, 0.5):
+        assert train(data, tmp_path / "b", *words, "--pairs-share", share) == 2
+        assert "labels.png" in capsys.readouterr().err and not (tmp_path / "b").exists()
 
 
 def test_the_preview_is_a_sheet_and_nothing_is_trained(data, tmp_path, capsys):
@@ -268,6 +295,19 @@ def test_a_folder_that_is_not_a_runs_is_left_alone(data, tmp_path, monkeypatch, 
     write(tmp_path / "other" / "holiday.png", ground(1))
     assert train(data, out) == 2 and says in capsys.readouterr().err
     assert [path.name for path in (tmp_path / "other").iterdir()] == ["holiday.png"]
+
+
+def test_what_a_kill_left_of_the_very_first_file_is_nothing(data, tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / ".run.json.123-456").write_text("{")
+    assert train(data, tmp_path / "run") == 0
+
+
+def test_what_a_run_draws_is_not_taken_for_photographs(data, tmp_path, capsys):
+    photos = write_photos(tmp_path / "photos", 5, (220, 260))
+    for out, words, says in ((photos / "runs" / "1", (), "OUT"), (tmp_path / "run", ("--sprites", photos / "sprites"), "--sprites")):
+        assert train(data, out, "--photos", photos, *words) == 2
+        assert f"{says} '{photos}" in capsys.readouterr().err and not out.exists()
 
 
 def test_without_data_it_says_what_to_name(tmp_path, capsys):

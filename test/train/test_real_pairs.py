@@ -129,10 +129,12 @@ def test_what_lies_together_is_of_one_pair_which_is_read_once(tmp_path, monkeypa
     assert len(reads) == 5 and len(set(map(id, reads))) > 1 and not torch.equal(samples[0], samples[1])
 
 
-def test_an_unreadable_pair_is_passed_over_and_all_unreadable_are_not(tmp_path, caplog):
+def test_unreadable_pairs_are_passed_over_however_many_and_all_unreadable_are_not(tmp_path, caplog):
     real = everything(write_pairs(tmp_path, 2))
     (tmp_path / "a" / "query.png").write_bytes(b"x")
     assert len([RealPairs(real, 1, 99, side=32)[i] for i in range(0, 6 * TOGETHER, TOGETHER)]) == 6 and "passed over" in caplog.text
+    mostly = RealPairs(30 * real[:1] + real[1:], 1, 99, side=32)
+    assert all(mostly[i][0].shape == (3, 32, 32) for i in range(0, 10 * TOGETHER, TOGETHER))
     with pytest.raises(ImageError):
         RealPairs(real[:1], 1, 9, side=32)[0]
 

@@ -32,7 +32,6 @@ NEVER_TRAINED = "test"  # the split of a change set that is left for scoring
 TOGETHER = 8            # items in a row that are of one pair, whether all of them are asked for or, mixed with made ones, some
 NUMBER = re.compile(r"\d{1,20}$")    # at the end of a name
 STRETCHES, GAPS = 10, 5     # of one place; and the fifth part of one at most lies between what is held back and what is trained on
-TRIES = 10              # pairs that may be unreadable one after the other
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,13 +93,13 @@ def find_real(pairs: str | Path | None, umad: str | Path | None, hold: Iterable[
 
     `hold` names UMAD's scenes or sequences to hold back; else, and of the other kinds, a tenth of the places are, by their names. Of a folder of
     pairs the place is what poses.yaml says, or the name up to the last "_"; frames of one place, named by their stamps, are held back by stretches.
-    Raises DatasetError.
+    Raises DatasetError, also for `hold` where there are no scenes.
     """
     training, held = [], []
     if pairs is not None:
         training, held = _of_folder(find_pairs(pairs, ("labels",)))
     if umad is not None:
-        more = _changes(umad) if is_change_set(umad) else _umad(umad, tuple(hold))
+        more = _changes(umad, tuple(hold)) if is_change_set(umad) else _umad(umad, tuple(hold))
         training, held = training + more[0], held + more[1]
     return training, held
 
@@ -122,7 +121,10 @@ def _of_folder(pairs: list[Pair]) -> tuple[list[RealPair], list[RealPair]]:
     return [pair for pair in training if min(abs(ranks[pair.source.id] - rank) for rank in taken) > gap], held
 
 
-def _changes(root: str | Path) -> tuple[list[RealPair], list[RealPair]]:
+def _changes(root: str | Path, hold: tuple[str, ...]) -> tuple[list[RealPair], list[RealPair]]:
+    if hold:
+        raise DatasetError(f"--hold {' '.join(hold)} names scenes of UMAD-1.0, and {root} is a change set, which has none: put what is never to be trained "
+                           f"on into its split {NEVER_TRAINED}")
     found = [pair for pair in find_changes(root) if pair.scene != NEVER_TRAINED]
     if not found:
         raise DatasetError(f"{root} has a split {NEVER_TRAINED} alone, which is never trained on")
@@ -226,7 +228,7 @@ def _heed(anomaly: np.ndarray) -> np.ndarray:
 class RealPairs(torch.utils.data.Dataset):
     """Item i, counted from `start`, of a run with a seed: always the same sample of the same pair, as `data.tensors` gives it.
 
-    A pair that cannot be read is told of and passed over. What lies within the same `together` is of one pair, which is read once for all of them.
+    A pair that cannot be read is told of and passed over, as long as any can. What lies within the same `together` is of one pair, which is read once for all of them.
     """
 
     def __init__(self, pairs: list[RealPair], seed: int, length: int, start: int = 0, plain: bool = False, side: int = SIDE_PX,
@@ -248,14 +250,15 @@ class RealPairs(torch.utils.data.Dataset):
         return self._read[1]
 
     def _drawn(self, rng: np.random.Generator) -> Labelled:
-        for left in reversed(range(TRIES)):
+        """Any pair that can be read. Raises ImageError or DatasetError where none can: a run of hours does not end for less."""
+        untried = list(range(len(self._pairs)))
+        while True:
             try:
-                return self._pairs[int(rng.integers(len(self._pairs)))].read()
+                return self._pairs[untried.pop(int(rng.integers(len(untried))))].read()
             except (ImageError, DatasetError) as error:
-                if not left:
+                if not untried:
                     raise
                 _LOG.warning("%s: passed over", error)
-        raise AssertionError("unreachable")
 
 
 class Mixed(torch.utils.data.Dataset):

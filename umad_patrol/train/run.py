@@ -113,8 +113,9 @@ def _found(options: RunOptions) -> _Found:
     if init is not None and (init.differences[0].project is not None) != options.correlation:
         raise TrainingError(f"--init {options.init}: its network is one {'with' if not options.correlation else 'without'} correlation")
     real, held = find_real(options.pairs, options.umad, options.hold)
-    if real:
-        real[0].read()
+    for pairs in (real, held):
+        if pairs:
+            RealPairs(pairs, options.seed, 1)[0]    # else it would be told of after the sprites are made, or the training
     if options.real and not options.made and not held:
         raise TrainingError(f"{len(real)} real pairs of one place: none can be held back for validation; add others, or have pairs made as well")
     return _Found(device, teacher, init, real, held)
