@@ -23,17 +23,18 @@ def with_arrow(image):
 
 
 def test_pictures_are_read_as_rgb_never_enlarged(tmp_path):
-    write(tmp_path / "a" / "big.png", np.full((400, 2560, 3), (10, 20, 30), np.uint8))
+    write(tmp_path / "a" / "big.png", np.full((410, 2560, 3), (10, 20, 30), np.uint8))
     write(tmp_path / "b" / "small.jpg", np.full((210, 250, 3), 90, np.uint8))
     write(tmp_path / "b" / "small_road.png", np.full((210, 250, 3), 255, np.uint8))
     write(tmp_path / "b" / "tiny.jpg", np.full((150, 250, 3), 90, np.uint8))
+    write(tmp_path / "b" / "long.jpg", np.full((250, 4000, 3), 90, np.uint8))
     (tmp_path / "b" / "broken.jpg").write_bytes(b"\xff\xd8 no")
     write(tmp_path / "b" / "other.jpg", np.full((210, 250, 3), 90, np.uint8))
     (tmp_path / "b" / "other_road.png").write_bytes(b"no")
     big, small = read_photos(tmp_path)
-    assert big.image.shape == (200, 1280, 3) and tuple(big.image[0, 0]) == (30, 20, 10) and big.road is None
+    assert big.image.shape == (205, 1280, 3) and tuple(big.image[0, 0]) == (30, 20, 10) and big.road is None
     assert small.image.shape == (210, 250, 3) and small.road.shape == (210, 250) and small.road.all()
-    assert len(find_photos(tmp_path)) == 5 and len(read_photos(tmp_path, limit=1)) == 1
+    assert len(find_photos(tmp_path)) == 6 and len(read_photos(tmp_path, limit=1)) == 1
 
 
 @pytest.mark.parametrize("fill", (lambda f: None, lambda f: (f / "a.txt").write_text("x"), lambda f: (f / "a.jpg").write_bytes(b"x"),

@@ -97,10 +97,10 @@ def _photo(path: Path, place: str, arrows: bool) -> Photo | None:
         road = read_image(road_path)[:, :, 0] if road_path.is_file() else None
     except ImageError:
         return None
-    if min(image.shape[:2]) < SMALLEST_PX:
-        return None
     scale = min(1.0, LONGEST_PX / max(image.shape[:2]))
     size = round(image.shape[1] * scale), round(image.shape[0] * scale)
+    if min(size) < SMALLEST_PX:     # also where a long one, such as a panorama, gets so low: pairs take patches out of it
+        return None
     road = cv2.resize(road, size, interpolation=cv2.INTER_NEAREST) if road is not None else None
     small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
     return Photo(path, np.ascontiguousarray((without_arrows(small) if arrows else small)[:, :, ::-1]), road, place)
