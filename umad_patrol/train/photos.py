@@ -42,8 +42,8 @@ class Photo:
         return zlib.crc32(self.place.encode()) / 2**32 < HELD_OUT
 
 
-def read_photos(folder: str | Path, limit: int = 0) -> list[Photo]:
-    """All photographs below `folder`, at most `limit` of them if that is not 0.
+def read_photos(folder: str | Path) -> list[Photo]:
+    """All photographs below `folder`.
 
     Where a MANIFEST.csv above a picture names its source, pictures of one source folder are one place; else those of one
     folder are. Masks `<name>_road.png` go with `<name>`. Arrows are painted over where the manifest's note tells of them.
@@ -51,8 +51,6 @@ def read_photos(folder: str | Path, limit: int = 0) -> list[Photo]:
     """
     folder = Path(folder)
     paths = find_photos(folder)
-    if limit:
-        paths = paths[::max(1, len(paths) // limit)][:limit]
     known = _manifest(folder)
     photos = [_photo(path, *known.get(path, (path.parent.name, False))) for path in tqdm(paths, "reading photographs", unit="picture", disable=None)]
     kept = [photo for photo in photos if photo is not None]
