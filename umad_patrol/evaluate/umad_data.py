@@ -140,9 +140,8 @@ def read_labels(path: str | Path) -> np.ndarray:
     """A bit mask `(H, W)` uint8. Raises DatasetError for what cannot be one: a JPEG, coloured, of 16 bits, black and white."""
     if Path(path).suffix.lower() in JPEGS:
         raise DatasetError(f"{path} is a JPEG, which keeps no bits; write bit masks as PNG")
-    data = Path(path).read_bytes()[:26] if Path(path).is_file() else b""
-    picture = read_image(path)
-    if data[:4] == b"\x89PNG" and data[24] == 16:
+    picture = read_image(path, deep=True)
+    if picture.dtype != np.uint8:
         raise DatasetError(f"{path} has 16 bits a pixel; a bit mask has 8")
     labels = picture[:, :, 0]
     if any((picture[:, :, channel] != labels).any() for channel in (1, 2)):

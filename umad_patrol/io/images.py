@@ -27,8 +27,11 @@ _MOST_SCANS = 100  # of a progressive JPEG; usual are 10, and each costs a pass 
 _START_OF_SCAN, _END_OF_IMAGE = b"\xff\xda", b"\xff\xd9"
 
 
-def read_image(path: str | Path, max_mpx: float = MAX_MPX) -> np.ndarray:
-    """Read a picture as `(H, W, 3)` uint8 BGR. Raises ImageError, naming the file, if it is missing, corrupt or too large."""
+def read_image(path: str | Path, max_mpx: float = MAX_MPX, deep: bool = False) -> np.ndarray:
+    """Read a picture as `(H, W, 3)` uint8 BGR, `deep` one of 16 bits as uint16: of small numbers 8 bits would keep nothing.
+
+    Raises ImageError, naming the file, if it is missing, corrupt or too large.
+    """
     try:
         if (size := os.stat(path).st_size) > MOST_BYTES:
             raise ImageError(f"picture {path} is of {size / 1e6:.0f} MB, more than {MOST_BYTES / 1e6:.0f}")
@@ -36,19 +39,19 @@ def read_image(path: str | Path, max_mpx: float = MAX_MPX) -> np.ndarray:
     except OSError as error:
         raise ImageError(f"cannot read picture {path}: {error.strerror or error}") from error
     try:
-        return decode(data, max_mpx)
+        return decode(data, max_mpx, deep=deep)
     except ImageError as error:
         raise ImageError(f"{path}: {error}") from error
 
 
 def read_mask(path: str | Path) -> np.ndarray:
     """Where the picture of a mask is set, `(H, W)` bool: wherever it is not black; of a JPEG, which smears its borders, from half of white on."""
-    brightest = read_image(path).max(axis=2)
+    brightest = read_image(path, deep=True).max(axis=2)
     return brightest >= 128 if Path(path).suffix.lower() in JPEGS else brightest > 0
 
 
-def decode(data: bytes, max_mpx: float = MAX_MPX, turned: bool = True) -> np.ndarray:
-    """Decode a JPEG, PNG or BMP to `(H, W, 3)` uint8 BGR, `turned` upright as EXIF says, or as its sensor has it.
+def decode(data: bytes, max_mpx: float = MAX_MPX, turned: bool = True, deep: bool = False) -> np.ndarray:
+    """Decode a JPEG, PNG or BMP to `(H, W, 3)` uint8 BGR, `turned` upright as EXIF says, or as its sensor has it; `deep` as for `read_image`.
 
     The size is read from the header first, so that a small file cannot ask for gigabytes; what has no such header is
     given to no decoder. Raises ImageError.
@@ -65,7 +68,8 @@ def decode(data: bytes, max_mpx: float = MAX_MPX, turned: bool = True) -> np.nda
     if data.startswith(_PNG):
         _check_chunks(memoryview(data))
     try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | (0 if turned else cv2.IMREAD_IGNORE_ORIENTATION))
+        how = cv2.IMREAD_COLOR | (0 if turned else cv2.IMREAD_IGNORE_ORIENTATION) | (cv2.IMREAD_ANYDEPTH if deep else 0)
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), how)
     except cv2.error:
         image = None
     if image is None:
