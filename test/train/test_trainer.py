@@ -36,19 +36,19 @@ class Noise(torch.utils.data.Dataset):
         return query, reference, torch.ones(1, 32, 32), (torch.rand(3, 32, 32, generator=draw) < 0.1).float(), torch.ones(3, 32, 32)
 
 
-def trained(folder, steps, settings=FOREVER):
+def trained(folder, steps, settings=FOREVER, network=ChangeNet):
     torch.manual_seed(1)
-    trainer = Trainer(ChangeNet(), folder, settings, CPU)
+    trainer = Trainer(network(), folder, settings, CPU)
     trainer.run(lambda start: Noise(start, steps * settings.batch), [])
     return trainer
 
 
-@pytest.mark.parametrize("echo", [1, 3])
-def test_two_steps_and_two_more_are_four(tmp_path, echo):
+@pytest.mark.parametrize("echo, network", [(1, ChangeNet), (3, ChangeNet), (1, SiamDiffPeer)])
+def test_two_steps_and_two_more_are_four(tmp_path, echo, network):
     settings = replace(FOREVER, echo=echo)
-    once = trained(tmp_path / "once", 4, settings)
-    trained(tmp_path / "twice", 2, settings)
-    twice = trained(tmp_path / "twice", 4, settings)
+    once = trained(tmp_path / "once", 4, settings, network)
+    trained(tmp_path / "twice", 2, settings, network)
+    twice = trained(tmp_path / "twice", 4, settings, network)
     assert once.step == twice.step == 4 * echo
     for part in ("network", "average"):
         for (name, a), b in zip(getattr(once, part).state_dict().items(), getattr(twice, part).state_dict().values()):

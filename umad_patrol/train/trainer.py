@@ -105,6 +105,7 @@ class Trainer(Loop):
 
     def _loss(self, query: torch.Tensor, reference: torch.Tensor, valid: torch.Tensor, target: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
         if not isinstance(self.network, ChangeNet):
+            torch.manual_seed(self.settings.seed * SEEDS + self.step)   # what it drops out, a run that was cut off drops out as well
             return change_loss(self.network(query, reference, valid), target, weight)
         elsewhere = moved(reference, valid, self._dice(self.step))
         said, exchanged = self.network.says_both_ways(query, elsewhere.pictures, elsewhere.valid, elsewhere.seen)
