@@ -38,7 +38,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     data.add_argument("--folder-share", type=float, default=0.15, metavar="S", help="at most this share of photos from one folder (default 0.15)")
     data.add_argument("--pairs", metavar="DIR", help="folder of real pairs with labels.png in UMAD's bits")
     data.add_argument("--umad", metavar="ROOT", help="UMAD-1.0, or a change set (t0/, t1/, mask/: VL-CMU-CD, PSCD): masks are anomalies")
-    data.add_argument("--hold", nargs="+", action="extend", default=[], metavar="SCENE", help="scenes or sequences (SCENE/SEQUENCE) of UMAD-1.0 never trained on")
+    data.add_argument("--hold", nargs="+", action="extend", default=[], metavar="SCENE", help="scenes or sequences (SCENE/SEQUENCE) of UMAD-1.0 never "
+                                                                                              "trained on; may be repeated")
     data.add_argument("--pairs-share", type=float, default=0.5, metavar="S", help="share of samples from the real pairs (default 0.5; 1: these alone)")
     data.add_argument("--preview", metavar="FILE", help="write a sheet of pairs with their truth and stop: anomaly red, people and vehicles blue, "
                                                         "changed yellow, invalid black")

@@ -228,7 +228,8 @@ def _heed(anomaly: np.ndarray) -> np.ndarray:
 class RealPairs(torch.utils.data.Dataset):
     """Item i, counted from `start`, of a run with a seed: always the same sample of the same pair, as `data.tensors` gives it.
 
-    A pair that cannot be read is told of and passed over, as long as any can. What lies within the same `together` is of one pair, which is read once for all of them.
+    A pair that cannot be read is told of and passed over, as long as any can. What lies within the same `together` is of one pair, which is read
+    once for all of them.
     """
 
     def __init__(self, pairs: list[RealPair], seed: int, length: int, start: int = 0, plain: bool = False, side: int = SIDE_PX,
