@@ -176,15 +176,6 @@ def test_time_running_backwards_starts_anew(assembler, messages):
     assert assembler.resets == 1  # image and pose belong to one jump
 
 
-def test_why_there_is_no_pose_is_said_of_the_pictures_of_that_time(assembler, messages, clock):
-    assembler.no_pose(10 * 10**9, "/tf gives no pose of 'base_link' in 'map'")
-    for stamp, told in ((10.2, True), (30.0, False)):
-        assembler.on_image(messages.image(stamp, PICTURE))
-        clock.now += 1.0
-        assert assembler.take() is None
-        assert assembler.last_refusal.startswith("/tf gives no pose of 'base_link' in 'map'; no pose at 10.200 s") == told
-
-
 @pytest.mark.parametrize("stamp_s", [0.0, -1.0])
 def test_a_pose_without_a_stamp_is_no_jump_in_time(assembler, messages, stamp_s):
     assembler.on_pose(messages.odometry(10.0))
@@ -193,6 +184,15 @@ def test_a_pose_without_a_stamp_is_no_jump_in_time(assembler, messages, stamp_s)
     assert assembler.resets == 0 and assembler.refused == {"bad pose": 1} and "must set header.stamp" in assembler.last_refusal
     assembler.on_pose(messages.odometry(10.1))
     assert assembler.take().stamp_ns == 10_050_000_000
+
+
+def test_why_there_is_no_pose_is_said_of_the_pictures_of_that_time(assembler, messages, clock):
+    assembler.no_pose(10 * 10**9, "/tf gives no pose of 'base_link' in 'map'")
+    for stamp, told in ((10.2, True), (30.0, False)):
+        assembler.on_image(messages.image(stamp, PICTURE))
+        clock.now += 1.0
+        assert assembler.take() is None
+        assert assembler.last_refusal.startswith("/tf gives no pose of 'base_link' in 'map'; no pose at 10.200 s") == told
 
 
 def test_image_first_to_run_backwards(assembler, messages):
@@ -319,7 +319,7 @@ def drive(messages, start=10.0, seconds=1.0, jpeg=True):
 def test_recording(tmp_path, write_bag, messages, settings):
     items = drive(messages) + [("/cloud", 11.4, messages.cloud(10.5, [[1.0, 2, 3]], frame="body")), ("/other", 11.5, messages.odometry(0))]
     path = write_bag(tmp_path / "bag", items)
-    recording = Recording(path, settings, clouds=True)
+    recording = Recording(path, settings)
     assert recording.expected_frames == 30
     events = list(recording.events())
     frames = [e for e in events if isinstance(e, Frame)]
@@ -328,15 +328,6 @@ def test_recording(tmp_path, write_bag, messages, settings):
         np.testing.assert_allclose(frame.map_T_camera[0, 3], frame.stamp_ns / 1e9 - 10.0, atol=1e-6)
     cloud, = [e for e in events if isinstance(e, Cloud)]
     np.testing.assert_allclose(cloud.points, [[1.5, 2, 3]], atol=1e-6)
-    assert all(isinstance(e, Frame) for e in Recording(path, settings).events())    # who asks for no clouds has none read
-
-
-def test_recording_with_a_cloud_of_another_kind_says_so(tmp_path, write_bag, messages, settings, caplog):
-    """A Livox driver records its own messages unless it is told otherwise: the map would have no cloud without a word."""
-    path = write_bag(tmp_path / "bag", drive(messages) + [("/cloud", 11.4, messages.odometry(10.5))])
-    assert len(list(Recording(path, settings).events())) == 30 and not caplog.text
-    assert len(list(Recording(path, settings, clouds=True).events())) == 30
-    assert "'/cloud' as nav_msgs/msg/Odometry, not PointCloud2" in caplog.text and "input.cloud_topic" in caplog.text
 
 
 def test_recording_counts_what_it_skips(tmp_path, write_bag, messages, settings):
