@@ -172,6 +172,21 @@ def test_rectified_pictures_are_warned_of_once(ros, messages, tmp_path, capfd):
         assert capfd.readouterr().err.count("straightened twice") == warnings
 
 
+def test_a_camera_that_is_none_of_the_maps_is_warned_of_once(ros, patrol, messages, capfd):
+    node, robot = patrol
+    said = []
+
+    def other_camera():
+        t = robot.route.time(robot.advance())
+        robot.send(robot.info, messages.camera_info(t, 320, 240, 200.0))
+        robot.send(robot.pose, messages.odometry(t, robot.route.position(20)))
+        robot.send(robot.image, messages.jpeg(t, robot.route.picture(20)))
+        said.append(capfd.readouterr().err)
+
+    ros.until(lambda: sum(robot.count(status) for status in ("compared", "not comparable")) > 3, other_camera)
+    assert "".join(said).count("the camera is 320x240, fx 200.0, fy 200.0, that of the map 320x240, fx 250.0") == 1
+
+
 @pytest.mark.parametrize("words, kind", [([], ConfigError), (["-p", "map:=/proc"], MapError)])
 def test_teach_node_refuses_a_place_it_cannot_write(ros, words, kind):
     ros.start(words)

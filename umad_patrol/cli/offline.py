@@ -6,21 +6,19 @@ import logging
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
-import numpy as np
 from tqdm import tqdm
 
 from umad_patrol.config import Settings
 from umad_patrol.errors import BagError
 from umad_patrol.frames import Recording
-from umad_patrol.frames.doubt import frame_doubt, rectified_doubt
-from umad_patrol.records import Camera, Frame, Result
+from umad_patrol.frames.doubt import camera_doubt, frame_doubt, rectified_doubt
+from umad_patrol.records import Frame, Result
 
 if TYPE_CHECKING:   # `teach` needs no torch
     from umad_patrol.pipeline import Pipeline
     from umad_patrol.reference.map import ReferenceMap
 
 MAP_FRAME = "map"   # as the nodes have it by default
-ALIKE = 0.05        # so far, as a share, calibrations of one camera differ at most
 log = logging.getLogger(__name__)
 
 
@@ -37,19 +35,8 @@ def check_frames(bag: str, settings: Settings, reference_map: ReferenceMap) -> N
     first = next(recording.frames(), None)
     if first is None:
         raise BagError(f"no frame of {bag!r} could be used; last: {recording.last_reason or 'none came'}")
-    taught = [run.camera for run in reference_map.info.runs]
-    if not any(_alike(first.camera, camera) for camera in taught):
-        log.warning("the camera of %s is %s, that of the map %s: was the map taught with this camera, and is the calibration right?",
-                    bag, _told(first.camera), _told(taught[0]))
-
-
-def _alike(one: Camera, other: Camera) -> bool:
-    """Whether two cameras see the same field, whatever the size of their pictures."""
-    return np.allclose(*([c.K[0, 0] / c.width, c.K[1, 1] / c.height, c.width / c.height] for c in (one, other)), rtol=ALIKE)
-
-
-def _told(camera: Camera) -> str:
-    return f"{camera.width}x{camera.height}, fx {camera.K[0, 0]:.1f}, fy {camera.K[1, 1]:.1f}"
+    if doubt := camera_doubt(first.camera, [run.camera for run in reference_map.info.runs]):
+        log.warning("%s", doubt)
 
 
 def print_counts(what: str, counts: Mapping[str, int], reasons: Mapping[str, str]) -> None:

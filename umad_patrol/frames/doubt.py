@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,8 @@ import numpy as np
 from umad_patrol.config import InputSettings
 from umad_patrol.io.messages import sigmas_from
 from umad_patrol.records import Camera
+
+ALIKE = 0.05        # so far, as a share, calibrations of one camera differ at most
 
 
 def doubt(msg: Any, limits: InputSettings) -> str:
@@ -40,3 +43,18 @@ def rectified_doubt(topic: str, camera: Camera | None) -> str:
         return ""
     return (f"pictures of {topic!r} are rectified by their name, but their calibration distorts, so they would be straightened twice: give the raw pictures "
             "(image_raw), or an input.camera_file with the K of the CameraInfo's P and no distortion")
+
+
+def camera_doubt(camera: Camera, taught: Sequence[Camera]) -> str:
+    """Why an undistorted `camera` may be none of those that a map was taught with; empty if it sees the field of one, whatever the size of its pictures."""
+    if any(np.allclose(_field(camera), _field(one), rtol=ALIKE) for one in taught):
+        return ""
+    return f"the camera is {_told(camera)}, that of the map {_told(taught[0])}: was the map taught with this camera, and is the calibration right?"
+
+
+def _field(camera: Camera) -> tuple[float, float, float]:
+    return camera.K[0, 0] / camera.width, camera.K[1, 1] / camera.height, camera.width / camera.height
+
+
+def _told(camera: Camera) -> str:
+    return f"{camera.width}x{camera.height}, fx {camera.K[0, 0]:.1f}, fy {camera.K[1, 1]:.1f}"

@@ -78,7 +78,8 @@ def image_from(msg: Any, max_mpx: float) -> np.ndarray:
     if "compressedDepth" in str(msg.format):
         raise ImageError(f"a depth picture ({msg.format!r}) cannot be compared; choose the topic of the colour camera")
     image = decode(bytes(msg.data), max_mpx, turned=False)   # CameraInfo is of the sensor's rows and columns
-    return demosaiced(image, str(msg.format).partition(";")[0].strip())
+    encoding, _, how = str(msg.format).partition(";")
+    return image if "bgr8" in how else demosaiced(image, encoding.strip())   # as it was compressed, it has its colours, grey ones by night
 
 
 def cloud_from(msg: Any) -> np.ndarray:

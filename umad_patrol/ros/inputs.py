@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from geometry_msgs.msg import PoseStamped, PoseWithCovarianceStamped
 from nav_msgs.msg import Odometry
 from rclpy.node import Node
@@ -9,7 +11,8 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 
 from umad_patrol.config import Settings
 from umad_patrol.frames import FrameAssembler
-from umad_patrol.frames.doubt import frame_doubt, rectified_doubt
+from umad_patrol.frames.doubt import camera_doubt, frame_doubt, rectified_doubt
+from umad_patrol.records import Camera
 from umad_patrol.ros import qos
 from umad_patrol.ros.monitor import OK, Monitor
 from umad_patrol.ros.parameter_files import PATROL
@@ -53,6 +56,11 @@ class Inputs:
             self._node.get_logger().warning(doubt, once=True)
         doubt = rectified_doubt(self._subscriptions[0].topic_name, self.frames.camera)
         if doubt:
+            self._node.get_logger().warning(doubt, once=True)
+
+    def warn_of_camera(self, camera: Camera, taught: Sequence[Camera]) -> None:
+        """Say once if the undistorted `camera` of a frame is none of those that the map was taught with."""
+        if doubt := camera_doubt(camera, taught):
             self._node.get_logger().warning(doubt, once=True)
 
     def status(self, monitor: Monitor, trouble: str) -> tuple[int, str, dict[str, str]]:

@@ -177,6 +177,7 @@ class PatrolNode(LifecycleNode):
             self._resets = self._inputs.frames.resets
             self._pipeline.reset_time()
         self._follow_the_map()
+        self._inputs.warn_of_camera(frame.camera, [run.camera for run in self._pipeline.map.info.runs])
         result = self._pipeline.process(frame)
         self._outputs.result(result)
         latency_s = (self._now() - frame.stamp_ns) / 1e9
