@@ -1,5 +1,8 @@
 """What an operator dismissed never alarms again, on this patrol or a later one; another thing in its place does."""
 
+import hashlib
+import json
+
 import numpy as np
 import pytest
 from test_watch import BAG, CONE, SETTINGS, drive
@@ -10,7 +13,7 @@ from umad_patrol.alerts.watch import Watch
 from umad_patrol.errors import MapError
 from umad_patrol.io.images import decode
 from umad_patrol.records import Dismissed, Region
-from umad_patrol.reference.dismissed import add_dismissed, read_dismissed
+from umad_patrol.reference.dismissed import add_dismissed, read_dismissed, write_dismissed
 
 BLUE_BAG = (BAG[0], BAG[1], (200, 60, 20))
 
@@ -111,6 +114,16 @@ def test_a_damaged_file_is_named_with_the_way_out(tmp_path, old, new):
     with pytest.raises(MapError, match="dismissed.json is damaged .* remove it") as caught:
         read_dismissed(tmp_path)
     assert "\n" not in str(caught.value)
+
+
+def test_a_number_beyond_all_others_is_damage_too(tmp_path):
+    write_dismissed(tmp_path, [THING])
+    tree = json.loads((tmp_path / "dismissed.json").read_text())
+    tree["things"][0]["position"][0] = 10 ** 400
+    tree["sha256"] = hashlib.sha256(json.dumps(tree["things"], sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+    (tmp_path / "dismissed.json").write_text(json.dumps(tree))
+    with pytest.raises(MapError, match="dismissed.json is damaged .*OverflowError"):
+        read_dismissed(tmp_path)
 
 
 def test_a_map_that_cannot_be_written_is_named(tmp_path):

@@ -21,9 +21,10 @@ def test_no_folder_no_manifest_no_columns_no_sizes(tmp_path):
         manifest.write_text(text)
         with pytest.raises(SimulationError, match="columns"):
             Shelf(tmp_path)
-    manifest.write_text(HEADER + "a.glb,anomaly,a,tall,1,1\n")
-    with pytest.raises(SimulationError, match="a.glb has no size"):
-        Shelf(tmp_path)
+    for encoding in ("utf-8", "utf-8-sig"):     # as spreadsheets write it
+        manifest.write_text(HEADER + "a.glb,anomaly,a,tall,1,1\n", encoding=encoding)
+        with pytest.raises(SimulationError, match="a.glb has no size"):
+            Shelf(tmp_path)
     manifest.write_bytes(b"\xff\xfe\x00\x81")
     with pytest.raises(SimulationError, match="no CSV"):
         Shelf(tmp_path)

@@ -46,10 +46,12 @@ def test_no_photographs_is_one_line(tmp_path, fill):
     assert str(tmp_path) in str(caught.value) and "\n" not in str(caught.value)
 
 
-def test_a_manifest_says_which_belong_together(tmp_path):
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])    # as spreadsheets write it
+def test_a_manifest_says_which_belong_together(tmp_path, encoding):
     write_photos(tmp_path / "d", 3)
     top = tmp_path.name
-    (tmp_path / "MANIFEST.csv").write_text("file,repo,path,note\n" + "".join(f"{top}/d/p{i}.jpg,me/it,walk{i % 2}/x.jpg,\n" for i in range(2)))
+    rows = "".join(f"{top}/d/p{i}.jpg,me/it,walk{i % 2}/x.jpg,\n" for i in range(2))
+    (tmp_path / "MANIFEST.csv").write_text("file,repo,path,note\n" + rows, encoding=encoding)
     places = [photo.place for photo in read_photos(tmp_path)]
     assert places[0].startswith("me/it/walk0") and places[1].startswith("me/it/walk1") and places[2].startswith("d")
 

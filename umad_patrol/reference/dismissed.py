@@ -7,7 +7,6 @@ written beside and renamed, under a lock on the folder: two robots or cameras ma
 from __future__ import annotations
 
 import base64
-import binascii
 import fcntl
 import hashlib
 import json
@@ -41,7 +40,7 @@ def read_dismissed(path: str | Path) -> tuple[Dismissed, ...]:
         if hashlib.sha256(_canonical(tree["things"])).hexdigest() != tree["sha256"]:
             raise ValueError("its checksum is not that of what it holds")
         return tuple(_from_tree(thing) for thing in tree["things"])
-    except (ValueError, KeyError, TypeError, RecursionError, binascii.Error) as error:
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise MapError(f"map {str(path)!r}: {FILE} is damaged ({type(error).__name__}: {error}); copy it again, or remove it: "
                        "what was dismissed alarms again then") from error
 

@@ -107,7 +107,7 @@ class Shelf:
 def _manifest(folder: Path) -> tuple[dict[str, list[Model]], list[str]]:
     path = folder / "MANIFEST.csv"
     try:
-        with path.open(newline="", encoding="utf-8") as file:
+        with path.open(newline="", encoding="utf-8-sig") as file:    # as spreadsheets write it
             rows = list(csv.DictReader(file))
     except OSError as error:
         raise SimulationError(

@@ -110,7 +110,7 @@ def _manifest(folder: Path) -> dict[Path, tuple[str, bool]]:
     if not manifest.is_file():
         return {}
     try:
-        with manifest.open(newline="", encoding="utf-8") as file:
+        with manifest.open(newline="", encoding="utf-8-sig") as file:    # as spreadsheets write it
             return {folder / Path(*Path(row["file"]).parts[1:]): (f"{row['repo']}/{Path(row['path']).parent}", NOTE in (row.get("note") or ""))
                     for row in csv.DictReader(file)}
     except (KeyError, TypeError, UnicodeDecodeError, csv.Error) as error:
