@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from kornia.geometry.transform import warp_perspective
 
@@ -14,6 +14,7 @@ from umad_patrol.errors import AlignmentError
 from umad_patrol.io.images import to_image, to_tensor
 
 CPU = torch.device("cpu")
+ON_BORDER_PX = 1e-3     # so near to a border a pixel may count as seen or not
 BLENDS_IN_PLACE = int(cv2.__version__.split(".")[0]) >= 5      # before, OpenCV's remap blends at the nearest 1/32 px
 
 
@@ -27,8 +28,13 @@ def seen_at(H, size):
     return cv2.perspectiveTransform(points, np.linalg.inv(H)).reshape(size[1], size[0], 2)
 
 
+def clearance(seen, size):
+    """How far inside a reference of `size` its pixels `(h, w, 2)` lie, in pixels; outside it is negative."""
+    return np.minimum(seen, np.array(size) - 1 - seen).min(axis=-1)
+
+
 def within(seen, size):
-    return ((seen >= 0) & (seen <= (size[0] - 1, size[1] - 1))).all(axis=-1)
+    return clearance(seen, size) >= 0
 
 
 def check_mask(laid, inside):
@@ -101,18 +107,19 @@ def test_what_cannot_be_laid_is_refused(shape, H, size):
 
 
 def apart(picture, H, size, lookup=None):
-    """By how many grey levels the CPU's way and Kornia's differ away from borders, and in how much of the mask."""
+    """By how many grey levels the CPU's way and Kornia's differ away from borders, and in how much of the mask but for what lies on the border itself."""
     laid = Laid(picture, H, size, CPU, lookup)
     if lookup is None:
-        inside = within(seen_at(H, size), picture.shape[1::-1])
+        clear = clearance(seen_at(H, size), picture.shape[1::-1])
         exact = warp_perspective(to_tensor(picture).double(), torch.from_numpy(H)[None].double(), size[::-1], align_corners=True)
     else:
         seen = everywhere(lookup, CPU)[..., lookups.STEP:lookups.STEP + size[1], lookups.STEP:lookups.STEP + size[0]]
-        inside = within(np.moveaxis(seen[0].numpy(), 0, -1), picture.shape[1::-1])
+        clear = clearance(np.moveaxis(seen[0].numpy(), 0, -1), picture.shape[1::-1])
         exact = sampled(picture, seen, CPU)
-    inner = cv2.erode(inside.astype(np.uint8), np.ones((5, 5), np.uint8), borderValue=0) > 0
+    inner = cv2.erode((clear >= 0).astype(np.uint8), np.ones((5, 5), np.uint8), borderValue=0) > 0
     assert inner.mean() > 0.3
-    return 255 * (laid.picture - exact).abs()[0].numpy()[:, inner], float((laid.valid[0, 0].numpy() != inside).mean())
+    unlike = (laid.valid[0, 0].numpy() != (clear >= 0)) & (np.abs(clear) > ON_BORDER_PX)
+    return 255 * (laid.picture - exact).abs()[0].numpy()[:, inner], float(unlike.mean())
 
 
 def check_apart(grey_levels):
@@ -147,6 +154,7 @@ small = st.floats(-0.05, 0.05)
 
 
 @given(small, small, small, small, small, small)
+@example(1.192092896e-7, 0.0, 0.0, 0.0, 0.0, 0.0)     # the border lies where it did but for less than what is forgiven
 @settings(max_examples=30, deadline=None)
 def test_any_gentle_homography_shows_what_and_where_it_should(a, b, c, d, e, f):
     y, x = np.mgrid[:120.0, :160.0]
@@ -154,10 +162,9 @@ def test_any_gentle_homography_shows_what_and_where_it_should(a, b, c, d, e, f):
     H = np.array([[1 + a, b, 100 * c], [d, 1 + e, 100 * f], [1e-3 * a, 1e-3 * d, 1.0]])
     grey_levels, masks = apart(smooth.astype(np.uint8), H, (160, 120))
     assert grey_levels.max() < 2 and masks < 0.01
-    beside = seen_at(H, (160, 120))
-    clear = np.minimum(beside, (159, 119) - beside).min(axis=-1)    # how far inside the reference's border
+    clear = clearance(seen_at(H, (160, 120)), (160, 120))
     seen = sees(H, (160, 120), (160, 120), CPU)[0, 0].numpy()
-    assert seen[clear > 1e-3].all() and not seen[clear < -1e-3].any()
+    assert seen[clear > ON_BORDER_PX].all() and not seen[clear < -ON_BORDER_PX].any()
 
 
 PARTS = [(slice(0, 64), slice(0, 64)), (slice(200, 264), slice(301, 365)), (slice(386, 450), slice(436, 500)), (slice(7, 8), slice(0, 500)),
