@@ -20,7 +20,6 @@ from umad_patrol.errors import BAD_YAML, ConfigError, said
 
 ALIKE = 0.8     # from here on a name is taken for a slip of the keys (difflib's ratio)
 KINDS = {bool: "true or false", int: "a whole number", float: "a number", tuple: "a list of numbers, such as 1 2 3"}
-
 PARAMETERS = "ros__parameters"  # of a node in a ROS 2 parameter file
 
 
