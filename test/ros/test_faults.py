@@ -74,7 +74,7 @@ def test_the_camera_stops_and_returns(ros, patrol):
     ros.until(lambda: robot.diagnostics.get("message", "").startswith("no frame for"))
     assert robot.diagnostics["level"] == 1
     compares(ros, robot)
-    ros.until(lambda: robot.diagnostics["level"] == 0, robot.good)
+    ros.until(lambda: robot.diagnostics.get("level") == 0, robot.good)
     ends_well(node)
 
 
@@ -107,7 +107,7 @@ def test_the_localization_jumps_freezes_and_returns(ros, patrol, route, messages
     assert robot.count("bad pose") > 0
     robot.step += 20
     robot.masks.clear()
-    ros.until(lambda: len(robot.masks) >= 3 and robot.diagnostics["level"] == 0, lambda: frame(0.0))
+    ros.until(lambda: len(robot.masks) >= 3 and robot.diagnostics.get("level") == 0, lambda: frame(0.0))
     assert not any(msg.status for msg in robot.alerts)
     ends_well(node)
 
@@ -125,7 +125,7 @@ def test_the_clock_jumps_back(ros, patrol):
     robot.step -= 800
     ros.until(lambda: robot.count("time ran backwards"), good)
     robot.masks.clear()
-    ros.until(lambda: len(robot.masks) >= 3 and robot.diagnostics["level"] == 0, good)
+    ros.until(lambda: len(robot.masks) >= 3 and robot.diagnostics.get("level") == 0, good)
     ends_well(node)
 
 
@@ -157,9 +157,9 @@ def test_the_map_is_replaced_under_the_node(ros, patrol, teach_route, tmp_path):
     shutil.rmtree(tmp_path / "map")
     robot.masks.clear()
     teach_route(tmp_path / "map", "dusk")
-    ros.until(lambda: robot.diagnostics["map_checksum"] != before, robot.good)
+    ros.until(lambda: robot.diagnostics.get("map_checksum") != before, robot.good)
     compares(ros, robot)
-    ros.until(lambda: robot.diagnostics["level"] == 0, robot.good)
+    ros.until(lambda: robot.diagnostics.get("level") == 0, robot.good)
     ends_well(node)
 
 
@@ -169,11 +169,11 @@ def test_a_full_disk_stops_nothing_and_loses_nothing(ros, patrol, tmp_path):
     free = resource.prlimit(node.pid, resource.RLIMIT_FSIZE)
     resource.prlimit(node.pid, resource.RLIMIT_FSIZE, (100, free[1]))  # no file may grow, as on a full disk
     ros.until(lambda: any(msg.status for msg in robot.alerts), lambda: robot.good(planted=True))
-    ros.until(lambda: robot.diagnostics["level"] == 2, lambda: robot.good(planted=True))
+    ros.until(lambda: robot.diagnostics.get("level") == 2, lambda: robot.good(planted=True))
     assert "alert" in robot.diagnostics["message"] or "evidence" in robot.diagnostics["message"]
     compares(ros, robot, planted=True)
     resource.prlimit(node.pid, resource.RLIMIT_FSIZE, free)
-    ros.until(lambda: robot.diagnostics["level"] == 0, lambda: robot.good(planted=True))
+    ros.until(lambda: robot.diagnostics.get("level") == 0, lambda: robot.good(planted=True))
     ends_well(node, signal.SIGTERM)
     with AlertStore(tmp_path / "out", read_only=True) as store:
         assert len(store.alerts()) == 1

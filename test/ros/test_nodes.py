@@ -103,7 +103,7 @@ def test_nothing_near_is_said(ros, patrol, messages):
         robot.send(robot.pose, messages.odometry(t, (50, 0, 0)))
         robot.send(robot.image, messages.jpeg(t, robot.route.picture(0)))
 
-    ros.until(lambda: robot.count("no reference") and robot.diagnostics["level"] == 1, far_away)
+    ros.until(lambda: robot.count("no reference") and robot.diagnostics.get("level") == 1, far_away)
     assert "nearest keyframe" in robot.diagnostics["message"]
 
 
