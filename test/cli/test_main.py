@@ -35,7 +35,9 @@ def test_no_verb_and_unknown_verb_are_usage_errors():
     (["simulat", "x"], "did you mean simulate?"),
     (["evaluate", "detectoin", "x"], "did you mean detection?"),
     (["teach", "bag", "map", "--rnu", "x"], "umad-patrol teach: unrecognized arguments: --rnu x; did you mean --run? (umad-patrol teach --help"),
-    (["evaluate", "detection", "x", "--jsn", "y"], "umad-patrol evaluate detection: unrecognized arguments: --jsn y; did you mean --json?")])
+    (["evaluate", "detection", "x", "--jsn", "y"], "umad-patrol evaluate detection: unrecognized arguments: --jsn y; did you mean --json?"),
+    (["replay", "bag", "--mapp=x", "--out", "o"], "umad-patrol replay: the following arguments are required: --map; there is no --mapp; did you mean --map? ("),
+    (["replay", "bag", "--ou", "x"], "umad-patrol replay: the following arguments are required: --map (umad")])
 def test_a_slip_of_the_keys_is_told_with_what_was_meant(words, said, capsys):
     with pytest.raises(SystemExit) as stop:
         main(words)

@@ -120,14 +120,24 @@ def _refuse_empty(args: argparse.Namespace, words: list[str]) -> None:
 class _Parser(argparse.ArgumentParser):
     """Says in one line what is wrong, and what is like it that there is."""
 
+    _words: tuple[str, ...] = ()
+
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[argparse.Namespace, list[str]]:
+        self._words = tuple(args or ())
         known, rest = super().parse_known_args(args, namespace)
         if rest:    # here, where the options of the verb are known
             self.error(f"unrecognized arguments: {' '.join(rest)}{_alike(rest[0], self._option_string_actions)}")
         return known, rest
 
     def error(self, message: str) -> NoReturn:
+        options = (word.partition("=")[0] for word in self._words if word.startswith("--"))
+        slips = [option for option in options if not self._is_known(option)] if "are required" in message else []
+        if slips:   # what is missing is perhaps there, misspelt
+            message += f"; there is no {slips[0]}{_alike(slips[0], self._option_string_actions)}"
         self.exit(2, f"{self.prog}: {' '.join(message.split())} ({self.prog} --help tells more)\n")
+
+    def _is_known(self, option: str) -> bool:
+        return any(known.startswith(option) for known in self._option_string_actions)   # argparse takes what one begins with
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         try:
