@@ -33,7 +33,8 @@ $(VENV)/.ready: Makefile setup.py setup.cfg requirements.txt requirements-base.t
 	@echo "Setting up $(VENV) with $$($(PYTHON) --version) (about 2 GB; a few minutes the first time)"
 	@$(PYTHON) -m venv $(VENV_ARGS) $(VENV) || { echo "No venv module; try: sudo apt-get install python3-venv"; exit 2; }
 	$(BIN)/python -m pip install -q $(PIP_ARGS) $(REQUIREMENTS) -r requirements-test.txt
-	$(BIN)/python -m pip install -q $(PIP_ARGS) --no-deps --no-build-isolation -e .
+	@# pip before 23.1 would run setup.py by itself, and put the commands where setup.cfg has them for colcon
+	$(BIN)/python -m pip install -q $(PIP_ARGS) --no-deps --no-build-isolation --use-pep517 -e .
 	@touch $@
 
 clean:
