@@ -157,7 +157,7 @@ def test_the_map_is_replaced_under_the_node(ros, patrol, teach_route, tmp_path):
     shutil.rmtree(tmp_path / "map")
     robot.masks.clear()
     teach_route(tmp_path / "map", "dusk")
-    ros.until(lambda: robot.diagnostics.get("map_checksum") != before, robot.good)
+    ros.until(lambda: robot.diagnostics.get("map_checksum", before) != before, robot.good)
     compares(ros, robot)
     ros.until(lambda: robot.diagnostics.get("level") == 0, robot.good)
     ends_well(node)
